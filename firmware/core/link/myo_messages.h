@@ -1,0 +1,176 @@
+/* The link's messages. Generated from host_tools/myo_host/messages.py by `python -m myo_host.messages`;
+   do not edit. Packed structs in the byte order of the line (little-endian); copy in and out with memcpy. */
+#ifndef MYO_MESSAGES_H
+#define MYO_MESSAGES_H
+
+#include <stdint.h>
+
+#define MYO_PROTOCOL_VERSION 1u
+#define MYO_SCHEMA_HASH 0x5cf7e743u
+#define MYO_MAX_PAYLOAD 512u
+
+typedef struct __attribute__((packed)) {
+    uint8_t version;
+    uint8_t type; /* myo_message_type_t */
+    uint16_t sequence;
+} myo_frame_header_t;
+
+typedef enum {
+    MYO_MESSAGE_HELLO_REQUEST = 0x01,
+    MYO_MESSAGE_START = 0x02,
+    MYO_MESSAGE_SAMPLES = 0x03,
+    MYO_MESSAGE_STOP = 0x04,
+    MYO_MESSAGE_STATUS_REQUEST = 0x05,
+    MYO_MESSAGE_RESET = 0x06,
+    MYO_MESSAGE_HELLO = 0x81,
+    MYO_MESSAGE_CREDIT = 0x82,
+    MYO_MESSAGE_TENSOR = 0x83,
+    MYO_MESSAGE_DECISION = 0x84,
+    MYO_MESSAGE_STATUS = 0x85,
+    MYO_MESSAGE_FAULT = 0x86,
+} myo_message_type_t;
+
+typedef enum {
+    MYO_STAGE_RAW = 0,
+    MYO_STAGE_FILTERED = 1,
+    MYO_STAGE_INPUT = 2,
+    MYO_STAGE_LAYER = 3,
+    MYO_STAGE_OUTPUT = 4,
+    MYO_STAGE_DECISION = 5,
+} myo_stage_t;
+
+typedef enum {
+    MYO_DTYPE_INT8 = 0,
+    MYO_DTYPE_INT16 = 1,
+    MYO_DTYPE_INT32 = 2,
+} myo_dtype_t;
+
+typedef enum {
+    MYO_SOURCE_HOST = 0,
+    MYO_SOURCE_ADC = 1,
+} myo_source_t;
+
+typedef enum {
+    MYO_HELLO_REASON_REQUESTED = 0,
+    MYO_HELLO_REASON_BOOT = 1,
+} myo_hello_reason_t;
+
+typedef enum {
+    MYO_RESET_KIND_REBOOT = 1,
+} myo_reset_kind_t;
+
+typedef enum {
+    MYO_FAULT_BAD_VERSION = 1,
+    MYO_FAULT_BAD_MESSAGE = 2,
+    MYO_FAULT_SAMPLE_GAP = 3,
+    MYO_FAULT_RING_OVERFLOW = 4,
+    MYO_FAULT_SEQUENCE_GAP = 5,
+    MYO_FAULT_NOT_STARTED = 6,
+    MYO_FAULT_BAD_SOURCE = 7,
+} myo_fault_t;
+
+/* Asks for HELLO; sequence numbers of both directions start again. */
+typedef struct __attribute__((packed)) {
+    uint8_t protocol; /* version that the host speaks */
+} myo_hello_request_message_t;
+_Static_assert(sizeof(myo_hello_request_message_t) == 1, "hello_request");
+
+/* Resets filters, window, vote and counters, and starts taking samples from a source. */
+typedef struct __attribute__((packed)) {
+    uint8_t source; /* Source */
+    uint32_t trace_mask; /* bit 1 << Stage: stages to send as TENSOR */
+} myo_start_message_t;
+_Static_assert(sizeof(myo_start_message_t) == 5, "start");
+
+/* Sample frames from the host, interleaved counts. Then: n_frames x n_channels counts, int16 or int32 as HELLO's sample_bytes says. */
+typedef struct __attribute__((packed)) {
+    uint32_t first_sample; /* index of the first frame since START */
+    uint16_t n_frames; /* frames in this message */
+} myo_samples_message_t;
+_Static_assert(sizeof(myo_samples_message_t) == 6, "samples");
+
+/* Resets the board. */
+typedef struct __attribute__((packed)) {
+    uint8_t kind; /* ResetKind */
+} myo_reset_message_t;
+_Static_assert(sizeof(myo_reset_message_t) == 1, "reset");
+
+/* Who the board is, what it runs, and how much it can take; sent at boot and on request. */
+typedef struct __attribute__((packed)) {
+    uint8_t protocol; /* version that the board speaks */
+    uint8_t reason; /* HelloReason */
+    uint16_t n_channels; /* counts in a frame */
+    uint32_t schema_hash; /* CRC-32 of the message description */
+    uint8_t bundle_hash[32]; /* SHA-256 of the bundle that the firmware was built from */
+    uint8_t board[16]; /* board name, zero-padded */
+    uint32_t rate_mhz; /* sample rate, millihertz */
+    uint32_t tick_hz; /* rate of the tick counter, hertz */
+    uint16_t window_samples; /* frames in a window */
+    uint16_t hop_samples; /* frames between decisions */
+    uint16_t n_layers; /* layers of the network */
+    uint16_t n_outputs; /* network outputs */
+    uint16_t credit_frames; /* frames that may be under way */
+    uint16_t max_payload; /* largest payload, bytes */
+    uint8_t sample_bytes; /* bytes of a count in SAMPLES: 2 or 4 */
+    uint8_t output_kind; /* 0 classes, 1 values */
+} myo_hello_message_t;
+_Static_assert(sizeof(myo_hello_message_t) == 78, "hello");
+
+/* Flow control: frames taken out of the sample ring since START. */
+typedef struct __attribute__((packed)) {
+    uint32_t consumed_frames; /* cumulative, wraps */
+} myo_credit_message_t;
+_Static_assert(sizeof(myo_credit_message_t) == 4, "credit");
+
+/* A piece of a stage's output. Then: elements. */
+typedef struct __attribute__((packed)) {
+    uint8_t stage; /* Stage */
+    uint8_t dtype; /* Dtype */
+    uint16_t layer; /* layer index where stage is LAYER, else 0 */
+    uint32_t index; /* first sample index for RAW and FILTERED, else window number */
+    uint32_t offset; /* elements before this piece */
+} myo_tensor_message_t;
+_Static_assert(sizeof(myo_tensor_message_t) == 12, "tensor");
+
+/* One window's decision and what it cost. */
+typedef struct __attribute__((packed)) {
+    uint32_t window; /* window number since START */
+    uint32_t end_sample; /* samples since START at the window's end */
+    int16_t decided; /* class after the vote; -1 none */
+    int16_t raw; /* class of this window alone; -1 for values */
+    int16_t confidence; /* int8 network output of the raw class */
+    uint16_t n_votes; /* votes for the winner; for values, windows summed */
+    uint32_t front_end_ticks; /* front end since the last window */
+    uint32_t network_ticks; /* network */
+    uint32_t decision_ticks; /* argmax and vote, or sums */
+    uint32_t latency_ticks; /* from the arrival of the window's last sample in the ring to this message */
+} myo_decision_message_t;
+_Static_assert(sizeof(myo_decision_message_t) == 32, "decision");
+
+/* Counters since START; stack since boot. */
+typedef struct __attribute__((packed)) {
+    uint32_t samples_received; /* frames put into the ring */
+    uint32_t samples_processed; /* frames taken out of the ring */
+    uint32_t samples_lost; /* frames lost: ring overflow or gap */
+    uint32_t windows; /* windows decided */
+    uint32_t rx_bytes_lost; /* bytes lost before the frame decoder */
+    uint32_t rx_frames_bad; /* frames with a wrong COBS code, CRC, length or version */
+    uint32_t rx_sequence_gaps; /* jumps in the host's sequence numbers */
+    uint32_t tx_frames_dropped; /* frames that the board could not send */
+    uint32_t faults; /* FAULT messages raised */
+    uint32_t stack_bytes; /* stack size */
+    uint32_t stack_used_bytes; /* deepest use since boot, by painting */
+    uint8_t running; /* 1 while samples are taken */
+} myo_status_message_t;
+_Static_assert(sizeof(myo_status_message_t) == 45, "status");
+
+/* Something that should not happen did. */
+typedef struct __attribute__((packed)) {
+    uint16_t code; /* Fault */
+    uint16_t count; /* times since START */
+    uint32_t argument0; /* see Fault */
+    uint32_t argument1; /* see Fault */
+} myo_fault_message_t;
+_Static_assert(sizeof(myo_fault_message_t) == 12, "fault");
+
+#endif

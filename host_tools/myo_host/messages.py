@@ -1,0 +1,292 @@
+"""The link's messages, described once.
+
+This module is the only description of what travels on the serial line. The host packs and unpacks with it, and
+:func:`render_c_header` writes ``firmware/core/link/myo_messages.h`` from it (``python -m myo_host.messages``); a test
+holds the two together. The schema hash in the hello is the CRC-32 of :func:`describe_schema`, so a firmware built from
+another description is refused before any sample is sent.
+
+A frame on the line is ``COBS(header | payload | crc32) 0x00``: the header is version, type and sequence number, the
+CRC-32 (IEEE 802.3, little-endian) covers header and payload.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+PROTOCOL_VERSION = 1
+HEADER = struct.Struct("<BBH")  # version, type, sequence
+CRC = struct.Struct("<I")
+MAX_PAYLOAD = 512  # bytes after the header: a multiple of 4, small enough for a microcontroller's frame buffer
+
+
+class Stage(IntEnum):
+    """What a TENSOR message holds; the trace mask's bit is ``1 << stage``."""
+
+    RAW = 0  # counts as they left the sample ring, int32, (n_frames, n_channels)
+    FILTERED = 1  # Q31 behind the filter cascade, int32, (n_frames, n_channels)
+    INPUT = 2  # network input, int8, (window_samples, n_channels)
+    LAYER = 3  # one network layer's output, int8
+    OUTPUT = 4  # network output, int8, (n_outputs,)
+    DECISION = 5  # smoothed values, int32, (n_outputs,); sent untraced where the output kind is values
+
+
+class Dtype(IntEnum):
+    """Element type of a TENSOR message."""
+
+    INT8 = 0
+    INT16 = 1
+    INT32 = 2
+
+
+class Source(IntEnum):
+    """Where samples come from."""
+
+    HOST = 0
+    ADC = 1
+
+
+class HelloReason(IntEnum):
+    """Why a board says hello."""
+
+    REQUESTED = 0
+    BOOT = 1
+
+
+class ResetKind(IntEnum):
+    """What a RESET message asks for."""
+
+    REBOOT = 1
+
+
+class Fault(IntEnum):
+    """Codes of a FAULT message; its two arguments are named in the comment."""
+
+    BAD_VERSION = 1  # version expected, version got
+    BAD_MESSAGE = 2  # message type, payload length
+    SAMPLE_GAP = 3  # first sample expected, first sample got
+    RING_OVERFLOW = 4  # samples lost, samples lost since START
+    SEQUENCE_GAP = 5  # sequence expected, sequence got
+    NOT_STARTED = 6  # message type, 0
+    BAD_SOURCE = 7  # source asked for, 0
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of a message: C name, struct code (``B H I b h i``), array length, meaning."""
+
+    name: str
+    code: str
+    doc: str
+    count: int = 1
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message: fixed fields, then, where ``tail`` names it, raw elements to the end of the payload."""
+
+    name: str
+    type: int
+    doc: str
+    fields: tuple[Field, ...] = ()
+    tail: str = ""
+
+    @property
+    def struct(self) -> struct.Struct:
+        """The packed layout of the fixed fields."""
+        return struct.Struct("<" + "".join(f"{f.count}s" if f.count > 1 else f.code for f in self.fields))
+
+    def pack(self, tail: bytes = b"", **values: Any) -> bytes:  # noqa: ANN401
+        """Return the payload for ``values`` (every fixed field) and ``tail``."""
+        return self.struct.pack(*(values[f.name] for f in self.fields)) + tail
+
+    def unpack(self, payload: bytes) -> tuple[dict[str, Any], bytes]:
+        """Return the fixed fields by name and the tail.
+
+        Raises
+        ------
+        ValueError
+            If the payload's length does not fit the message.
+        """
+        size = self.struct.size
+        if len(payload) < size or (not self.tail and len(payload) != size):
+            raise ValueError(f"{self.name} of {len(payload)} bytes, expected {size}{' or more' if self.tail else ''}")
+        values = self.struct.unpack_from(payload)
+        return dict(zip((f.name for f in self.fields), values, strict=True)), payload[size:]
+
+
+HELLO_REQUEST = Message(
+    "HELLO_REQUEST", 0x01, "Asks for HELLO; sequence numbers of both directions start again.",
+    (Field("protocol", "B", "version that the host speaks"),),
+)
+START = Message(
+    "START", 0x02, "Resets filters, window, vote and counters, and starts taking samples from a source.",
+    (Field("source", "B", "Source"), Field("trace_mask", "I", "bit 1 << Stage: stages to send as TENSOR")),
+)
+SAMPLES = Message(
+    "SAMPLES", 0x03, "Sample frames from the host, interleaved counts.",
+    (Field("first_sample", "I", "index of the first frame since START"),
+     Field("n_frames", "H", "frames in this message")),
+    tail="n_frames x n_channels counts, int16 or int32 as HELLO's sample_bytes says",
+)
+STOP = Message("STOP", 0x04, "Stops taking samples; what is in the ring is still processed; answered by STATUS.")
+STATUS_REQUEST = Message("STATUS_REQUEST", 0x05, "Asks for STATUS.")
+RESET = Message("RESET", 0x06, "Resets the board.", (Field("kind", "B", "ResetKind"),))
+
+HELLO = Message(
+    "HELLO", 0x81, "Who the board is, what it runs, and how much it can take; sent at boot and on request.",
+    (
+        Field("protocol", "B", "version that the board speaks"),
+        Field("reason", "B", "HelloReason"),
+        Field("n_channels", "H", "counts in a frame"),
+        Field("schema_hash", "I", "CRC-32 of the message description"),
+        Field("bundle_hash", "B", "SHA-256 of the bundle that the firmware was built from", 32),
+        Field("board", "B", "board name, zero-padded", 16),
+        Field("rate_mhz", "I", "sample rate, millihertz"),
+        Field("tick_hz", "I", "rate of the tick counter, hertz"),
+        Field("window_samples", "H", "frames in a window"),
+        Field("hop_samples", "H", "frames between decisions"),
+        Field("n_layers", "H", "layers of the network"),
+        Field("n_outputs", "H", "network outputs"),
+        Field("credit_frames", "H", "frames that may be under way"),
+        Field("max_payload", "H", "largest payload, bytes"),
+        Field("sample_bytes", "B", "bytes of a count in SAMPLES: 2 or 4"),
+        Field("output_kind", "B", "0 classes, 1 values"),
+    ),
+)
+CREDIT = Message(
+    "CREDIT", 0x82, "Flow control: frames taken out of the sample ring since START.",
+    (Field("consumed_frames", "I", "cumulative, wraps"),),
+)
+TENSOR = Message(
+    "TENSOR", 0x83, "A piece of a stage's output.",
+    (
+        Field("stage", "B", "Stage"),
+        Field("dtype", "B", "Dtype"),
+        Field("layer", "H", "layer index where stage is LAYER, else 0"),
+        Field("index", "I", "first sample index for RAW and FILTERED, else window number"),
+        Field("offset", "I", "elements before this piece"),
+    ),
+    tail="elements",
+)
+DECISION = Message(
+    "DECISION", 0x84, "One window's decision and what it cost.",
+    (
+        Field("window", "I", "window number since START"),
+        Field("end_sample", "I", "samples since START at the window's end"),
+        Field("decided", "h", "class after the vote; -1 none"),
+        Field("raw", "h", "class of this window alone; -1 for values"),
+        Field("confidence", "h", "int8 network output of the raw class"),
+        Field("n_votes", "H", "votes for the winner; for values, windows summed"),
+        Field("front_end_ticks", "I", "front end since the last window"),
+        Field("network_ticks", "I", "network"),
+        Field("decision_ticks", "I", "argmax and vote, or sums"),
+        Field("latency_ticks", "I", "from the arrival of the window's last sample in the ring to this message"),
+    ),
+)
+STATUS = Message(
+    "STATUS", 0x85, "Counters since START; stack since boot.",
+    (
+        Field("samples_received", "I", "frames put into the ring"),
+        Field("samples_processed", "I", "frames taken out of the ring"),
+        Field("samples_lost", "I", "frames lost: ring overflow or gap"),
+        Field("windows", "I", "windows decided"),
+        Field("rx_bytes_lost", "I", "bytes lost before the frame decoder"),
+        Field("rx_frames_bad", "I", "frames with a wrong COBS code, CRC, length or version"),
+        Field("rx_sequence_gaps", "I", "jumps in the host's sequence numbers"),
+        Field("tx_frames_dropped", "I", "frames that the board could not send"),
+        Field("faults", "I", "FAULT messages raised"),
+        Field("stack_bytes", "I", "stack size"),
+        Field("stack_used_bytes", "I", "deepest use since boot, by painting"),
+        Field("running", "B", "1 while samples are taken"),
+    ),
+)
+FAULT = Message(
+    "FAULT", 0x86, "Something that should not happen did.",
+    (Field("code", "H", "Fault"), Field("count", "H", "times since START"),
+     Field("argument0", "I", "see Fault"), Field("argument1", "I", "see Fault")),
+)
+
+MESSAGES: tuple[Message, ...] = (
+    HELLO_REQUEST, START, SAMPLES, STOP, STATUS_REQUEST, RESET, HELLO, CREDIT, TENSOR, DECISION, STATUS, FAULT,
+)
+BY_TYPE: dict[int, Message] = {message.type: message for message in MESSAGES}
+_ENUMS: tuple[type[IntEnum], ...] = (Stage, Dtype, Source, HelloReason, ResetKind, Fault)
+_C_TYPES = {"B": "uint8_t", "H": "uint16_t", "I": "uint32_t", "b": "int8_t", "h": "int16_t", "i": "int32_t"}
+
+
+def describe_schema() -> str:
+    """Return the canonical text of the description, over which the schema hash is taken."""
+    lines = [f"version {PROTOCOL_VERSION} header {HEADER.format} max_payload {MAX_PAYLOAD}"]
+    lines += [f"{enum.__name__}.{item.name}={item.value}" for enum in _ENUMS for item in enum]
+    for message in MESSAGES:
+        fields = " ".join(f"{f.name}:{f.code}{f.count}" for f in message.fields)
+        lines.append(f"{message.name}={message.type} {fields} tail:{bool(message.tail)}")
+    return "\n".join(lines) + "\n"
+
+
+SCHEMA_HASH = zlib.crc32(describe_schema().encode())
+
+
+def _snake(name: str) -> str:
+    return "".join(("_" if i and c.isupper() else "") + c for i, c in enumerate(name)).upper()
+
+
+def render_c_header() -> str:
+    """Return the text of ``firmware/core/link/myo_messages.h``."""
+    out = [
+        "/* The link's messages. Generated from host_tools/myo_host/messages.py by `python -m myo_host.messages`;",
+        "   do not edit. Packed structs in the byte order of the line (little-endian); copy in and out with memcpy. */",
+        "#ifndef MYO_MESSAGES_H",
+        "#define MYO_MESSAGES_H",
+        "",
+        "#include <stdint.h>",
+        "",
+        f"#define MYO_PROTOCOL_VERSION {PROTOCOL_VERSION}u",
+        f"#define MYO_SCHEMA_HASH 0x{SCHEMA_HASH:08x}u",
+        f"#define MYO_MAX_PAYLOAD {MAX_PAYLOAD}u",
+        "",
+        "typedef struct __attribute__((packed)) {",
+        "    uint8_t version;",
+        "    uint8_t type; /* myo_message_type_t */",
+        "    uint16_t sequence;",
+        "} myo_frame_header_t;",
+        "",
+        "typedef enum {",
+        *(f"    MYO_MESSAGE_{m.name} = 0x{m.type:02x}," for m in MESSAGES),
+        "} myo_message_type_t;",
+        "",
+    ]
+    for enum in _ENUMS:
+        prefix = f"MYO_{_snake(enum.__name__)}"
+        out += ["typedef enum {", *(f"    {prefix}_{item.name} = {item.value}," for item in enum)]
+        out += [f"}} {prefix.lower()}_t;", ""]
+    for message in MESSAGES:
+        if not message.fields:
+            continue
+        out += [f"/* {message.doc}{' Then: ' + message.tail + '.' if message.tail else ''} */"]
+        out += ["typedef struct __attribute__((packed)) {"]
+        for field in message.fields:
+            array = f"[{field.count}]" if field.count > 1 else ""
+            out.append(f"    {_C_TYPES[field.code]} {field.name}{array}; /* {field.doc} */")
+        name = message.name.lower()
+        out += [f"}} myo_{name}_message_t;", f'_Static_assert(sizeof(myo_{name}_message_t) == {message.struct.size}, "{name}");', ""]
+    out += ["#endif", ""]
+    return "\n".join(out)
+
+
+def main() -> None:
+    """Write the C header into the firmware tree beside this package."""
+    path = Path(__file__).resolve().parents[2] / "firmware/core/link/myo_messages.h"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(render_c_header(), encoding="utf-8")
+    sys.stdout.write(f"wrote {path}\n")
+
+
+if __name__ == "__main__":
+    main()
