@@ -1,0 +1,198 @@
+/* Kernels of int8 networks: plain, portable C11, the truth that faster twins are held to, word for word.
+
+   Contract of every kernel, unless it says otherwise
+   - The numbers are those of TensorFlow Lite for Microcontrollers (its reference kernels), bit for bit.
+   - Activations are int8, the whole range -128 .. 127. A real number is (q - zero_point) * scale; the scales
+   are folded into (multiplier, shift) pairs at export, see myo_fixed_point.h.
+   - Layout of activations: [height][width][channels], channels contiguous, batch 1. A signal over time has
+   height 1.
+   - Configurations are const, generated at export, and checked there: kernels do not check them again. Sums
+   of products stay below 2^31; the export refuses a layer where they might not.
+   - `input` and `output` must not overlap, except where "in place" is said.
+   - Kernels keep no state, take no memory, and do not block: they may run in an interrupt, and reentrantly.
+ */
+#ifndef MYO_NN_H
+#define MYO_NN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct {
+    uint16_t height;
+    uint16_t width;
+    uint16_t channels;
+} myo_nn_shape_t;
+
+/* How a window moves over a plane: the window's element (y, x) of output (oy, ox) is the input's
+   (oy * stride_height - pad_top + y * dilation_height, ox * stride_width - pad_left + x * dilation_width).
+   Elements outside of the input do not count: they are zero in a convolution, absent in a pool. */
+typedef struct {
+    uint16_t height;
+    uint16_t width;
+    uint16_t stride_height;
+    uint16_t stride_width;
+    uint16_t dilation_height;
+    uint16_t dilation_width;
+    uint16_t pad_top;
+    uint16_t pad_left;
+} myo_nn_window_t;
+
+/* What becomes of a sum of products: int8 = clamp(sum * m[channel] + zero_point, low, high). */
+typedef struct {
+    const int32_t *multiplier; /* [channels], Q31, 0 or 2^30 .. 2^31 - 1 */
+    const int8_t *shift;       /* [channels], -31 .. 30 */
+    int8_t zero_point;         /* of the output */
+    int8_t low;                /* the activation's range in output units */
+    int8_t high;
+} myo_nn_requantize_t;
+
+/* Convolution: output[oy][ox][o] = requantize(bias[o] + sum over the window and c of
+   (input[iy][ix][c] + input_offset) * weights[o][y][x][c]).
+   With groups, output channel o sees the input channels of its group only: output.channels is a multiple of
+   input.channels / weight_channels. */
+typedef struct {
+    myo_nn_shape_t input;
+    myo_nn_shape_t output;
+    myo_nn_window_t window;
+    uint16_t weight_channels; /* channels of one filter: input.channels unless grouped */
+    int16_t input_offset;     /* minus the input's zero point: -127 .. 128 */
+    const int8_t *weights; /* [output.channels][window.height][window.width][weight_channels], zero point 0 */
+    const int32_t *bias;   /* [output.channels], scale input * weights */
+    myo_nn_requantize_t requantize;
+} myo_conv_config_t;
+
+void myo_conv_run(const myo_conv_config_t *config, const int8_t *input, int8_t *output);
+
+/* Depthwise convolution: output channel c * depth_multiplier + m sees input channel c only; else as above. */
+typedef struct {
+    myo_nn_shape_t input;
+    myo_nn_shape_t output; /* channels: input.channels * depth_multiplier */
+    myo_nn_window_t window;
+    uint16_t depth_multiplier;
+    int16_t input_offset;
+    const int8_t *weights; /* [window.height][window.width][output.channels], zero point 0 */
+    const int32_t *bias;   /* [output.channels] */
+    myo_nn_requantize_t requantize;
+} myo_depthwise_conv_config_t;
+
+void myo_depthwise_conv_run(const myo_depthwise_conv_config_t *config, const int8_t *input, int8_t *output);
+
+/* Fully connected, row by row: output[r][o] = requantize(bias[o] + sum over i of
+   (input[r][i] + input_offset) * weights[o][i]). */
+typedef struct {
+    uint32_t n_rows;
+    uint32_t n_inputs;
+    uint32_t n_outputs;
+    int16_t input_offset;
+    const int8_t *weights; /* [n_outputs][n_inputs], zero point 0 */
+    const int32_t *bias;   /* [n_outputs] */
+    myo_nn_requantize_t requantize;
+} myo_fully_connected_config_t;
+
+void myo_fully_connected_run(const myo_fully_connected_config_t *config, const int8_t *input, int8_t *output);
+
+/* Pools: average (to nearest, halves away from zero) or maximum of the window's elements that lie inside of
+   the input. Input and output have one scale and zero point. window.dilation_* must be 1. */
+typedef struct {
+    myo_nn_shape_t input;
+    myo_nn_shape_t output;
+    myo_nn_window_t window;
+    int8_t low;
+    int8_t high;
+} myo_pool_config_t;
+
+void myo_average_pool_run(const myo_pool_config_t *config, const int8_t *input, int8_t *output);
+void myo_max_pool_run(const myo_pool_config_t *config, const int8_t *input, int8_t *output);
+
+/* Mean over one or two stretches of axes. The input is seen as [kept_0][reduced_0][kept_1][reduced_1], absent
+   ones 1; the output is [kept_0][kept_1]. output = clamp((sum + sum_offset) * m + zero_point, -128, 127),
+   where m holds 1 / count and sum_offset = -count * input zero point. */
+typedef struct {
+    uint32_t kept_0;
+    uint32_t reduced_0;
+    uint32_t kept_1;
+    uint32_t reduced_1;
+    int32_t sum_offset;
+    int32_t multiplier; /* Q31, 0 .. 2^31 - 1 */
+    int8_t shift;       /* -31 .. 30 */
+    int8_t zero_point;
+} myo_mean_config_t;
+
+void myo_mean_run(const myo_mean_config_t *config, const int8_t *input, int8_t *output);
+
+/* How two operands with up to four axes meet elementwise: element (i, j, k, l) of the output, which is dense,
+   takes a[i * stride_a[0] + j * stride_a[1] + ...]; a stride of 0 repeats the operand along that axis. */
+typedef struct {
+    uint32_t size[4];
+    uint32_t stride_a[4];
+    uint32_t stride_b[4];
+} myo_nn_broadcast_t;
+
+/* Sum of two tensors. Each operand is brought to a common finer scale first (20 bits up, then times at most
+   1/2). In place: yes, where the operand in place is not repeated. */
+typedef struct {
+    myo_nn_broadcast_t broadcast;
+    int16_t offset_a; /* minus the zero point of a */
+    int16_t offset_b;
+    int32_t multiplier_a;
+    int32_t multiplier_b;
+    int32_t multiplier_output;
+    int8_t shift_a; /* -31 .. 0, as the next two */
+    int8_t shift_b;
+    int8_t shift_output;
+    int8_t zero_point;
+    int8_t low;
+    int8_t high;
+} myo_add_config_t;
+
+void myo_add_run(const myo_add_config_t *config, const int8_t *a, const int8_t *b, int8_t *output);
+
+/* Product of two tensors. In place: as the sum. */
+typedef struct {
+    myo_nn_broadcast_t broadcast;
+    int16_t offset_a;
+    int16_t offset_b;
+    int32_t multiplier;
+    int8_t shift;
+    int8_t zero_point;
+    int8_t low;
+    int8_t high;
+} myo_mul_config_t;
+
+void myo_mul_run(const myo_mul_config_t *config, const int8_t *a, const int8_t *b, int8_t *output);
+
+/* The input with `value` around it. Output: the input's sizes plus before and after of each axis. */
+typedef struct {
+    myo_nn_shape_t input;
+    myo_nn_shape_t before;
+    myo_nn_shape_t after;
+    int8_t value;
+} myo_pad_config_t;
+
+void myo_pad_run(const myo_pad_config_t *config, const int8_t *input, int8_t *output);
+
+/* Puts one operand of a concatenation in its place: n_rows rows of row_size bytes, the rows of the output
+   being output_stride bytes apart. `output` points to the operand's place in the first row. */
+typedef struct {
+    uint32_t n_rows;
+    uint32_t row_size;
+    uint32_t output_stride;
+} myo_concatenation_config_t;
+
+void myo_concatenation_run(const myo_concatenation_config_t *config, const int8_t *input, int8_t *output);
+
+/* Softmax of each row. Output scale 1/256, zero point -128. */
+typedef struct {
+    uint32_t n_rows;
+    uint32_t row_size;  /* 1 .. 4095 */
+    int32_t multiplier; /* with left_shift: input scale * beta, in Q5.26 */
+    uint8_t left_shift; /* 0 .. 30 */
+    int32_t lowest;     /* differences to the row's maximum below this one count as nothing */
+} myo_softmax_config_t;
+
+void myo_softmax_run(const myo_softmax_config_t *config, const int8_t *input, int8_t *output);
+
+/* Any function of one int8, as a table: output[i] = table[input[i] + 128]. In place: yes. */
+void myo_table_run(const int8_t table[256], const int8_t *input, int8_t *output, size_t n);
+
+#endif

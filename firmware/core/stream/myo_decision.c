@@ -1,0 +1,89 @@
+#include "stream/myo_decision.h"
+
+#include <string.h>
+
+#define NO_CLASS ((int16_t)-1)
+
+myo_status_t myo_decision_init(myo_decision_state_t *self, const myo_decision_config_t *config, int8_t *history,
+                               size_t history_bytes, int32_t *sums, size_t n_sums) {
+    if (self == NULL || config == NULL) {
+        return MYO_ERROR_NULL;
+    }
+    if (config->output_kind > MYO_OUTPUT_VALUES || config->vote < 1 || config->vote > MYO_VOTE_MAX ||
+        config->n_outputs < 1 || config->n_outputs > INT16_MAX) {
+        return MYO_ERROR_CONFIG;
+    }
+    if (config->output_kind == MYO_OUTPUT_VALUES) {
+        if (history == NULL || sums == NULL) {
+            return MYO_ERROR_NULL;
+        }
+        if (history_bytes < (size_t)config->vote * config->n_outputs || n_sums < config->n_outputs) {
+            return MYO_ERROR_MEMORY;
+        }
+    }
+    self->config = *config;
+    self->history = history;
+    self->sums = sums;
+    myo_decision_reset(self);
+    return MYO_OK;
+}
+
+void myo_decision_reset(myo_decision_state_t *self) {
+    self->n_windows = 0;
+    self->next = 0;
+    if (self->config.output_kind == MYO_OUTPUT_VALUES) {
+        memset(self->sums, 0, self->config.n_outputs * sizeof self->sums[0]);
+    }
+}
+
+/* Moves the ring on; afterwards the window that has just been written is the newest. */
+static void advance(myo_decision_state_t *self) {
+    self->next = (uint8_t)((self->next + 1u) % self->config.vote);
+    if (self->n_windows < self->config.vote) {
+        self->n_windows++;
+    }
+}
+
+static int16_t vote_of(const myo_decision_state_t *self, uint8_t age) {
+    return self->votes[(self->next + self->config.vote - 1u - age) % self->config.vote];
+}
+
+static myo_decision_t decide_class(myo_decision_state_t *self, const int8_t *outputs) {
+    uint16_t best = 0;
+    for (uint16_t i = 1; i < self->config.n_outputs; i++) {
+        if (outputs[i] > outputs[best]) {
+            best = i;
+        }
+    }
+    myo_decision_t decision = {.decided = NO_CLASS, .raw = (int16_t)best, .confidence = outputs[best]};
+    self->votes[self->next] = outputs[best] < self->config.reject_below ? NO_CLASS : (int16_t)best;
+    advance(self);
+    /* From the newest vote back, so that only more votes displace a candidate: equals go to the most recent. */
+    for (uint8_t age = 0; age < self->n_windows; age++) {
+        const int16_t candidate = vote_of(self, age);
+        uint16_t n_votes = 0;
+        for (uint8_t other = age; candidate != NO_CLASS && other < self->n_windows; other++) {
+            n_votes = (uint16_t)(n_votes + (vote_of(self, other) == candidate));
+        }
+        if (n_votes > decision.n_votes) {
+            decision.decided = candidate;
+            decision.n_votes = n_votes;
+        }
+    }
+    return decision;
+}
+
+static myo_decision_t sum_values(myo_decision_state_t *self, const int8_t *outputs) {
+    int8_t *slot = &self->history[(size_t)self->next * self->config.n_outputs];
+    const int drop_oldest = self->n_windows == self->config.vote;
+    for (uint16_t i = 0; i < self->config.n_outputs; i++) {
+        self->sums[i] += outputs[i] - (drop_oldest ? slot[i] : 0); /* at most 31 * 128: no overflow */
+        slot[i] = outputs[i];
+    }
+    advance(self);
+    return (myo_decision_t){.decided = NO_CLASS, .raw = NO_CLASS, .n_votes = self->n_windows, .sums = self->sums};
+}
+
+myo_decision_t myo_decision_run(myo_decision_state_t *self, const int8_t *outputs) {
+    return self->config.output_kind == MYO_OUTPUT_CLASSES ? decide_class(self, outputs) : sum_values(self, outputs);
+}

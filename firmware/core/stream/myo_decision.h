@@ -1,0 +1,48 @@
+/* From network outputs to a decision: a vote over the last windows' classes, or sums over the last windows' values. */
+#ifndef MYO_DECISION_H
+#define MYO_DECISION_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "myo_status.h"
+
+#define MYO_OUTPUT_CLASSES 0u
+#define MYO_OUTPUT_VALUES 1u
+#define MYO_VOTE_MAX 31u
+
+typedef struct {
+    uint8_t output_kind;  /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
+    uint8_t vote;         /* windows that count, 1..MYO_VOTE_MAX */
+    int8_t reject_below;  /* classes: a window whose best output is below it casts no vote; -128: all vote */
+    uint16_t n_outputs;   /* 1..32767 */
+} myo_decision_config_t;
+
+typedef struct {
+    int16_t decided;    /* classes: winner of the vote, -1 where nobody voted; values: -1 */
+    int16_t raw;        /* classes: best output of this window, the lowest index of equals; values: -1 */
+    int16_t confidence; /* classes: that output; values: 0 */
+    uint16_t n_votes;   /* classes: votes for the winner; values: windows in the sums */
+    const int32_t *sums; /* values: n_outputs sums over the last windows, until the next run; classes: NULL */
+} myo_decision_t;
+
+typedef struct {
+    myo_decision_config_t config;
+    int16_t votes[MYO_VOTE_MAX]; /* ring of the last windows' classes, -1 no vote */
+    int8_t *history;             /* values: vote x n_outputs, caller's */
+    int32_t *sums;               /* values: n_outputs, caller's */
+    uint8_t n_windows;           /* windows in the ring, at most vote */
+    uint8_t next;                /* ring slot that the next window takes */
+} myo_decision_state_t;
+
+/* history (vote * n_outputs bytes) and sums (n_outputs words) are wanted for values; they must outlive self. */
+myo_status_t myo_decision_init(myo_decision_state_t *self, const myo_decision_config_t *config, int8_t *history,
+                               size_t history_bytes, int32_t *sums, size_t n_sums);
+
+/* Forgets all windows. */
+void myo_decision_reset(myo_decision_state_t *self);
+
+/* Takes one window's n_outputs and decides. Equal votes: the class that was voted for most recently. */
+myo_decision_t myo_decision_run(myo_decision_state_t *self, const int8_t *outputs);
+
+#endif

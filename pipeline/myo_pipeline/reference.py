@@ -1,0 +1,117 @@
+"""The float reference of the front end and of the decision: what the patch should compute, in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import signal
+
+from myo_pipeline.errors import DataError
+from myo_pipeline.filters import design_front_end
+from myo_pipeline.spec import PatchSpec
+
+
+def filter_counts(spec: PatchSpec, counts: ArrayLike) -> NDArray[np.float64]:
+    """Filter one recording as the patch does after a start: causal, from zero state.
+
+    Parameters
+    ----------
+    spec
+        The patch.
+    counts
+        Converter counts, shape (n_samples, n_channels).
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Filtered counts, same shape; multiply by ``spec.sensor.lsb_uv`` for microvolts.
+
+    Raises
+    ------
+    DataError
+        If the shape does not fit the sensor or a value is not finite.
+    """
+    x = np.asarray(counts, dtype=np.float64)
+    if x.ndim != 2 or x.shape[1] != spec.sensor.channels:
+        raise DataError(
+            f"signal of shape {x.shape}, expected (n_samples, {spec.sensor.channels}): "
+            "match sensor.channels to the recording"
+        )
+    if not np.isfinite(x).all():
+        row, column = np.argwhere(~np.isfinite(x))[0]
+        raise DataError(f"signal is not finite at sample {row}, channel {column}: remove or interpolate the gap")
+    sections = design_front_end(spec)
+    if not len(sections) or not len(x):
+        return x
+    y: NDArray[np.float64] = signal.sosfilt(sections, x, axis=0)
+    return y
+
+
+def window_ends(n_samples: int, window_samples: int, hop_samples: int) -> NDArray[np.int64]:
+    """Return the sample counts at which windows are complete: ``window + k * hop``, as the firmware counts them."""
+    return np.arange(window_samples, n_samples + 1, hop_samples, dtype=np.int64)
+
+
+def cut_windows(x: NDArray[np.generic], window_samples: int, hop_samples: int) -> NDArray[np.generic]:
+    """Cut a signal into the windows that the patch sees.
+
+    Parameters
+    ----------
+    x
+        Signal, shape (n_samples, n_channels).
+    window_samples, hop_samples
+        Window length and distance, in samples.
+
+    Returns
+    -------
+    NDArray
+        Windows, oldest sample first, shape (n_windows, window_samples, n_channels); a read-only view.
+    """
+    if len(x) < window_samples:
+        return np.empty((0, window_samples, x.shape[1]), dtype=x.dtype)
+    view = np.lib.stride_tricks.sliding_window_view(x, window_samples, axis=0)[::hop_samples]
+    return view.transpose(0, 2, 1)
+
+
+def vote_classes(
+    probabilities: NDArray[np.floating], vote: int, reject_below: float = 0.0
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Decide classes from the network's outputs, window by window.
+
+    The winner of a window is its largest output (the lowest index on ties); a window whose winner is below
+    ``reject_below`` casts no vote. The decision is the class with most votes among the last ``vote`` windows; of tied
+    classes, the one voted for most recently; -1 where nobody voted.
+
+    Parameters
+    ----------
+    probabilities
+        Network outputs, shape (n_windows, n_classes), of one uninterrupted recording.
+    vote
+        Windows that vote.
+    reject_below
+        Smallest output that votes.
+
+    Returns
+    -------
+    tuple of NDArray[np.int64]
+        Decided class and votes for it, shape (n_windows,) each.
+    """
+    winners = probabilities.argmax(axis=1)
+    ballots = np.where(probabilities.max(axis=1) < reject_below, -1, winners)
+    decided, votes = np.full(len(ballots), -1), np.zeros(len(ballots), dtype=np.int64)
+    for k in range(len(ballots)):
+        recent = [int(b) for b in ballots[max(0, k - vote + 1) : k + 1] if b >= 0]
+        if recent:
+            most = max(recent.count(b) for b in recent)
+            decided[k] = next(b for b in reversed(recent) if recent.count(b) == most)
+            votes[k] = most
+    return decided, votes
+
+
+def mean_values(values: NDArray[np.floating], vote: int) -> NDArray[np.float64]:
+    """Return the mean of the last ``vote`` outputs (fewer at the start), shape (n_windows, n_outputs)."""
+    sums = np.cumsum(np.concatenate([np.zeros((1, values.shape[1])), values]), axis=0)
+    k = np.arange(1, len(values) + 1)
+    first = np.maximum(0, k - vote)
+    mean: NDArray[np.float64] = (sums[k] - sums[first]) / (k - first)[:, None]
+    return mean

@@ -1,0 +1,389 @@
+"""The patch specification ``patch.toml``: what a patch computes, from electrode to decision.
+
+Training, export, firmware and host tools all read this one file. ``docs/spec.md`` is made from the field
+descriptions below, so a key is documented where it is validated.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from myo_pipeline.errors import SpecError
+
+FORMAT = 1
+VOTE_MAX = 31  # windows that the firmware's vote history holds
+MAX_CHANNELS = 64
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class Sensor(_Table):
+    """The electrodes and the converter behind them."""
+
+    channels: int = Field(ge=1, le=MAX_CHANNELS, description="EMG channels of one frame")
+    rate_hz: float = Field(gt=0, le=100_000, description="frames a second")
+    lsb_uv: float = Field(gt=0, description="microvolts a count; 1.0 where the recording's unit is unknown")
+    adc_bits: int = Field(
+        ge=4, le=24, description="bits of the signed converter; up to 16 travel as int16, more as int32"
+    )
+
+    @property
+    def full_scale_counts(self) -> int:
+        """Largest magnitude of a count, 2^(adc_bits - 1)."""
+        return 1 << (self.adc_bits - 1)
+
+    @property
+    def sample_bytes(self) -> int:
+        """Bytes of one count on the link."""
+        return 2 if self.adc_bits <= 16 else 4
+
+
+class _Filter(_Table):
+    order: int = Field(default=4, ge=1, le=12, description="order of the Butterworth design (a band-pass doubles it)")
+
+
+class HighPass(_Filter):
+    """Butterworth high-pass: removes electrode drift and motion."""
+
+    kind: Literal["highpass"]
+    cutoff_hz: float = Field(gt=0, description="-3 dB frequency")
+
+
+class LowPass(_Filter):
+    """Butterworth low-pass."""
+
+    kind: Literal["lowpass"]
+    cutoff_hz: float = Field(gt=0, description="-3 dB frequency")
+
+
+class BandPass(_Filter):
+    """Butterworth band-pass."""
+
+    kind: Literal["bandpass"]
+    low_hz: float = Field(gt=0, description="lower -3 dB frequency")
+    high_hz: float = Field(gt=0, description="upper -3 dB frequency")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.low_hz >= self.high_hz:
+            raise ValueError(f"low_hz {self.low_hz:g} is not below high_hz {self.high_hz:g}: swap or correct them")
+        return self
+
+
+class Notch(_Table):
+    """Second-order notches at the mains frequency and its harmonics below Nyquist."""
+
+    kind: Literal["notch"]
+    frequency_hz: float = Field(gt=0, description="mains frequency: 50 or 60")
+    harmonics: int = Field(default=1, ge=1, le=20, description="notches at 1 .. n times the frequency")
+    q: float = Field(default=30.0, ge=0.5, le=500, description="frequency over -3 dB bandwidth, of each notch")
+
+
+Stage = Annotated[HighPass | LowPass | BandPass | Notch, Field(discriminator="kind")]
+
+
+class Window(_Table):
+    """What the network sees at once, and how often."""
+
+    window_ms: float = Field(gt=0, le=10_000, description="length of a window")
+    hop_ms: float = Field(gt=0, le=10_000, description="time between two windows")
+
+
+class CnnModel(_Table):
+    """A compact CNN over the raw, filtered window: convolutions over time, mean over time, one dense layer."""
+
+    kind: Literal["cnn"] = "cnn"
+    filters: list[Annotated[int, Field(ge=1, le=512)]] = Field(
+        default=[24, 32, 48], min_length=1, max_length=12, description="output channels of each convolution"
+    )
+    kernel: int = Field(default=5, ge=1, le=64, description="samples that each convolution spans")
+    strides: list[Annotated[int, Field(ge=1, le=16)]] = Field(
+        default=[1, 2, 2], min_length=1, max_length=12, description="stride of each convolution, in samples"
+    )
+    dense: int = Field(default=32, ge=0, le=512, description="units before the output layer; 0 leaves them out")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="dropout before the dense layers, in training only")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(self.filters) != len(self.strides):
+            raise ValueError(
+                f"filters has {len(self.filters)} entries and strides {len(self.strides)}: give one of each per convolution"
+            )
+        return self
+
+
+class ClassesOutput(_Table):
+    """A class a window."""
+
+    kind: Literal["classes"]
+    labels: list[Annotated[str, Field(min_length=1, max_length=40)]] = Field(
+        min_length=2, max_length=64, description="class names, in the order of the recording's label numbers"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        doubles = sorted({label for label in self.labels if self.labels.count(label) > 1})
+        if doubles:
+            raise ValueError(f"label {doubles[0]!r} stands twice: give every class its own name")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the network's outputs."""
+        return self.labels
+
+
+class ValuesOutput(_Table):
+    """One or more continuous values a window (force, angle, envelope)."""
+
+    kind: Literal["values"]
+    names: list[Annotated[str, Field(min_length=1, max_length=40)]] = Field(
+        min_length=1, max_length=64, description="value names, in the order of the recording's value columns"
+    )
+    unit: str = Field(default="", description="unit of the values, for reports")
+
+
+class LaterOutput(_Table):
+    """An output kind that has its place in the design, and no stage yet."""
+
+    kind: Literal["events", "trend", "score"]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check(cls, table: dict[str, Any]) -> dict[str, Any]:
+        raise ValueError(f"kind {table['kind']!r} has no stage in this version: use 'classes' or 'values'")
+
+
+Output = Annotated[ClassesOutput | ValuesOutput | LaterOutput, Field(discriminator="kind")]
+
+
+class Decision(_Table):
+    """What becomes of the network's outputs."""
+
+    vote: int = Field(
+        default=1, ge=1, le=VOTE_MAX, description="classes: majority over the last n windows; values: mean over them"
+    )
+    reject_below: float = Field(
+        default=0.0, ge=0, le=1, description="classes: a window whose softmax is lower casts no vote; 0 never rejects"
+    )
+
+
+class Training(_Table):
+    """How the model is learned; nothing of it reaches the patch."""
+
+    data: str = Field(min_length=1, description="data set name (`myopatch data list`), or a folder of CSV files")
+    held_out_persons: int | list[str] = Field(
+        default=6, description="persons that only the test sees: how many, or which"
+    )
+    validation_persons: int | list[str] = Field(
+        default=3, description="persons that choose the epoch: how many, or which"
+    )
+    epochs: int = Field(default=12, ge=1, le=10_000, description="passes over the training windows")
+    batch_size: int = Field(default=256, ge=1, le=65_536, description="windows a step")
+    learning_rate: float = Field(default=2e-3, gt=0, lt=1, description="peak of the cosine schedule")
+    hop_ms: float = Field(default=125.0, gt=0, description="time between two training windows of a recording")
+    augment: bool = Field(default=True, description="gain and electrode-rotation augmentation")
+    seed: int = Field(default=1, ge=0, lt=2**31, description="seed of everything random")
+
+
+class PatchSpec(_Table):
+    """A whole ``patch.toml``."""
+
+    format: Literal[1] = Field(description="version of this file's format: 1")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="name of the patch and of its bundle's folder")
+    sensor: Sensor
+    stage: list[Stage] = Field(default=[], max_length=16, description="filters, in the order of the signal")
+    window: Window
+    model: CnnModel = CnnModel()
+    output: Output
+    decision: Decision = Decision()
+    training: Training
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        nyquist_hz = self.sensor.rate_hz / 2
+        for number, stage in enumerate(self.stage):
+            edges = {
+                "highpass": ("cutoff_hz",), "lowpass": ("cutoff_hz",), "bandpass": ("low_hz", "high_hz"),
+                "notch": ("frequency_hz",),
+            }[stage.kind]  # fmt: skip
+            for key in edges:
+                if getattr(stage, key) >= nyquist_hz:
+                    raise ValueError(
+                        f"stage[{number}].{key}: {getattr(stage, key):g} Hz is not below Nyquist, "
+                        f"{nyquist_hz:g} Hz at sensor.rate_hz {self.sensor.rate_hz:g}: lower it or remove the stage"
+                    )
+        for key in ("window_ms", "hop_ms"):
+            samples = getattr(self.window, key) * self.sensor.rate_hz / 1000
+            if abs(samples - round(samples)) > 1e-6 or round(samples) < 1:
+                step_ms = 1000 / self.sensor.rate_hz
+                raise ValueError(
+                    f"window.{key}: {getattr(self.window, key):g} ms is {samples:g} samples at {self.sensor.rate_hz:g} Hz, "
+                    f"expected a whole number of samples: use a multiple of {step_ms:g} ms"
+                )
+        if self.hop_samples > self.window_samples:
+            raise ValueError(
+                f"window.hop_ms: {self.window.hop_ms:g} is longer than window_ms {self.window.window_ms:g}, "
+                "samples between windows would never be seen: shorten it"
+            )
+        if self.window_samples > 65_535:
+            raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
+        return self
+
+    @property
+    def window_samples(self) -> int:
+        """Frames in a window."""
+        return round(self.window.window_ms * self.sensor.rate_hz / 1000)
+
+    @property
+    def hop_samples(self) -> int:
+        """Frames between two windows."""
+        return round(self.window.hop_ms * self.sensor.rate_hz / 1000)
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the network's outputs, in order."""
+        if isinstance(self.output, LaterOutput):  # pragma: no cover - the validator refuses it
+            raise SpecError(f"output.kind {self.output.kind!r} has no outputs")
+        return self.output.names
+
+
+def _known_keys(location: tuple[Any, ...]) -> list[str]:
+    """Return the keys that the table at ``location`` (without its last part) may hold."""
+    tables: dict[str, list[type[_Table]]] = {
+        "sensor": [Sensor], "window": [Window], "decision": [Decision], "training": [Training], "model": [CnnModel],
+        "output": [ClassesOutput, ValuesOutput], "stage": [HighPass, LowPass, BandPass, Notch],
+    }  # fmt: skip
+    kinds = {"highpass": HighPass, "lowpass": LowPass, "bandpass": BandPass, "notch": Notch,
+             "classes": ClassesOutput, "values": ValuesOutput}  # fmt: skip
+    if len(location) == 1:
+        return list(PatchSpec.model_fields)
+    named = [kinds[part] for part in location[:-1] if part in kinds]
+    return sorted({key for table in (named or tables.get(str(location[0]), [])) for key in table.model_fields})
+
+
+def _explain(error: dict[str, Any]) -> str:
+    """Turn one pydantic error into `key: what was found, what was expected, what to do`."""
+    location = tuple(error["loc"])
+    kinds = ("highpass", "lowpass", "bandpass", "notch", "classes", "values", "events", "trend", "score")
+    shown: list[str] = []
+    for position, part in enumerate(location):
+        if isinstance(part, int) and shown:
+            shown[-1] += f"[{part}]"
+        elif not (position and part in kinds and position < len(location)):
+            shown.append(str(part))
+    key = ".".join(shown)
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        known = _known_keys(location)
+        close = difflib.get_close_matches(str(location[-1]), known, n=1)
+        remedy = f"did you mean {close[0]!r}?" if close else f"remove it; known keys: {', '.join(known)}"
+        return f"{key}: unknown key; {remedy}"
+    if kind == "missing":
+        return f"{key}: missing; add it (see docs/spec.md)"
+    if kind == "union_tag_invalid":
+        return f"{key}.kind: {context.get('tag')!r} is unknown, expected one of {context.get('expected_tags')}; correct it"
+    if kind == "union_tag_not_found":
+        return f"{key}.kind: missing; add it, one of the kinds in docs/spec.md"
+    if kind == "value_error":
+        message = str(context.get("error", error["msg"]))
+        return message if not key or re.match(r"^[a-z]+(\[\d+\])?\.[a-z_]+: ", message) else f"{key}: {message}"
+    value = repr(error.get("input"))
+    value = value if len(value) <= 60 else value[:57] + "..."
+    return f"{key}: {value} does not fit, {error['msg'][0].lower() + error['msg'][1:]}; correct it (see docs/spec.md)"
+
+
+def parse_spec(text: str, where: str = "patch.toml") -> PatchSpec:
+    """Validate the text of a ``patch.toml``.
+
+    Parameters
+    ----------
+    text
+        TOML text.
+    where
+        Name of the file, for messages.
+
+    Raises
+    ------
+    SpecError
+        In one line: the file, the key, what was found and expected, what to do; further faults are counted.
+    """
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{where}: not valid TOML, {error}; correct the line") from None
+    if table.get("format", FORMAT) != FORMAT:
+        raise SpecError(
+            f"{where}: format {table['format']!r}, this version reads format {FORMAT}; "
+            "update MyoPatch or make a new spec with `myopatch new`"
+        )
+    try:
+        return PatchSpec.model_validate(table)
+    except ValidationError as error:
+        # A misspelt key shows as one unknown and one missing key: the unknown one tells more.
+        faults = sorted(error.errors(include_url=False), key=lambda fault: fault["type"] != "extra_forbidden")
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise SpecError(f"{where}: {_explain(dict(faults[0]))}{more}") from None
+
+
+def load_spec(path: Path) -> PatchSpec:
+    """Read and validate a ``patch.toml``.
+
+    Raises
+    ------
+    SpecError
+        If the file is absent, unreadable or invalid.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such file; make one with `myopatch new {path.parent.name or 'NAME'}`") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SpecError(f"{path}: not readable as UTF-8 text ({error}); give the path of a patch.toml") from None
+    return parse_spec(text, str(path))
+
+
+def document_spec() -> str:
+    """Return the Markdown page ``docs/spec.md`` that documents every key."""
+    out = [
+        "# `patch.toml`, key by key",
+        "",
+        "Made from `pipeline/myo_pipeline/spec.py` by `make docs`; do not edit. A wrong key, type, range or combination",
+        "is refused with one line that names the key. Templates: `myopatch new --list`.",
+        "",
+    ]
+    sections: list[tuple[str, type[_Table]]] = [
+        ("Top level", PatchSpec), ("`[sensor]`", Sensor), ('`[[stage]]` `kind = "highpass"`', HighPass),
+        ('`[[stage]]` `kind = "lowpass"`', LowPass), ('`[[stage]]` `kind = "bandpass"`', BandPass),
+        ('`[[stage]]` `kind = "notch"`', Notch), ("`[window]`", Window), ("`[model]`", CnnModel),
+        ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
+        ("`[decision]`", Decision), ("`[training]`", Training),
+    ]  # fmt: skip
+    for title, table in sections:
+        out += [f"## {title}", "", (table.__doc__ or "").strip(), "", "| key | default | range | meaning |", "|---|---|---|---|"]
+        schema = table.model_json_schema()["properties"]
+        for key, field in table.model_fields.items():
+            if field.description is None:
+                continue
+            limits = schema[key]
+            marks = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+            bounds = ", ".join(f"{mark} {limits[name]:g}" for name, mark in marks.items() if name in limits)
+            default = "required" if field.is_required() else f"`{field.default!r}`"
+            out.append(f"| `{key}` | {default} | {bounds} | {field.description} |")
+        out.append("")
+    out += [
+        "## Output kinds to come",
+        "",
+        "`events` (motor-unit spikes, onsets), `trend` (fatigue) and `score` (anomaly, signature match) have their place in",
+        "the design; a spec that asks for one is refused by name.",
+        "",
+    ]
+    return "\n".join(out)

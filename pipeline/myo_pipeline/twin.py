@@ -1,0 +1,278 @@
+"""The integer twin: what the firmware computes, word for word.
+
+Filters run through ``cmsisdsp`` (the same C code as on the device), the network through the ``tflite_micro`` runtime;
+what neither holds (input shift, quantization to the network's input, vote) is integer NumPy here. Blocks of any size
+give the same words as one block.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.errors import BundleError
+
+CLASSES, VALUES = 0, 1  # output kinds, as the firmware numbers them
+
+
+@dataclass(frozen=True)
+class TwinConfig:
+    """All integers that decide what a patch computes; ``twin.npz`` in the bundle.
+
+    Attributes
+    ----------
+    n_channels, window_samples, hop_samples, n_outputs
+        Sizes.
+    full_scale_counts
+        Counts are limited to ``-full_scale .. full_scale - 1`` before anything else.
+    coefficients_q31, post_shift, input_shift
+        The filter cascade, int32 (n_sections, 5) as ``b0 b1 b2 -a1 -a2``, see ``myo_export.front_end``.
+    multiplier, shift, zero_point
+        From Q31 to the network's int8 input, one multiplier and shift a channel, int64 (n_channels,).
+    output_scale, output_zero_point
+        The network's int8 output in real units.
+    output_kind
+        :data:`CLASSES` or :data:`VALUES`.
+    vote
+        Windows in the vote or in the mean.
+    reject_below
+        int8 output below which a window casts no vote; -128 never rejects.
+    layer_tensors
+        Tensor index in ``model.tflite`` of each layer's output, int64 (n_layers,).
+    """
+
+    n_channels: int
+    window_samples: int
+    hop_samples: int
+    n_outputs: int
+    full_scale_counts: int
+    coefficients_q31: NDArray[np.int32]
+    post_shift: int
+    input_shift: int
+    multiplier: NDArray[np.int64]
+    shift: NDArray[np.int64]
+    zero_point: int
+    output_scale: float
+    output_zero_point: int
+    output_kind: int
+    vote: int
+    reject_below: int
+    layer_tensors: NDArray[np.int64]
+
+    def save(self, path: Path) -> None:
+        """Write the configuration as ``.npz``; the same configuration gives the same bytes."""
+        with path.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{f.name: np.asarray(getattr(self, f.name)) for f in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a configuration.
+
+        Raises
+        ------
+        BundleError
+            If the file is absent or is not a twin of this version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                values: dict[str, Any] = {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, KeyError) as error:
+            raise BundleError(f"{path}: not readable ({error}); export the bundle again") from None
+        names = {f.name for f in fields(cls)}
+        if names != set(values):
+            raise BundleError(f"{path}: holds another version's twin; export the bundle again")
+        return cls(**{name: value if value.ndim else value.item() for name, value in values.items()})
+
+
+class FrontEndTwin:
+    """Counts to filtered Q31 and to the network's int8 input, sample by sample."""
+
+    def __init__(self, config: TwinConfig) -> None:
+        self._config = config
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to zero state, as START does on the device."""
+        import cmsisdsp  # costs 0.3 s: only where a twin really runs
+
+        self._filter = cmsisdsp.arm_biquad_cascade_df1_q31
+        self._instances = []
+        n_sections = len(self._config.coefficients_q31)
+        for _ in range(self._config.n_channels if n_sections else 0):
+            instance = cmsisdsp.arm_biquad_casd_df1_inst_q31()
+            cmsisdsp.arm_biquad_cascade_df1_init_q31(
+                instance,
+                n_sections,
+                self._config.coefficients_q31.ravel(),
+                np.zeros(4 * n_sections, np.int32),
+                self._config.post_shift,
+            )
+            self._instances.append(instance)
+
+    def filter(self, counts: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Filter a block.
+
+        Parameters
+        ----------
+        counts
+            Integer counts, shape (n_samples, n_channels).
+
+        Returns
+        -------
+        NDArray[np.int32]
+            Filtered signal, Q31 (``count * 2^input_shift``), same shape.
+        """
+        config = self._config
+        x = np.clip(counts.astype(np.int64), -config.full_scale_counts, config.full_scale_counts - 1)
+        x_q31 = (x << config.input_shift if config.input_shift >= 0 else x >> -config.input_shift).astype(np.int32)
+        if not self._instances or not len(x_q31):
+            return x_q31
+        columns = [
+            self._filter(instance, np.ascontiguousarray(x_q31[:, channel]))
+            for channel, instance in enumerate(self._instances)
+        ]
+        return np.stack(columns, axis=1).astype(np.int32, copy=False)
+
+    def quantize(self, filtered_q31: NDArray[np.int32]) -> NDArray[np.int8]:
+        """Bring filtered samples to the network's input: one multiplication, round half up, saturate."""
+        config = self._config
+        product = filtered_q31.astype(np.int64) * config.multiplier
+        rounded = (product + (np.int64(1) << (config.shift - 1))) >> config.shift
+        return np.clip(rounded + config.zero_point, -128, 127).astype(np.int8)
+
+
+class NetworkTwin:
+    """The network, layer by layer, in the ``tflite_micro`` runtime."""
+
+    def __init__(self, model: bytes, layer_tensors: NDArray[np.int64]) -> None:
+        from tflite_micro import runtime  # a native library: only where a network really runs
+
+        self._interpreter = runtime.Interpreter.from_bytes(
+            model, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
+        )
+        self._tensors = [int(tensor) for tensor in layer_tensors]
+        self._shape = tuple(self._interpreter.get_input_details(0)["shape"])
+
+    def run(self, window: NDArray[Any]) -> list[NDArray[Any]]:
+        """Run one window.
+
+        Parameters
+        ----------
+        window
+            Network input; int8 for the quantized model, float32 for the float one; any shape of the right size.
+
+        Returns
+        -------
+        list of NDArray
+            Each layer's output, flattened, in the model's order; the last is the network's output.
+        """
+        self._interpreter.set_input(np.ascontiguousarray(window).reshape(self._shape), 0)
+        self._interpreter.invoke()
+        return [np.array(self._interpreter.GetTensor(tensor, 0)["tensor_data"]).ravel() for tensor in self._tensors]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """One window's decision, as the device's DECISION message tells it."""
+
+    decided: int
+    raw: int
+    confidence: int
+    n_votes: int
+    sums: NDArray[np.int32]
+
+
+class DecisionTwin:
+    """The vote over classes, or the sums over values."""
+
+    def __init__(self, config: TwinConfig) -> None:
+        self._config = config
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget earlier windows."""
+        self._ballots: deque[int] = deque(maxlen=self._config.vote)
+        self._outputs: deque[NDArray[np.int32]] = deque(maxlen=self._config.vote)
+
+    def decide(self, output: NDArray[np.int8]) -> Decision:
+        """Take one window's network output, int8 (n_outputs,), and return the decision."""
+        if self._config.output_kind == VALUES:
+            self._outputs.append(output.astype(np.int32))
+            return Decision(-1, -1, 0, len(self._outputs), np.sum(self._outputs, axis=0, dtype=np.int32))
+        raw = int(output.argmax())
+        confidence = int(output[raw])
+        self._ballots.append(-1 if confidence < self._config.reject_below else raw)
+        cast = [ballot for ballot in self._ballots if ballot >= 0]
+        most = max((cast.count(ballot) for ballot in cast), default=0)
+        decided = next((ballot for ballot in reversed(cast) if cast.count(ballot) == most), -1)
+        return Decision(decided, raw, confidence, most, np.zeros(0, np.int32))
+
+
+@dataclass(frozen=True)
+class WindowResult:
+    """Everything the twin computed for one window."""
+
+    window: int
+    end_sample: int
+    network_input: NDArray[np.int8]
+    layers: list[NDArray[np.int8]]
+    decision: Decision
+
+    @property
+    def output(self) -> NDArray[np.int8]:
+        """The network's output, (n_outputs,)."""
+        return self.layers[-1]
+
+
+class Twin:
+    """A whole patch in integers, fed with counts in blocks of any size."""
+
+    def __init__(self, config: TwinConfig, model: bytes) -> None:
+        self.config = config
+        self.front_end = FrontEndTwin(config)
+        self._network = NetworkTwin(model, config.layer_tensors)
+        self._decision = DecisionTwin(config)
+        self.reset()
+
+    def reset(self) -> None:
+        """Return to the state after START."""
+        self.front_end.reset()
+        self._decision.reset()
+        self._recent = np.zeros((0, self.config.n_channels), np.int8)
+        self._n_samples = 0
+        self._n_windows = 0
+
+    def push(self, counts: NDArray[np.integer]) -> tuple[NDArray[np.int32], list[WindowResult]]:
+        """Feed a block of counts.
+
+        Parameters
+        ----------
+        counts
+            Shape (n_samples, n_channels), any number of samples.
+
+        Returns
+        -------
+        tuple
+            The filtered block in Q31, and the windows that it completed.
+        """
+        filtered = self.front_end.filter(counts)
+        return filtered, list(self._take(self.front_end.quantize(filtered)))
+
+    def _take(self, quantized: NDArray[np.int8]) -> Iterator[WindowResult]:
+        config = self.config
+        self._recent = np.concatenate([self._recent, quantized])
+        first = self._n_samples + len(quantized) - len(self._recent)  # sample number of self._recent[0]
+        self._n_samples += len(quantized)
+        while (end := config.window_samples + self._n_windows * config.hop_samples) <= self._n_samples:
+            window = self._recent[end - config.window_samples - first : end - first]
+            layers = self._network.run(window)
+            yield WindowResult(self._n_windows, end, window.copy(), layers, self._decision.decide(layers[-1]))
+            self._n_windows += 1
+        keep = config.window_samples - 1  # older samples can be in no later window
+        self._recent = self._recent[max(0, len(self._recent) - keep) :] if keep else self._recent[:0]

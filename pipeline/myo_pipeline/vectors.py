@@ -1,0 +1,135 @@
+"""Golden vectors: recordings of persons that training never saw, with what twin and float make of them at every stage.
+
+A bundle carries them, so that a board can be validated where there is neither TensorFlow nor the data set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.bundle import replace_file
+from myo_pipeline.errors import BundleError
+from myo_pipeline.twin import Decision
+
+
+@dataclass(frozen=True)
+class GoldenSegment:
+    """One uninterrupted piece of a recording, fed from reset.
+
+    Attributes
+    ----------
+    person, session, trial
+        Where it comes from.
+    start
+        First sample of the piece in its recording.
+    counts
+        int32 (n_samples, n_channels).
+    targets
+        Label (int32, (n_windows,)) or values (float64, (n_windows, n_outputs)) at each window's end.
+    filtered_q31, float_filtered
+        The filter's output: int32 Q31, and float64 in counts, (n_samples, n_channels).
+    inputs
+        Network inputs, int8 (n_windows, window_samples * n_channels).
+    outputs, float_outputs
+        Network outputs, int8 and float32, (n_windows, n_outputs).
+    decisions
+        int32 (n_windows, 4): decided, raw, confidence, n_votes.
+    sums
+        int32 (n_windows, n_outputs) where the output kind is values, else (n_windows, 0).
+    float_decided
+        The float path's decisions: int32 (n_windows,) classes, or float64 (n_windows, n_outputs) means.
+    layers, float_layers
+        Each layer's output, flattened, int8 and float32, for the first ``n_traced`` windows.
+    """
+
+    person: str
+    session: str
+    trial: str
+    start: int
+    counts: NDArray[np.int32]
+    targets: NDArray[Any]
+    filtered_q31: NDArray[np.int32]
+    float_filtered: NDArray[np.float64]
+    inputs: NDArray[np.int8]
+    outputs: NDArray[np.int8]
+    float_outputs: NDArray[np.float32]
+    decisions: NDArray[np.int32]
+    sums: NDArray[np.int32]
+    float_decided: NDArray[Any]
+    layers: list[NDArray[np.int8]]
+    float_layers: list[NDArray[np.float32]]
+
+    @property
+    def n_windows(self) -> int:
+        """Windows in the segment."""
+        return len(self.inputs)
+
+    @property
+    def n_traced(self) -> int:
+        """Windows whose layers are kept."""
+        return len(self.layers[0]) if self.layers else 0
+
+    @property
+    def name(self) -> str:
+        """Person, session and trial in one word."""
+        return f"{self.person}/{self.session}/{self.trial}"
+
+    def decision(self, window: int) -> Decision:
+        """Return a window's decision."""
+        decided, raw, confidence, n_votes = (int(value) for value in self.decisions[window])
+        return Decision(decided, raw, confidence, n_votes, self.sums[window])
+
+    def save(self, path: Path) -> None:
+        """Write the segment as ``.npz``, whole or not at all; the same segment gives the same bytes."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list):
+                arrays |= {f"{field.name}_{k}": item for k, item in enumerate(value)}
+            else:
+                arrays[field.name] = np.asarray(value)
+        with replace_file(path) as temporary, temporary.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read a segment.
+
+        Raises
+        ------
+        BundleError
+            If the file is not a segment of this version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                stored = {name: archive[name] for name in archive.files}
+            values: dict[str, Any] = {}
+            for field in fields(cls):
+                if field.name in ("layers", "float_layers"):
+                    n_layers = sum(name.startswith(f"{field.name}_") for name in stored)
+                    values[field.name] = [stored[f"{field.name}_{k}"] for k in range(n_layers)]
+                else:
+                    value = stored[field.name]
+                    values[field.name] = value if value.ndim else value.item()
+        except (OSError, ValueError, KeyError) as error:
+            raise BundleError(f"{path}: not a golden vector of this version ({error}); export the bundle again") from None
+        return cls(**values)
+
+
+def load_vectors(bundle: Path) -> list[GoldenSegment]:
+    """Read all golden segments of a bundle, in order.
+
+    Raises
+    ------
+    BundleError
+        If there is none.
+    """
+    paths = sorted((bundle / "vectors").glob("*.npz"))
+    if not paths:
+        raise BundleError(f"{bundle}/vectors: holds no golden vectors; run `myopatch export {bundle}` again")
+    return [GoldenSegment.load(path) for path in paths]
