@@ -60,6 +60,12 @@ uint32_t myo_ring_space(const myo_ring_t *self) {
     return self->capacity - myo_ring_used(self);
 }
 
+uint32_t myo_ring_contiguous(const myo_ring_t *self) {
+    const uint32_t used = myo_ring_used(self);
+    const uint32_t to_end = self->capacity - (load(&self->tail) & (self->capacity - 1u));
+    return used < to_end ? used : to_end;
+}
+
 const int32_t *myo_ring_peek(const myo_ring_t *self, uint32_t ahead) {
     const uint32_t slot = (load(&self->tail) + ahead) & (self->capacity - 1u);
     return &self->counts[(size_t)slot * self->n_channels];

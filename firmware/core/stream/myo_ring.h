@@ -42,6 +42,9 @@ void myo_ring_lose(myo_ring_t *self, uint32_t n_frames);
 uint32_t myo_ring_used(const myo_ring_t *self);
 uint32_t myo_ring_space(const myo_ring_t *self);
 
+/* Consumer: frames from the oldest on that lie side by side in counts, before its end cuts them. */
+uint32_t myo_ring_contiguous(const myo_ring_t *self);
+
 /* Consumer: counts of the frame that lies `ahead` frames behind the oldest one, and its tick; ahead < used. */
 const int32_t *myo_ring_peek(const myo_ring_t *self, uint32_t ahead);
 uint32_t myo_ring_peek_tick(const myo_ring_t *self, uint32_t ahead);

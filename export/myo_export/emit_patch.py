@@ -1,0 +1,107 @@
+"""Generated C of a patch: everything but the network, which ``emit_net`` writes."""
+
+from __future__ import annotations
+
+from myo_export.front_end import FrontEnd
+from myo_pipeline.spec import PatchSpec
+from myo_pipeline.twin import TwinConfig
+
+_MAKE = "Made by `myopatch export`; do not edit."
+
+
+def render_config_header(spec: PatchSpec, config: TwinConfig, n_input: int, n_sections: int) -> str:
+    """Return ``patch_config.h``: the sizes of the application's static memory."""
+    return f"""/* Sizes of patch "{spec.name}". {_MAKE} */
+#ifndef PATCH_CONFIG_H
+#define PATCH_CONFIG_H
+
+#include "net.h"
+#include "stream/myo_patch.h"
+
+#define PATCH_N_CHANNELS {config.n_channels}
+#define PATCH_RATE_MHZ {round(spec.sensor.rate_hz * 1000)} /* sample rate, millihertz */
+#define PATCH_ADC_BITS {spec.sensor.adc_bits}
+#define PATCH_SAMPLE_BYTES {spec.sensor.sample_bytes} /* of a count on the link */
+#define PATCH_WINDOW_SAMPLES {config.window_samples} /* {spec.window.window_ms:g} ms */
+#define PATCH_HOP_SAMPLES {config.hop_samples} /* {spec.window.hop_ms:g} ms */
+#define PATCH_N_SECTIONS {n_sections}
+#define PATCH_N_OUTPUTS {config.n_outputs} /* {', '.join(spec.output_names)} */
+#define PATCH_OUTPUT_KIND {config.output_kind} /* {spec.output.kind} */
+#define PATCH_VOTE {config.vote}
+#define PATCH_NET_INPUT_SIZE {n_input}
+#define PATCH_NET_OUTPUT_SIZE {config.n_outputs}
+#define PATCH_NET_ARENA_SIZE NET_ARENA_SIZE
+
+_Static_assert(NET_INPUT_SIZE == PATCH_NET_INPUT_SIZE, "the network takes one window");
+_Static_assert(NET_OUTPUT_SIZE == PATCH_NET_OUTPUT_SIZE, "the network gives one window's outputs");
+
+extern const myo_patch_config_t patch_config;
+
+#endif
+"""
+
+
+def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEnd) -> str:
+    """Return ``patch_config.c``: coefficients, quantization and settings, as the twin has them."""
+    out = [f'/* Settings of patch "{spec.name}". {_MAKE}', ""]
+    out += [f"   {note}" for note in front_end.notes]
+    out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"', ""]
+    if len(config.coefficients_q31):
+        out.append(f"/* b0, b1, b2, -a1, -a2 of each section, times 2^{31 - config.post_shift}. */")
+        out.append(f"static const int32_t coefficients[{config.coefficients_q31.size}] = {{")
+        for number, row in enumerate(config.coefficients_q31.tolist()):
+            radius = float(front_end.pole_radius[number, 1])
+            values = ", ".join("INT32_MIN" if v == -(2**31) else str(v) for v in row)
+            out.append(f"    {values}, /* section {number}: pole radius {radius:.9f} */")
+        out += ["};", ""]
+    out.append("/* Q31 to the network's int8 input, one a channel: multiplier, shift, zero point. */")
+    out.append(f"static const myo_quantize_config_t quantize[{config.n_channels}] = {{")
+    out += [
+        f"    {{{int(multiplier)}, {int(shift)}, {config.zero_point}}},"
+        for multiplier, shift in zip(config.multiplier, config.shift, strict=True)
+    ]
+    coefficients = "coefficients" if len(config.coefficients_q31) else "NULL"
+    out += [
+        "};",
+        "",
+        "const myo_patch_config_t patch_config = {",
+        "    .rate_mhz = PATCH_RATE_MHZ,",
+        "    .n_channels = PATCH_N_CHANNELS,",
+        "    .window_samples = PATCH_WINDOW_SAMPLES,",
+        "    .hop_samples = PATCH_HOP_SAMPLES,",
+        "    .n_layers = NET_N_LAYERS,",
+        "    .n_outputs = PATCH_N_OUTPUTS,",
+        "    .sample_bytes = PATCH_SAMPLE_BYTES,",
+        "    .adc_bits = PATCH_ADC_BITS,",
+        "    .output_kind = PATCH_OUTPUT_KIND,",
+        "    .vote = PATCH_VOTE,",
+        f"    .reject_below = {config.reject_below},",
+        "    .front_end =",
+        "        {",
+        f"            .n_sections = {len(config.coefficients_q31)},",
+        f"            .input_shift = {config.input_shift},",
+        f"            .post_shift = {config.post_shift},",
+        f"            .coefficients = {coefficients},",
+        "        },",
+        "    .quantize = quantize,",
+        "    .bundle_hash = PATCH_BUNDLE_HASH,",
+        "    .net_input_size = NET_INPUT_SIZE,",
+        "    .net_output_size = NET_OUTPUT_SIZE,",
+        "    .net_arena_size = NET_ARENA_SIZE,",
+        "    .net_init = net_init,",
+        "    .net_run = net_run_observed,",
+        "};",
+        "",
+    ]
+    return "\n".join(out)
+
+
+def render_bundle_id(bundle_hash: str) -> str:
+    """Return ``bundle_id.h``, which carries the bundle hash into the firmware."""
+    values = [f"0x{bundle_hash[i : i + 2]}" for i in range(0, 64, 2)]
+    lines = [", ".join(values[i : i + 8]) for i in range(0, 32, 8)]
+    body = ", \\\n      ".join(lines)
+    return (
+        f"/* The bundle that this firmware is built from. {_MAKE} */\n#ifndef BUNDLE_ID_H\n#define BUNDLE_ID_H\n\n"
+        f"#define PATCH_BUNDLE_HASH \\\n    {{ {body} }}\n\n#endif\n"
+    )

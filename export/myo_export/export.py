@@ -1,0 +1,268 @@
+"""Export: from a trained model and a spec to a bundle that firmware and host tools can use."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_export.emit_net import NetworkReport, emit_network
+from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
+from myo_export.float_layers import read_float_layers
+from myo_export.front_end import FrontEnd, quantize_front_end, quantize_multiplier
+from myo_export.tflite_reader import read_graph
+from myo_pipeline.bundle import (
+    BUNDLE_ID, MANIFEST, MANIFEST_FORMAT, Bundle, hash_bundle, hash_file, open_bundle, write_json, write_text,
+)  # fmt: skip
+from myo_pipeline.errors import BundleError, ExportError
+from myo_pipeline.reference import cut_windows, filter_counts, mean_values, vote_classes, window_ends
+from myo_pipeline.spec import PatchSpec, load_spec
+from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
+from myo_pipeline.vectors import GoldenSegment
+
+TRACED_WINDOWS = 240  # windows whose every layer goes into the golden vectors, spread over all segments
+BIQUAD_INSTRUCTIONS = 15  # a section and sample of arm_biquad_cascade_df1_q31 on Cortex-M4 at -O3, counted by `make bench`
+
+_TRAINED = ("patch.toml", "model.tflite", "model_float.tflite", "training.json", "evaluation.npz")
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export made."""
+
+    bundle: Bundle
+    front_end: FrontEnd
+    network: NetworkReport
+
+
+def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
+    """Complete a trained bundle.
+
+    Parameters
+    ----------
+    path
+        A folder that training has filled.
+    progress
+        Called with what is being done and the share of the whole that is done.
+
+    Returns
+    -------
+    Exported
+        The bundle, opened and checked, and what the compiler chose.
+
+    Raises
+    ------
+    BundleError
+        If the folder lacks what training writes.
+    ExportError
+        If filters or network cannot be compiled.
+    """
+    tell = progress or (lambda what, share: None)
+    missing = [name for name in _TRAINED if not (path / name).is_file()]
+    if missing:
+        raise BundleError(f"{path}: lacks {', '.join(missing)}; run `myopatch train` first")
+    spec = load_spec(path / "patch.toml")
+    try:
+        training = json.loads((path / "training.json").read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BundleError(f"{path}/training.json: damaged ({error}); run `myopatch train` again") from None
+    (path / MANIFEST).unlink(missing_ok=True)  # until the export is whole, this is no bundle
+    tell("front end to fixed point", 0.0)
+    front_end = quantize_front_end(spec)
+    model = (path / "model.tflite").read_bytes()
+    tell("network to C", 0.05)
+    network = emit_network(model, path / "c", f"myopatch export {path.name}")
+    config = _twin_config(spec, front_end, training, model)
+    config.save(path / "twin.npz")
+    write_text(
+        path / "c/patch_config.h",
+        render_config_header(spec, config, config.window_samples * config.n_channels, len(config.coefficients_q31)),
+    )
+    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end))
+    float_model = (path / "model_float.tflite").read_bytes()
+    float_twin = NetworkTwin(float_model, read_float_layers(float_model, [layer.op for layer in network.layers]))
+    input_scale = _input_scale(training, spec)
+    _write_vectors(path, spec, config, model, float_twin, input_scale, tell)
+    write_json(path / "budget.json", _budget(spec, config, front_end, network, input_scale, model))
+    tell("manifest", 0.98)
+    return Exported(_write_manifest(path, training), front_end, network)
+
+
+def _input_scale(training: dict[str, Any], spec: PatchSpec) -> NDArray[np.float64]:
+    scale = np.asarray(training.get("input_scale", []), dtype=np.float64).ravel()
+    if len(scale) != spec.sensor.channels or not np.all(scale > 0):
+        raise BundleError(
+            f"training.json: input_scale holds {len(scale)} numbers, expected {spec.sensor.channels} above 0; "
+            "run `myopatch train` again"
+        )
+    return scale
+
+
+def _twin_config(spec: PatchSpec, front_end: FrontEnd, training: dict[str, Any], model: bytes) -> TwinConfig:
+    graph = read_graph(model)
+    source, result = graph.tensors[graph.input], graph.tensors[graph.output]
+    n_input = spec.window_samples * spec.sensor.channels
+    if source.size != n_input:
+        raise ExportError(
+            f"model.tflite takes {source.size} values, a window of the spec has {n_input} "
+            f"({spec.window_samples} samples x {spec.sensor.channels} channels); train again with this spec"
+        )
+    if result.size != len(spec.output_names):
+        raise ExportError(
+            f"model.tflite gives {result.size} values, the spec names {len(spec.output_names)} outputs; train again"
+        )
+    scales = _input_scale(training, spec)
+    pairs = [quantize_multiplier(2.0**-front_end.input_shift / (s * source.scales[0])) for s in scales]
+    reject = -128
+    if spec.output.kind == "classes" and spec.decision.reject_below > 0:
+        reject = int(np.ceil(spec.decision.reject_below / result.scales[0])) + result.zero_points[0]
+        reject = min(reject, 127)
+    return TwinConfig(
+        n_channels=spec.sensor.channels,
+        window_samples=spec.window_samples,
+        hop_samples=spec.hop_samples,
+        n_outputs=result.size,
+        full_scale_counts=spec.sensor.full_scale_counts,
+        coefficients_q31=front_end.coefficients_q31,
+        post_shift=front_end.post_shift,
+        input_shift=front_end.input_shift,
+        multiplier=np.array([multiplier for multiplier, _ in pairs], np.int64),
+        shift=np.array([shift for _, shift in pairs], np.int64),
+        zero_point=int(source.zero_points[0]),
+        output_scale=float(result.scales[0]),
+        output_zero_point=int(result.zero_points[0]),
+        output_kind=CLASSES if spec.output.kind == "classes" else VALUES,
+        vote=spec.decision.vote,
+        reject_below=reject,
+        layer_tensors=np.array([op.outputs[0] for op in graph.ops], np.int64),
+    )
+
+
+def _write_vectors(
+    path: Path, spec: PatchSpec, config: TwinConfig, model: bytes, float_twin: NetworkTwin,
+    input_scale: NDArray[np.float64], tell: Progress,
+) -> None:  # fmt: skip
+    """Run the held-out segments through twin and float and keep what each stage gives."""
+    with np.load(path / "evaluation.npz", allow_pickle=False) as archive:
+        evaluation = {name: archive[name] for name in archive.files}
+    descriptions = json.loads(str(evaluation["segments"]))
+    if not descriptions:
+        raise BundleError(f"{path}/evaluation.npz: holds no segment; run `myopatch train` again")
+    folder = path / "vectors"
+    shutil.rmtree(folder, ignore_errors=True)
+    traced = -(-TRACED_WINDOWS // len(descriptions))
+    twin = Twin(config, model)
+    for number, description in enumerate(descriptions):
+        tell(f"golden vectors of person {description['person']}", 0.1 + 0.85 * number / len(descriptions))
+        counts = evaluation[f"seg{number}_emg"].astype(np.int32)
+        targets = evaluation[f"seg{number}_labels"]
+        twin.reset()
+        filtered, windows = twin.push(counts)
+        float_filtered = filter_counts(spec, counts)
+        float_windows = cut_windows(float_filtered / input_scale, config.window_samples, config.hop_samples)
+        float_layers = [float_twin.run(window.astype(np.float32)) for window in float_windows]
+        float_outputs = np.stack([layers[-1] for layers in float_layers])
+        if config.output_kind == CLASSES:
+            float_decided: NDArray[Any] = vote_classes(
+                float_outputs, spec.decision.vote, spec.decision.reject_below
+            )[0].astype(np.int32)
+        else:
+            float_decided = mean_values(float_outputs, spec.decision.vote)
+        n_traced = min(traced, len(windows))
+        ends = window_ends(len(counts), config.window_samples, config.hop_samples)
+        decisions = [w.decision for w in windows]
+        GoldenSegment(
+            person=description["person"],
+            session=description["session"],
+            trial=description["trial"],
+            start=int(description["start"]),
+            counts=counts,
+            targets=targets[ends - 1],
+            filtered_q31=filtered,
+            float_filtered=float_filtered,
+            inputs=np.stack([w.network_input.ravel() for w in windows]),
+            outputs=np.stack([w.output for w in windows]),
+            float_outputs=float_outputs,
+            decisions=np.array([[d.decided, d.raw, d.confidence, d.n_votes] for d in decisions], np.int32),
+            sums=np.stack([d.sums for d in decisions]),
+            float_decided=float_decided,
+            layers=[np.stack([w.layers[k] for w in windows[:n_traced]]) for k in range(len(config.layer_tensors))],
+            float_layers=[
+                np.stack([layers[k] for layers in float_layers[:n_traced]]) for k in range(len(config.layer_tensors))
+            ],
+        ).save(folder / f"{number:03d}.npz")
+
+
+def _budget(
+    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, network: NetworkReport, input_scale: NDArray[np.float64],
+    model: bytes,
+) -> dict[str, Any]:  # fmt: skip
+    """Return memory and cost as far as they are known before the firmware is built."""
+    graph = read_graph(model)
+    quantum = float(graph.tensors[graph.input].scales[0])
+    full_scale = float(spec.sensor.full_scale_counts)
+    filtered_bound = front_end.error_bound_counts(full_scale)
+    # Half a step of rounding; the multiplier's own error is 2^-31 of at most 256 steps.
+    input_bound = filtered_bound / float(input_scale.min()) + quantum * (0.5 + 256 * 2.0**-31)
+    sections = len(config.coefficients_q31)
+    return {
+        "front_end": {
+            "sections": sections,
+            "input_shift": config.input_shift,
+            "post_shift": config.post_shift,
+            "node_peak": front_end.node_peak.tolist(),
+            "accumulator_peak": front_end.accumulator_peak.tolist(),
+            "pole_radius": front_end.pole_radius.tolist(),
+            "group_delay_ms": front_end.group_delay_ms,
+            "input_scale_counts": input_scale.tolist(),
+            "error_bound": {"filtered_counts": filtered_bound, "input_units": input_bound},
+            "notes": list(front_end.notes),
+            "state_bytes": 16 * sections * config.n_channels,
+            "estimated_instructions_per_hop": BIQUAD_INSTRUCTIONS * sections * config.n_channels * config.hop_samples,
+        },
+        "network": {
+            "macs": network.macs,
+            "weight_bytes": network.weight_bytes,
+            "arena_bytes": network.arena_bytes,
+            "arena_lower_bound_bytes": network.arena_lower_bound_bytes,
+            "input_scale": quantum,
+            "layers": [asdict(layer) for layer in network.layers],
+        },
+    }
+
+
+def _write_manifest(path: Path, training: dict[str, Any]) -> Bundle:
+    """Hash every file, write the bundle's identity and the manifest, and open the bundle."""
+    names = [
+        *_TRAINED, "model.keras", "model_card.md", "twin.npz", "budget.json",
+        *(str(p.relative_to(path)) for folder in ("c", "vectors", "figures") for p in (path / folder).rglob("*") if p.is_file()),
+    ]  # fmt: skip
+    files = {name: hash_file(path / name) for name in sorted(set(names)) if (path / name).is_file() and name != BUNDLE_ID}
+    bundle_hash = hash_bundle(files)
+    write_text(path / BUNDLE_ID, render_bundle_id(bundle_hash))
+    files[BUNDLE_ID] = hash_file(path / BUNDLE_ID)
+    versions = {
+        name: metadata.version(name) for name in ("myopatch", "numpy", "scipy", "cmsisdsp", "tflite-micro")
+    } | {"python": platform.python_version()}
+    write_json(
+        path / MANIFEST,
+        {
+            "format": MANIFEST_FORMAT,
+            "name": path.name,
+            "bundle_hash": bundle_hash,
+            "versions": versions,
+            "training": {key: training[key] for key in ("seed", "data", "versions") if key in training},
+            "files": files,
+        },
+    )
+    return open_bundle(path)

@@ -1,0 +1,332 @@
+"""The lowered network: what each kernel needs to know, as numbers, without any C.
+
+A layer here is what an emitter turns into a configuration and a call. Passes over the network, kernels for other
+cores and other packings of weights all start from these.
+"""
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+import numpy as np
+
+from myo_export.graph import Graph, Op, Tensor
+from myo_export.quantized_math import INT32_MAX, Factor, Quantization, SoftmaxFactors
+from myo_export.tflite_reader import printable
+from myo_pipeline.errors import ExportError
+
+Shape3 = tuple[int, int, int]  # height, width, channels
+
+
+@dataclass(frozen=True)
+class Window:
+    """How a kernel moves over a plane; see ``myo_nn_window_t``."""
+
+    height: int
+    width: int
+    stride_height: int
+    stride_width: int
+    dilation_height: int
+    dilation_width: int
+    pad_top: int
+    pad_left: int
+
+
+@dataclass(frozen=True)
+class Requantize:
+    """What becomes of a sum of products: one factor per output channel, zero point, and range."""
+
+    factors: tuple[Factor, ...]
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
+class Conv:
+    """CONV_2D. ``weights`` int8 (output channel, height, width, channel), ``bias`` int32 (output channel)."""
+
+    input_shape: Shape3
+    output_shape: Shape3
+    window: Window
+    input_offset: int
+    weights: np.ndarray
+    bias: np.ndarray
+    requantize: Requantize
+
+
+@dataclass(frozen=True, eq=False)
+class DepthwiseConv:
+    """DEPTHWISE_CONV_2D. ``weights`` int8 (height, width, output channel), ``bias`` int32 (output channel)."""
+
+    input_shape: Shape3
+    output_shape: Shape3
+    window: Window
+    depth_multiplier: int
+    input_offset: int
+    weights: np.ndarray
+    bias: np.ndarray
+    requantize: Requantize
+
+
+@dataclass(frozen=True, eq=False)
+class FullyConnected:
+    """FULLY_CONNECTED. ``weights`` int8 (output, input), ``bias`` int32 (output)."""
+
+    n_rows: int
+    input_offset: int
+    weights: np.ndarray
+    bias: np.ndarray
+    requantize: Requantize
+
+
+@dataclass(frozen=True)
+class Pool:
+    """AVERAGE_POOL_2D (``kind`` average) and MAX_POOL_2D (``kind`` max)."""
+
+    kind: str
+    input_shape: Shape3
+    output_shape: Shape3
+    window: Window
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Mean:
+    """MEAN over an input seen as (kept_0, reduced_0, kept_1, reduced_1)."""
+
+    kept_0: int
+    reduced_0: int
+    kept_1: int
+    reduced_1: int
+    sum_offset: int
+    factor: Factor
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """How two operands meet over four axes, outermost first; strides in elements."""
+
+    size: tuple[int, int, int, int]
+    stride_a: tuple[int, int, int, int]
+    stride_b: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """An operand of ADD or MUL: an activation (``tensor``) or a constant (``values``, int8, flat)."""
+
+    tensor: int
+    values: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Add:
+    """ADD."""
+
+    broadcast: Broadcast
+    a: Operand
+    b: Operand
+    offset_a: int
+    offset_b: int
+    factor_a: Factor
+    factor_b: Factor
+    factor_output: Factor
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, eq=False)
+class Mul:
+    """MUL."""
+
+    broadcast: Broadcast
+    a: Operand
+    b: Operand
+    offset_a: int
+    offset_b: int
+    factor: Factor
+    zero_point: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True)
+class Pad:
+    """PAD and PADV2 of (height, width, channels)."""
+
+    input_shape: Shape3
+    before: Shape3
+    after: Shape3
+    value: int
+
+
+@dataclass(frozen=True)
+class Concatenation:
+    """CONCATENATION: ``n_rows`` rows, each made of one row of every input, ``row_sizes`` long."""
+
+    n_rows: int
+    row_sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """SOFTMAX over the last axis."""
+
+    n_rows: int
+    row_size: int
+    factors: SoftmaxFactors
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Any function of one int8, as 256 values for -128 .. 127."""
+
+    table: np.ndarray
+    size: int
+
+
+@dataclass(frozen=True)
+class Alias:
+    """RESHAPE, EXPAND_DIMS, SQUEEZE: the same words under another shape."""
+
+    size: int
+
+
+Layer = Conv | DepthwiseConv | FullyConnected | Pool | Mean | Add | Mul | Pad | Concatenation | Softmax | Table | Alias
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One operator of the file, lowered.
+
+    Attributes
+    ----------
+    op : Op
+        Where it comes from; ``op.index`` is the layer's index.
+    layer : Layer
+        What runs.
+    inputs : tuple of int
+        Activations that it reads, in the kernel's order.
+    output : int
+        Activation that it writes.
+    macs : int
+        Multiplications with weights, padding counted as if it were data.
+    """
+
+    op: Op
+    layer: Layer
+    inputs: tuple[int, ...]
+    output: int
+    macs: int
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A lowered network."""
+
+    graph: Graph
+    steps: tuple[Step, ...]
+
+
+class OpView:
+    """One operator and its tensors, with the checks that lowerings share.
+
+    Parameters
+    ----------
+    network : Graph
+        The whole.
+    op : Op
+        The operator to look at.
+    """
+
+    def __init__(self, network: Graph, op: Op) -> None:
+        self.graph = network
+        self.op = op
+
+    def fail(self, found: str, remedy: str) -> NoReturn:
+        """Refuse the operator with one line that says which, what was found, and what to do.
+
+        Raises
+        ------
+        ExportError
+            Always.
+        """
+        name = printable(self.graph.tensors[self.op.outputs[0]].name) if self.op.outputs else ""
+        raise ExportError(f"model: operator {self.op.index} ({self.op.name}, output '{name}') {found}; {remedy}")
+
+    def expect_arity(self, n_inputs: tuple[int, int], n_outputs: int = 1) -> None:
+        """Check the number of inputs (least, most) and outputs."""
+        least, most = n_inputs
+        if not least <= len(self.op.inputs) <= most or len(self.op.outputs) != n_outputs:
+            self.fail(
+                f"has {len(self.op.inputs)} inputs and {len(self.op.outputs)} outputs", "the file is damaged, export again"
+            )
+
+    def activation(self, position: int) -> Tensor:
+        """Input ``position`` as an int8 activation of batch 1."""
+        index = self.op.inputs[position]
+        if index < 0 or self.graph.tensors[index].data is not None:
+            self.fail(f"has a constant or no input {position}", "fold the constant before export")
+        return self._check_int8(self.graph.tensors[index], f"input {position}")
+
+    def output(self) -> Tensor:
+        """Output 0 as an int8 activation of batch 1."""
+        return self._check_int8(self.graph.tensors[self.op.outputs[0]], "its output")
+
+    def _check_int8(self, tensor: Tensor, what: str) -> Tensor:
+        if tensor.dtype != "int8":
+            self.fail(f"has {tensor.dtype} as {what}, expected int8", "quantize the whole model to int8")
+        if len(tensor.scales) != 1:
+            self.fail(f"has {len(tensor.scales)} scales for {what}, expected 1", "quantize the whole model to int8")
+        if tensor.shape[:1] not in ((), (1,)):
+            self.fail(f"has shape {list(tensor.shape)} for {what}, expected batch 1", "export the model with batch 1")
+        return tensor
+
+    def constant(self, position: int, dtype: str, what: str) -> Tensor:
+        """Input ``position`` as a constant of a dtype."""
+        index = self.op.inputs[position] if position < len(self.op.inputs) else -1
+        tensor = self.graph.tensors[index] if index >= 0 else None
+        if tensor is None or tensor.data is None:
+            self.fail(f"has no constant {what}", "export a model whose weights and shapes are constants")
+        if tensor.dtype != dtype:
+            self.fail(f"has {tensor.dtype} {what}, expected {dtype}", "quantize the whole model to int8")
+        return tensor
+
+    def plane(self, tensor: Tensor, what: str) -> Shape3:
+        """Shape of a (1, height, width, channels) activation, every size at most 65535."""
+        if len(tensor.shape) != 4 or max(tensor.shape) > 65535:
+            self.fail(
+                f"has shape {list(tensor.shape)} as {what}, expected [1, height, width, channels] of at most 65535 each",
+                "reshape it",
+            )
+        return tensor.shape[1], tensor.shape[2], tensor.shape[3]
+
+    def expect_shape(self, found: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:
+        """Check a shape that follows from others."""
+        if found != expected:
+            self.fail(f"has shape {list(found)} as {what}, expected {list(expected)}", "the file is damaged, export again")
+
+    def expect_same_quantization(self, source: Quantization, target: Quantization) -> None:
+        """Check that a layer which only moves words has one scale and zero point."""
+        if source != target:
+            self.fail(
+                f"changes scale or zero point ({source.scale:g}, {source.zero_point} to {target.scale:g},"
+                f" {target.zero_point}) but only moves words",
+                "quantize the model again with a current converter",
+            )
+
+    def expect_factor(self, factor: Factor) -> Factor:
+        """Check that a factor has a place in the kernels' format."""
+        if factor.shift > 30 or factor.multiplier < 0:
+            self.fail("has scales whose ratio is over 2^30", "quantize the model again with representative data")
+        return factor
+
+    def expect_sums_fit(self, bias: np.ndarray, weights: np.ndarray, input_offset: int) -> None:
+        """Check that no input can make a sum leave int32; ``weights`` is (output channel, rest)."""
+        largest_input = max(abs(-128 + input_offset), abs(127 + input_offset))
+        magnitude = np.abs(weights.astype(np.int64)).sum(axis=1) * largest_input + np.abs(bias.astype(np.int64))
+        if int(magnitude.max()) > INT32_MAX:
+            self.fail("has weights and biases whose sum may leave int32", "quantize the model again; the bias is damaged")

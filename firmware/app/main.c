@@ -1,0 +1,152 @@
+/* The app: one loop over the link and the patch. Sample interrupts and serial interrupts fill rings behind its back. */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "link/myo_link.h"
+#include "myo_port.h"
+#include "patch_config.h"
+#include "stream/myo_patch.h"
+
+/* Frames that may be under way from the host, and 640 ms of a 200 Hz ADC. */
+#define RING_FRAMES 128u
+
+/* Serial line to link: what a host with all its credit may send while the patch waits, in messages of one frame (16
+   bytes around each) up to a limit, in full ones beyond. */
+#define CREDIT_BYTES (RING_FRAMES * (PATCH_N_CHANNELS * PATCH_SAMPLE_BYTES + 16u))
+#define RX_BYTES (CREDIT_BYTES <= 4096u ? 4096u : CREDIT_BYTES <= 16384u ? 16384u : 131072u)
+#define TX_BYTES 2048u
+
+#define HISTORY_BYTES ((size_t)PATCH_VOTE * PATCH_N_OUTPUTS)
+#define FILTER_STATE_WORDS (PATCH_N_CHANNELS * PATCH_N_SECTIONS * MYO_SOS_STATE_WORDS)
+
+static int32_t ring_counts[RING_FRAMES * PATCH_N_CHANNELS];
+static uint32_t ring_ticks[RING_FRAMES];
+static uint8_t rx_bytes[RX_BYTES];
+static uint8_t tx_bytes[TX_BYTES];
+static myo_sos_t filters[PATCH_N_CHANNELS];
+static int32_t filter_state[FILTER_STATE_WORDS + 1u]; /* never empty: there may be no section */
+static int32_t block[MYO_BLOCK_FRAMES * PATCH_N_CHANNELS];
+static int8_t window[PATCH_WINDOW_SAMPLES * PATCH_N_CHANNELS];
+static _Alignas(MYO_ARENA_ALIGNMENT) int8_t net_input[PATCH_NET_INPUT_SIZE];
+static _Alignas(MYO_ARENA_ALIGNMENT) int8_t net_output[PATCH_NET_OUTPUT_SIZE];
+static _Alignas(MYO_ARENA_ALIGNMENT) uint8_t net_arena[PATCH_NET_ARENA_SIZE];
+static int8_t history[HISTORY_BYTES];
+static int32_t sums[PATCH_N_OUTPUTS];
+
+static myo_ring_t ring;
+static myo_byte_ring_t rx, tx;
+static myo_patch_t patch;
+static myo_link_t link;
+
+static uint32_t on_ticks(void *context) {
+    (void)context;
+    return myo_port_ticks();
+}
+
+static uint32_t on_work_ticks(void *context) {
+    (void)context;
+    return myo_port_work_ticks();
+}
+
+static void on_send(void *context) {
+    (void)context;
+    myo_port_send();
+}
+
+static void on_wait(void *context) {
+    (void)context;
+    myo_port_idle();
+}
+
+static bool on_adc_start(void *context) {
+    (void)context;
+    return myo_port_adc_start(&ring, patch_config.rate_mhz, patch_config.adc_bits);
+}
+
+static void on_adc_stop(void *context) {
+    (void)context;
+    myo_port_adc_stop();
+}
+
+static void on_reset(void *context) {
+    (void)context;
+    myo_port_reset();
+}
+
+static uint32_t on_stack_used(void *context) {
+    (void)context;
+    return myo_port_stack_used();
+}
+
+static myo_status_t init_patch(void) {
+    const myo_patch_memory_t memory = {
+        .ring = &ring,
+        .filters = filters,
+        .n_filters = sizeof filters / sizeof filters[0],
+        .filter_state = filter_state,
+        .filter_state_words = FILTER_STATE_WORDS,
+        .block = block,
+        .block_words = sizeof block / sizeof block[0],
+        .window = window,
+        .window_bytes = sizeof window,
+        .input = net_input,
+        .input_bytes = sizeof net_input,
+        .output = net_output,
+        .output_bytes = sizeof net_output,
+        .arena = net_arena,
+        .arena_bytes = sizeof net_arena,
+        .history = history,
+        .history_bytes = sizeof history,
+        .sums = sums,
+        .n_sums = sizeof sums / sizeof sums[0],
+    };
+    const myo_patch_hooks_t hooks = {
+        .context = &link,
+        .work_ticks = on_work_ticks,
+        .tensor = myo_link_tensor,
+        .decision = myo_link_decision,
+    };
+    const myo_status_t status = myo_ring_init(&ring, ring_counts, ring_ticks, RING_FRAMES, PATCH_N_CHANNELS);
+    return status == MYO_OK ? myo_patch_init(&patch, &patch_config, &memory, &hooks) : status;
+}
+
+static myo_status_t init_link(void) {
+    const myo_link_config_t config = {
+        .board = myo_port_name,
+        .tick_hz = myo_port_tick_hz(),
+        .stack_bytes = myo_port_stack_bytes(),
+        .rx = &rx,
+        .tx = &tx,
+        .patch = &patch,
+        .hooks = {.ticks = on_ticks,
+                  .send = on_send,
+                  .wait = on_wait,
+                  .adc_start = on_adc_start,
+                  .adc_stop = on_adc_stop,
+                  .reset = on_reset,
+                  .stack_used = on_stack_used},
+    };
+    return myo_link_init(&link, &config);
+}
+
+static void require(myo_status_t status) {
+    if (status != MYO_OK) {
+        myo_port_halt(status);
+    }
+}
+
+int main(void) {
+    require(myo_byte_ring_init(&rx, rx_bytes, sizeof rx_bytes));
+    require(myo_byte_ring_init(&tx, tx_bytes, sizeof tx_bytes));
+    myo_port_init(&rx, &tx);
+    require(init_patch());
+    require(init_link());
+    myo_link_hello(&link, MYO_HELLO_REASON_BOOT);
+    for (;;) {
+        const bool served = myo_link_poll(&link);
+        const bool processed = myo_patch_process(&patch) > 0;
+        if (!served && !processed) {
+            myo_port_idle();
+        }
+    }
+}

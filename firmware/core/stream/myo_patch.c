@@ -1,0 +1,215 @@
+#include "stream/myo_patch.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+static myo_status_t check_config(const myo_patch_config_t *config) {
+    if (config->quantize == NULL || config->net_init == NULL || config->net_run == NULL) {
+        return MYO_ERROR_NULL;
+    }
+    const size_t frame_bytes = (size_t)config->n_channels * config->sample_bytes;
+    if (config->rate_mhz == 0 || config->n_channels == 0 || config->window_samples == 0 || config->hop_samples == 0 ||
+        (config->sample_bytes != 2 && config->sample_bytes != 4) || config->adc_bits < 1 || config->adc_bits > 24 ||
+        config->adc_bits > 8 * config->sample_bytes || frame_bytes > MYO_MAX_PAYLOAD - sizeof(myo_samples_message_t) ||
+        config->net_input_size != (size_t)config->window_samples * config->n_channels ||
+        config->net_output_size != config->n_outputs) {
+        return MYO_ERROR_CONFIG;
+    }
+    for (uint16_t channel = 0; channel < config->n_channels; channel++) {
+        if (myo_quantize_check(&config->quantize[channel]) != MYO_OK) {
+            return MYO_ERROR_CONFIG;
+        }
+    }
+    return MYO_OK;
+}
+
+static myo_status_t check_memory(const myo_patch_config_t *config, const myo_patch_memory_t *memory) {
+    if (memory->ring == NULL || memory->filters == NULL || memory->block == NULL || memory->window == NULL ||
+        memory->input == NULL || memory->output == NULL || memory->arena == NULL) {
+        return MYO_ERROR_NULL;
+    }
+    if (memory->ring->n_channels != config->n_channels) {
+        return MYO_ERROR_CONFIG;
+    }
+    if (memory->n_filters < config->n_channels ||
+        memory->block_words < (size_t)MYO_BLOCK_FRAMES * config->n_channels ||
+        memory->window_bytes < config->net_input_size || memory->input_bytes < config->net_input_size ||
+        memory->output_bytes < config->net_output_size || memory->arena_bytes < config->net_arena_size) {
+        return MYO_ERROR_MEMORY;
+    }
+    return (uintptr_t)memory->arena % MYO_ARENA_ALIGNMENT == 0 ? MYO_OK : MYO_ERROR_ALIGNMENT;
+}
+
+static myo_status_t init_filters(const myo_patch_config_t *config, const myo_patch_memory_t *memory) {
+    const size_t words = (size_t)config->front_end.n_sections * MYO_SOS_STATE_WORDS;
+    if (memory->filter_state_words < words * config->n_channels) {
+        return MYO_ERROR_MEMORY;
+    }
+    if (words > 0 && memory->filter_state == NULL) {
+        return MYO_ERROR_NULL;
+    }
+    for (uint16_t channel = 0; channel < config->n_channels; channel++) {
+        int32_t *state = words > 0 ? &memory->filter_state[words * channel] : NULL;
+        const myo_status_t status = myo_sos_init(&memory->filters[channel], &config->front_end, state, words);
+        if (status != MYO_OK) {
+            return status;
+        }
+    }
+    return MYO_OK;
+}
+
+myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config, const myo_patch_memory_t *memory,
+                            const myo_patch_hooks_t *hooks) {
+    if (self == NULL || config == NULL || memory == NULL || hooks == NULL || hooks->work_ticks == NULL ||
+        hooks->tensor == NULL || hooks->decision == NULL) {
+        return MYO_ERROR_NULL;
+    }
+    myo_status_t status = check_config(config);
+    if (status == MYO_OK) {
+        status = check_memory(config, memory);
+    }
+    if (status == MYO_OK) {
+        status = init_filters(config, memory);
+    }
+    if (status == MYO_OK) {
+        const myo_decision_config_t decision = {.output_kind = config->output_kind,
+                                                .vote = config->vote,
+                                                .reject_below = config->reject_below,
+                                                .n_outputs = config->n_outputs};
+        status = myo_decision_init(&self->decision, &decision, memory->history, memory->history_bytes, memory->sums,
+                                   memory->n_sums);
+    }
+    if (status == MYO_OK) {
+        self->config = config;
+        self->memory = *memory;
+        self->hooks = *hooks;
+        config->net_init(memory->arena);
+        myo_patch_start(self, 0);
+    }
+    return status;
+}
+
+void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
+    myo_ring_reset(self->memory.ring);
+    for (uint16_t channel = 0; channel < self->config->n_channels; channel++) {
+        myo_sos_reset(&self->memory.filters[channel]);
+    }
+    myo_decision_reset(&self->decision);
+    self->trace_mask = trace_mask;
+    self->samples = 0;
+    self->window_end = self->config->window_samples;
+    self->windows = 0;
+    self->front_end_ticks = 0;
+    self->window_row = 0;
+}
+
+static uint32_t work_ticks(const myo_patch_t *self) {
+    return self->hooks.work_ticks(self->hooks.context);
+}
+
+static void trace(const myo_patch_t *self, myo_stage_t stage, uint32_t index, const void *data, size_t n_elements) {
+    if ((self->trace_mask >> stage & 1u) != 0) {
+        self->hooks.tensor(self->hooks.context, stage, 0, index, data, n_elements);
+    }
+}
+
+/* Frames that the next block takes. It ends with the window, so that window ends fall between blocks. */
+static uint32_t size_block(const myo_patch_t *self) {
+    const uint32_t ready = myo_ring_contiguous(self->memory.ring);
+    const uint32_t to_window_end = self->window_end - self->samples;
+    const uint32_t n_frames = ready < to_window_end ? ready : to_window_end;
+    return n_frames < MYO_BLOCK_FRAMES ? n_frames : MYO_BLOCK_FRAMES;
+}
+
+/* Filters one channel of a block and writes it into the window ring. */
+static void run_channel(myo_patch_t *self, const int32_t *counts, uint32_t n_frames, uint16_t channel) {
+    const uint16_t n_channels = self->config->n_channels;
+    const myo_quantize_config_t *quantize = &self->config->quantize[channel];
+    int32_t x_q31[MYO_BLOCK_FRAMES];
+    for (uint32_t frame = 0; frame < n_frames; frame++) {
+        x_q31[frame] = myo_sos_scale(&self->config->front_end, counts[(size_t)frame * n_channels + channel]);
+    }
+    myo_sos_run(&self->memory.filters[channel], x_q31, x_q31, n_frames);
+    uint16_t row = self->window_row;
+    for (uint32_t frame = 0; frame < n_frames; frame++) {
+        self->memory.block[(size_t)frame * n_channels + channel] = x_q31[frame];
+        self->memory.window[(size_t)row * n_channels + channel] = myo_quantize_run(quantize, x_q31[frame]);
+        row = (uint16_t)(row + 1u == self->config->window_samples ? 0 : row + 1u);
+    }
+}
+
+static void run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_frames) {
+    const uint32_t begin = work_ticks(self);
+    for (uint16_t channel = 0; channel < self->config->n_channels; channel++) {
+        run_channel(self, counts, n_frames, channel);
+    }
+    self->window_row = (uint16_t)((self->window_row + n_frames) % self->config->window_samples);
+    self->front_end_ticks += work_ticks(self) - begin;
+}
+
+/* Copies the window ring into the network's input, oldest frame first. */
+static void unroll_window(myo_patch_t *self) {
+    const uint32_t begin = work_ticks(self);
+    const size_t split = (size_t)self->window_row * self->config->n_channels;
+    const size_t older = self->config->net_input_size - split;
+    memcpy(self->memory.input, &self->memory.window[split], older);
+    memcpy(&self->memory.input[older], self->memory.window, split);
+    self->front_end_ticks += work_ticks(self) - begin;
+}
+
+static void observe_layer(void *context, uint16_t layer, const int8_t *data, size_t n) {
+    myo_patch_t *self = context;
+    const uint32_t begin = work_ticks(self);
+    self->hooks.tensor(self->hooks.context, MYO_STAGE_LAYER, layer, self->windows, data, n);
+    self->hook_ticks += work_ticks(self) - begin;
+}
+
+static void run_window(myo_patch_t *self, uint32_t end_tick) {
+    const myo_patch_config_t *config = self->config;
+    const myo_patch_memory_t *memory = &self->memory;
+    unroll_window(self);
+    trace(self, MYO_STAGE_INPUT, self->windows, memory->input, config->net_input_size);
+
+    const bool observed = (self->trace_mask >> MYO_STAGE_LAYER & 1u) != 0;
+    self->hook_ticks = 0;
+    const uint32_t network_begin = work_ticks(self);
+    config->net_run(memory->arena, memory->input, memory->output, observed ? observe_layer : NULL, self);
+    const uint32_t network_ticks = work_ticks(self) - network_begin - self->hook_ticks;
+    trace(self, MYO_STAGE_OUTPUT, self->windows, memory->output, config->net_output_size);
+
+    const uint32_t decision_begin = work_ticks(self);
+    const myo_decision_t decision = myo_decision_run(&self->decision, memory->output);
+    const myo_patch_result_t result = {
+        .window = self->windows,
+        .end_sample = self->samples,
+        .end_tick = end_tick,
+        .decision = decision,
+        .front_end_ticks = self->front_end_ticks,
+        .network_ticks = network_ticks,
+        .decision_ticks = work_ticks(self) - decision_begin,
+    };
+    self->windows++;
+    self->window_end += config->hop_samples;
+    self->front_end_ticks = 0;
+    self->hooks.decision(self->hooks.context, &result);
+}
+
+uint32_t myo_patch_process(myo_patch_t *self) {
+    myo_ring_t *ring = self->memory.ring;
+    const uint32_t n_frames = size_block(self);
+    if (n_frames == 0) {
+        return 0;
+    }
+    const int32_t *counts = myo_ring_peek(ring, 0);
+    const size_t n_counts = (size_t)n_frames * self->config->n_channels;
+    const uint32_t end_tick = myo_ring_peek_tick(ring, n_frames - 1u);
+    run_front_end(self, counts, n_frames);
+    trace(self, MYO_STAGE_RAW, self->samples, counts, n_counts);
+    trace(self, MYO_STAGE_FILTERED, self->samples, self->memory.block, n_counts);
+    myo_ring_release(ring, n_frames);
+    self->samples += n_frames;
+    if (self->samples == self->window_end) {
+        run_window(self, end_tick);
+    }
+    return n_frames;
+}

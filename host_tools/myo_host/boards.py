@@ -1,0 +1,138 @@
+"""The boards that MyoPatch knows, and how a virtual one is started."""
+
+from __future__ import annotations
+
+import re
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from myo_pipeline.errors import LinkError
+
+BOOT_TIMEOUT_S = 15.0  # for a virtual board to name its port
+STOP_TIMEOUT_S = 3.0  # between asking a virtual board to end and killing it
+
+
+@dataclass(frozen=True)
+class Board:
+    """A board.
+
+    Attributes
+    ----------
+    name
+        Name on the command line, of the PlatformIO environment and in the hello.
+    description
+        In words.
+    command
+        What starts it, ``{elf}`` standing for the firmware; empty for a board that is plugged in.
+    instructions_per_tick
+        Instructions per tick of the board's counter where that is exact, else None.
+    cycles_per_instruction
+        To estimate time on real silicon from instructions (zero wait states), or None.
+    clock_hz
+        Core clock for which times are stated.
+    """
+
+    name: str
+    description: str
+    command: tuple[str, ...] = ()
+    instructions_per_tick: float | None = None
+    cycles_per_instruction: float | None = None
+    clock_hz: float = 64e6
+
+
+# Under `-icount shift=5` QEMU's clock advances 32 ns an instruction; the board's 25 MHz counter then ticks once every
+# 40 ns, 1.25 instructions. 1.3 cycles an instruction is what the TRM's timings give for this kind of code (docs/cost.md).
+BOARDS: dict[str, Board] = {
+    board.name: board
+    for board in (
+        Board(
+            "virtual_m4",
+            "Cortex-M4F (Arm MPS2 AN386) in QEMU",
+            ("qemu-system-arm", "-M", "mps2-an386", "-kernel", "{elf}", "-display", "none", "-monitor", "none",
+             "-serial", "pty", "-icount", "shift=5,sleep=off"),
+            instructions_per_tick=1.25,
+            cycles_per_instruction=1.3,
+        ),
+        Board("native", "a process on this machine, under address and undefined-behaviour sanitizers", ("{elf}",)),
+    )
+}  # fmt: skip
+
+_PORT = re.compile(rb"(/dev/\S+)")
+
+
+def find_board(name: str) -> Board:
+    """Return a board by name.
+
+    Raises
+    ------
+    LinkError
+        If there is none of that name.
+    """
+    try:
+        return BOARDS[name]
+    except KeyError:
+        raise LinkError(f"board {name!r} is unknown, expected one of: {', '.join(BOARDS)}") from None
+
+
+@contextmanager
+def start_board(board: Board, firmware: Path) -> Iterator[str]:
+    """Start a virtual board, yield the path of its serial port, and stop the board in the end.
+
+    Raises
+    ------
+    LinkError
+        If the firmware or the emulator is missing, or no port appears in time.
+    """
+    if not firmware.is_file():
+        raise LinkError(f"{firmware}: no such firmware; run `myopatch build --board {board.name}`")
+    if not board.command:
+        raise LinkError(f"board {board.name}: is not virtual; plug it in and give its port with --port")
+    command = [part.format(elf=firmware) for part in board.command]
+    if shutil.which(command[0]) is None:
+        raise LinkError(f"{command[0]}: not installed; `myopatch doctor` names the package to install")
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        yield _await_port(process, board)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _await_port(process: subprocess.Popen[bytes], board: Board) -> str:
+    """Read what a starting board prints until it names its port."""
+    stream = process.stdout
+    if stream is None:
+        raise LinkError(f"board {board.name}: has no output to read its port from")
+    seen = b""
+    deadline = time.monotonic() + BOOT_TIMEOUT_S
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            if not selector.select(timeout=0.1):
+                if process.poll() is not None:
+                    break
+                continue
+            data = stream.read1(4096)  # type: ignore[attr-defined]
+            if not data:
+                break
+            seen += data
+            if b"\n" in seen and (found := _PORT.search(seen)):
+                return found.group(1).decode()
+    said = seen.decode(errors="replace").strip().splitlines()
+    raise LinkError(
+        f"board {board.name}: named no serial port within {BOOT_TIMEOUT_S:g} s"
+        f"{', it said: ' + said[-1] if said else ''}; build the firmware again"
+    )

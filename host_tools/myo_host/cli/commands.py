@@ -1,0 +1,252 @@
+"""The commands. Each reads a spec or a bundle from disk; none needs the one before in the same process."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from myo_host.cli.app import app, show_progress
+from myo_pipeline.errors import SpecError
+
+SpecArgument = Annotated[Path, typer.Argument(help="The patch.toml, or the folder that holds it.")]
+BundleArgument = Annotated[Path, typer.Argument(help="The bundle's folder.")]
+BoardOption = Annotated[str, typer.Option("--board", help="virtual_m4, native (see `myopatch doctor`).")]
+DataOption = Annotated[Path | None, typer.Option("--data", help="Folder that holds the data sets.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+
+data_app = typer.Typer(help="Data sets: list and get them.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+def _spec_path(path: Path) -> Path:
+    return path / "patch.toml" if path.is_dir() else path
+
+
+@app.command()
+def new(
+    folder: Annotated[Path | None, typer.Argument(help="Folder to make; its name becomes the patch's name.")] = None,
+    template: Annotated[str, typer.Option(help="Template to start from.")] = "gestures",
+    list_templates: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
+) -> None:
+    """Make a patch.toml from a template."""
+    from myo_pipeline.bundle import write_text
+    from myo_pipeline.spec import parse_spec
+
+    templates = {
+        p.stem: p for p in sorted((Path(__import__("myo_pipeline").__file__).parent / "templates").glob("*.toml"))
+    }
+    if list_templates:
+        for name, path in templates.items():
+            print(f"{name:<10} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
+        return
+    if folder is None:
+        raise SpecError("no folder given: `myopatch new FOLDER`, or `myopatch new --list`")
+    if template not in templates:
+        raise SpecError(f"template {template!r} is unknown, expected one of: {', '.join(templates)}")
+    path = folder / "patch.toml"
+    if path.exists():
+        raise SpecError(f"{path}: exists already; edit it, or give another folder")
+    name = folder.resolve().name.lower().replace(" ", "_")
+    text = templates[template].read_text(encoding="utf-8").replace("@NAME@", name)
+    parse_spec(text, str(path))
+    write_text(path, text)
+    print(f"wrote {path}; next: myopatch train {path}")
+
+
+@data_app.command("list")
+def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """List the data sets and where each is found."""
+    from myo_training.datasets import list_datasets
+
+    rows = list_datasets(data)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        print(f"{row['name']:<16} {row['where'] or 'not here: ' + row['remedy']}")
+        print(f"{'':<16} {row['description']} ({row['licence']})")
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str, typer.Argument(help="Data set name.")],
+    url: Annotated[str | None, typer.Option(help="Take the archive from here instead of its public home.")] = None,
+) -> None:
+    """Download a data set from its public home into the user cache, and check its content."""
+    from myo_training.fetch import fetch_dataset
+
+    with show_progress(f"data get {name}") as progress:
+        path = fetch_dataset(name, url=url, progress=progress)
+    print(f"{name}: {path}")
+
+
+@app.command()
+def train(
+    spec: SpecArgument = Path("patch.toml"),
+    data: DataOption = None,
+    out: Annotated[Path | None, typer.Option(help="Bundle folder; build/NAME if not given.")] = None,
+) -> None:
+    """Train the spec's model, quantize it to int8, and measure it on persons that it never saw."""
+    from myo_pipeline.spec import load_spec
+
+    path = _spec_path(spec)
+    folder = out or Path("build") / load_spec(path).name
+    from myo_training.train import train as run_training
+
+    with show_progress("train") as progress:
+        result = run_training(path, folder, data, progress)
+    for line in result.summary:
+        print(line)
+    print(f"wrote {folder}; next: myopatch export {folder}")
+
+
+@app.command("export")
+def export_command(bundle: BundleArgument) -> None:
+    """Compile a trained bundle: C arrays, fixed-point coefficients, golden vectors, memory and cost, manifest."""
+    from myo_export.export import export_bundle
+
+    with show_progress("export") as progress:
+        exported = export_bundle(bundle, progress)
+    network = exported.network
+    for note in exported.front_end.notes:
+        print(f"front end: {note}")
+    print(
+        f"network: {len(network.layers)} layers, {network.macs} MACs, {network.weight_bytes} B of weights, "
+        f"arena {network.arena_bytes} B (lower bound {network.arena_lower_bound_bytes} B)"
+    )
+    print(f"bundle {exported.bundle.bundle_hash[:12]} in {bundle}; next: myopatch build {bundle} --board virtual_m4")
+
+
+def _build(bundle: Path, board: str) -> Path:
+    """Build the firmware of an exported bundle and return its ELF."""
+    from myo_export.firmware_build import build_firmware
+    from myo_host.boards import find_board
+    from myo_pipeline.bundle import open_bundle
+
+    find_board(board)
+    open_bundle(bundle)
+    with show_progress(f"build {board}") as progress:
+        built = build_firmware(bundle, board, lambda text: progress(text, 0.0))
+    print(
+        f"{built.elf}: flash {built.flash_bytes} B, static RAM {built.ram_bytes} B of which stack {built.stack_bytes} B"
+    )
+    return built.elf
+
+
+@app.command()
+def build(bundle: BundleArgument, board: BoardOption = "virtual_m4") -> None:
+    """Build the firmware with PlatformIO."""
+    _build(bundle, board)
+
+
+@app.command()
+def flash(
+    bundle: BundleArgument,
+    board: BoardOption = "virtual_m4",
+    port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
+) -> None:
+    """Build, put the firmware on the board, and check by its hello that it runs this bundle."""
+    from myo_host.boards import find_board, start_board
+    from myo_host.link import PatchLink
+    from myo_pipeline.bundle import open_bundle
+    from myo_pipeline.errors import LinkError
+
+    description = find_board(board)
+    if not description.command:
+        raise LinkError(f"board {board}: this version flashes virtual boards only; its port in firmware/ports is to come")
+    if port:
+        raise LinkError(f"board {board}: is virtual and makes its own port; leave --port out")
+    elf = _build(bundle, board)
+    with start_board(description, elf) as name, PatchLink(name) as link:
+        hello = link.say_hello(open_bundle(bundle).bundle_hash)
+    print(f"{hello.board} booted and runs bundle {hello.bundle_hash[:12]}")
+
+
+@app.command()
+def run(bundle: BundleArgument, board: BoardOption = "virtual_m4") -> None:
+    """Boot a virtual board and leave its serial port open until Ctrl-C."""
+    from myo_host.boards import find_board, start_board
+
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with start_board(find_board(board), _firmware(bundle, board)) as port:
+        print(f"{board} is up at {port}; try: myopatch validate {bundle} --port {port}", flush=True)
+        signal.pause()
+
+
+def _firmware(bundle: Path, board: str) -> Path:
+    return bundle / "firmware" / (f"{board}.elf")
+
+
+@app.command()
+def validate(
+    bundle: BundleArgument,
+    board: Annotated[str | None, typer.Option(help="Boot this virtual board.")] = None,
+    port: Annotated[str | None, typer.Option(help="Serial port of a board that runs the bundle.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stream held-out recordings through a board and compare every stage, word by word, with the twin."""
+    from myo_host.boards import Board, find_board, start_board
+    from myo_host.link import PatchLink
+    from myo_host.report import print_validation, write_report
+    from myo_host.validate import validate_board
+    from myo_pipeline.bundle import open_bundle, write_json
+    from myo_pipeline.errors import LinkError
+
+    if (board is None) == (port is None):
+        raise LinkError("give one of --board NAME (a virtual board) and --port DEVICE (a board on the line)")
+    opened = open_bundle(bundle)
+    if port is not None:
+        description, context = Board("port", f"the board at {port}"), nullcontext(port)
+    else:
+        description = find_board(str(board))
+        context = start_board(description, _firmware(bundle, description.name))  # type: ignore[assignment]
+    with context as name, PatchLink(name) as link, show_progress("validate") as progress:
+        from myo_host.boards import BOARDS
+
+        hello = link.say_hello(opened.bundle_hash)
+        description = BOARDS.get(hello.board, description)
+        result = validate_board(opened, link, description, progress)
+    values: dict[str, Any] = result.as_dict()
+    write_json(bundle / "validation.json", values)
+    report = write_report(opened, result)
+    if as_json:
+        print(json.dumps(values, indent=2))
+    else:
+        print_validation(opened, result)
+        print(f"report: {report}")
+    if not result.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(as_json: JsonOption = False) -> None:
+    """Say what is missing on this machine, and the command that mends it."""
+    from myo_host.doctor import examine
+
+    findings = examine()
+    if as_json:
+        print(json.dumps([vars(f) for f in findings], indent=2))
+    else:
+        for finding in findings:
+            print(f"{'ok     ' if finding.ok else 'MISSING'} {finding.what:<28} {finding.found}")
+            if not finding.ok:
+                print(f"        {finding.needed_for}; mend with: {finding.remedy}")
+    if not all(f.ok or f.optional for f in findings):
+        raise typer.Exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from importlib import metadata
+
+        print(f"myopatch {metadata.version('myopatch')}")
+        raise typer.Exit
+
+

@@ -1,0 +1,75 @@
+"""What this machine lacks, and the command that mends it."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+
+APT_PACKAGES = {
+    "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
+    "qemu-system-arm": "qemu-system-arm",
+    "cc": "build-essential",
+}
+_NEEDED_FOR = {
+    "arm-none-eabi-gcc": "building firmware for Cortex-M",
+    "qemu-system-arm": "running virtual boards",
+    "cc": "building the native board and the tests of the firmware's C",
+}
+_MODULES = {
+    "cmsisdsp": "the twin's filters", "tflite_micro": "the twin's network", "tensorflow": "training",
+    "platformio": "building firmware", "serial": "the serial line", "SCons": "PlatformIO without its registry",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked for."""
+
+    what: str
+    ok: bool
+    found: str
+    needed_for: str
+    remedy: str
+    optional: bool = False
+
+
+def examine() -> list[Finding]:
+    """Look for everything that MyoPatch uses on this machine."""
+    found = platform.python_version()
+    findings = [
+        Finding("python", sys.version_info >= (3, 11), found, "everything (3.11 or later)", "apt-get install python3.11")
+    ]
+    for tool, packages in APT_PACKAGES.items():
+        path = shutil.which(tool)
+        findings.append(
+            Finding(
+                tool, path is not None, _version(path) if path else "", _NEEDED_FOR[tool],
+                f"sudo apt-get install -y {packages}",
+            )
+        )  # fmt: skip
+    for module, purpose in _MODULES.items():
+        present = importlib.util.find_spec(module) is not None
+        findings.append(Finding(module, present, "installed" if present else "", purpose, "make setup"))
+    try:
+        from myo_training.datasets import list_datasets
+
+        sets = [row for row in list_datasets(None) if row["where"]]
+        where = ", ".join(f"{row['name']} ({row['where']})" for row in sets)
+    except ImportError:
+        where = ""
+    findings.append(
+        Finding(
+            "data sets", bool(where), where, "training on recordings (without any, the demo simulates)",
+            "myopatch data get myo_readings, or set $MYOPATCH_DATA", optional=True,
+        )
+    )  # fmt: skip
+    return findings
+
+
+def _version(path: str) -> str:
+    lines = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.splitlines()
+    return lines[0] if lines else path

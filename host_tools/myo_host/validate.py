@@ -1,0 +1,398 @@
+"""Validation: golden vectors through a board, every stage compared word by word with the twin, and the twin with float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_host.boards import Board
+from myo_host.link import Capture, Hello, PatchLink, stream_segment
+from myo_host.messages import Stage
+from myo_pipeline.bundle import Bundle
+from myo_pipeline.errors import BundleError
+from myo_pipeline.twin import VALUES, TwinConfig
+from myo_pipeline.vectors import GoldenSegment, load_vectors
+
+TRACE_ALL = sum(1 << s for s in (Stage.RAW, Stage.FILTERED, Stage.INPUT, Stage.LAYER, Stage.OUTPUT))
+TRACE_OUTPUT = 1 << Stage.OUTPUT
+
+
+@dataclass
+class StageResult:
+    """One stage: device against twin in words, twin against float in decibels.
+
+    Attributes
+    ----------
+    name
+        Stage, or layer with its op.
+    words, differing
+        Words compared between device and twin, and how many of them differ.
+    first_difference
+        Where the first one is, with both values; empty if none.
+    snr_db
+        ``10 log10(sum float^2 / sum (twin - float)^2)``; NaN where there is no float form.
+    max_error, bound
+        Largest ``|twin - float|`` and the derived bound on it, both in ``unit``; NaN where there is none.
+    cosine
+        Cosine between twin and float, both as one long vector.
+    unit
+        Unit of ``max_error``.
+    """
+
+    name: str
+    words: int = 0
+    differing: int = 0
+    first_difference: str = ""
+    snr_db: float = float("nan")
+    max_error: float = float("nan")
+    bound: float = float("nan")
+    cosine: float = float("nan")
+    unit: str = ""
+    _signal: float = field(default=0.0, repr=False)
+    _noise: float = field(default=0.0, repr=False)
+    _dot: float = field(default=0.0, repr=False)
+    _twin: float = field(default=0.0, repr=False)
+
+    def compare(self, device: NDArray[Any], twin: NDArray[Any], where: Callable[[tuple[int, ...]], str]) -> None:
+        """Compare words of the same shape; ``where`` names an index for people."""
+        if device.shape != twin.shape:
+            missing = max(device.size, twin.size)
+            self.words += missing
+            self.differing += missing
+            self.first_difference = self.first_difference or f"device sent shape {device.shape}, twin has {twin.shape}"
+            return
+        different = device != twin
+        self.words += twin.size
+        self.differing += int(different.sum())
+        if different.any() and not self.first_difference:
+            index = tuple(int(i) for i in np.argwhere(different)[0])
+            self.first_difference = f"{where(index)}: device {int(device[index])}, twin {int(twin[index])}"
+
+    def measure(self, twin: NDArray[Any], reference: NDArray[Any], unit: str) -> None:
+        """Accumulate the twin's distance from float; both in ``unit``."""
+        twin, reference = twin.astype(np.float64).ravel(), reference.astype(np.float64).ravel()
+        if not twin.size:
+            return
+        error = twin - reference
+        self.unit = unit
+        self._signal += float(reference @ reference)
+        self._noise += float(error @ error)
+        self._dot += float(twin @ reference)
+        self._twin += float(twin @ twin)
+        self.max_error = float(np.nanmax([self.max_error, np.abs(error).max()]))
+        self.snr_db = (
+            float(10 * np.log10(self._signal / self._noise)) if self._noise and self._signal else float("inf")
+        )
+        norm = np.sqrt(self._twin * self._signal)
+        self.cosine = self._dot / norm if norm else 1.0
+
+
+@dataclass
+class Validation:
+    """All that one validation found; what report and table are made from."""
+
+    board: str
+    description: str
+    hello: dict[str, Any]
+    bundle_hash: str
+    stages: list[StageResult]
+    output_kind: str
+    names: list[str]
+    n_windows: int
+    n_traced: int
+    n_segments: int
+    persons: list[str]
+    accuracy: dict[str, dict[str, float]]
+    agreement: dict[str, float]
+    confusion: list[list[int]]
+    status: dict[str, int]
+    ticks: dict[str, float]
+    cost: dict[str, float]
+    latency: dict[str, float]
+    bytes_per_s: float
+    seconds: float
+    law2_broken: list[str]
+
+    @property
+    def differing(self) -> int:
+        """Words that differ between device and twin, all stages together."""
+        return sum(stage.differing for stage in self.stages)
+
+    @property
+    def passed(self) -> bool:
+        """Whether both laws held."""
+        return self.differing == 0 and not self.law2_broken
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        out = asdict(self)
+        out["stages"] = [{k: v for k, v in stage.items() if not k.startswith("_")} for stage in out["stages"]]
+        return out | {"differing": self.differing, "passed": self.passed}
+
+
+class _Comparison:
+    """The stages' running comparison over segments."""
+
+    def __init__(self, bundle: Bundle, config: TwinConfig) -> None:
+        budget = bundle.read_json("budget.json")
+        self.config = config
+        self.layers: list[dict[str, Any]] = budget["network"]["layers"]
+        self.input_scale = np.asarray(budget["front_end"]["input_scale_counts"])
+        self.bound: dict[str, float] = budget["front_end"]["error_bound"]
+        self.input_quantum = float(budget["network"]["input_scale"])
+        self.raw = StageResult("samples")
+        self.filtered = StageResult("filtered signal")
+        self.input = StageResult("network input")
+        self.layer_results = [StageResult(f"layer {layer['index']} {layer['op']}") for layer in self.layers]
+        self.output = StageResult("network output")
+        self.decision = StageResult("decision")
+
+    @property
+    def stages(self) -> list[StageResult]:
+        return [self.raw, self.filtered, self.input, *self.layer_results, self.output, self.decision]
+
+    def take(self, golden: GoldenSegment, capture: Capture, n_windows: int, traced: bool) -> None:
+        """Compare one captured run with the first ``n_windows`` windows of its segment."""
+        config = self.config
+        if traced:
+            n = config.window_samples + (n_windows - 1) * config.hop_samples
+
+            def sample(index: tuple[int, ...]) -> str:
+                return f"{golden.name} sample {index[0]} channel {index[1]}"
+
+            self.raw.compare(capture.raw, golden.counts[:n], sample)
+            self.filtered.compare(capture.filtered_q31, golden.filtered_q31[:n], sample)
+            self.input.compare(
+                capture.inputs, golden.inputs[:n_windows],
+                lambda i: f"{golden.name} window {i[0]} sample {i[1] // config.n_channels} channel {i[1] % config.n_channels}",
+            )  # fmt: skip
+            for number, result in enumerate(self.layer_results):
+                result.compare(
+                    capture.layers[number], golden.layers[number][:n_windows],
+                    lambda i: f"{golden.name} window {i[0]} element {i[1]}",
+                )  # fmt: skip
+        else:
+            # The traced windows come again here: the same signal must give the same words without tracing.
+            found = [[d[k] for k in ("decided", "raw", "confidence", "n_votes")] for d in capture.decisions]
+            self.decision.compare(
+                np.array(found, np.int32).reshape(-1, 4), golden.decisions[:n_windows],
+                lambda i: f"{golden.name} window {i[0]} {('decided', 'raw', 'confidence', 'votes')[i[1]]}",
+            )  # fmt: skip
+            if config.output_kind == VALUES:
+                self.decision.compare(
+                    capture.sums, golden.sums[:n_windows], lambda i: f"{golden.name} window {i[0]} sum {i[1]}"
+                )
+        self.output.compare(
+            capture.outputs, golden.outputs[:n_windows], lambda i: f"{golden.name} window {i[0]} output {i[1]}"
+        )
+
+    def measure(self, golden: GoldenSegment) -> None:
+        """Compare twin and float over a whole segment."""
+        config = self.config
+        filtered = golden.filtered_q31 * 2.0**-config.input_shift
+        self.filtered.measure(filtered, golden.float_filtered, "counts")
+        windows = np.lib.stride_tricks.sliding_window_view(
+            golden.float_filtered / self.input_scale, config.window_samples, axis=0
+        )[:: config.hop_samples].transpose(0, 2, 1)
+        limits = (np.array([-128, 127]) - config.zero_point) * self.input_quantum
+        reference = np.clip(windows.reshape(len(windows), -1), *limits)  # saturation is the format's, not an error
+        self.input.measure(
+            (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum, reference, "input units"
+        )
+        for result, layer, twin, exact in zip(
+            self.layer_results, self.layers, golden.layers, golden.float_layers, strict=True
+        ):
+            result.measure((twin.astype(np.float64) - layer["zero_point"]) * layer["scale"], exact, "layer units")
+        scale, zero_point = config.output_scale, config.output_zero_point
+        self.output.measure((golden.outputs.astype(np.float64) - zero_point) * scale, golden.float_outputs, "output units")
+
+    def check_law2(self) -> list[str]:
+        """Return one sentence for each stage whose twin left its derived bound."""
+        self.filtered.bound = self.bound["filtered_counts"]
+        self.input.bound = self.bound["input_units"]
+        return [
+            f"{stage.name}: |twin - float| {stage.max_error:.3g} {stage.unit}, bound {stage.bound:.3g}"
+            for stage in (self.filtered, self.input)
+            if stage.max_error > stage.bound
+        ]
+
+
+def validate_board(
+    bundle: Bundle, link: PatchLink, board: Board, progress: Callable[[str, float], None] | None = None
+) -> Validation:
+    """Run a bundle's golden vectors through a board and compare.
+
+    Parameters
+    ----------
+    bundle
+        An exported bundle.
+    link
+        An open link to a board that runs it.
+    board
+        What is known of the board.
+    progress
+        Called with what is being done and the share of the whole that is done.
+
+    Returns
+    -------
+    Validation
+        Every stage's comparison, accuracies, cost.
+
+    Raises
+    ------
+    LinkError, MismatchError
+        If the line or the board fails, or the board runs another bundle.
+    BundleError
+        If the bundle holds too few windows.
+    """
+    hello = link.say_hello(bundle.bundle_hash)
+    config = TwinConfig.load(bundle.path / "twin.npz")
+    golden = load_vectors(bundle.path)
+    comparison = _Comparison(bundle, config)
+    n_traced = sum(segment.n_traced for segment in golden)
+    n_windows = sum(segment.n_windows for segment in golden)
+    if not n_traced:
+        raise BundleError(f"{bundle.path}/vectors: no traced windows; run `myopatch export {bundle.path}` again")
+    decisions: list[dict[str, int]] = []
+    devices: list[NDArray[np.int32]] = []
+    seconds, status = 0.0, {}
+    # A traced window costs about ten times an untraced one on the line.
+    work = 10 * n_traced + n_windows
+    done = 0
+    before = link.decoder.bytes_seen
+    for segment in golden:
+        if segment.n_traced:
+            n = config.window_samples + (segment.n_traced - 1) * config.hop_samples
+            capture = stream_segment(link, segment.counts[:n], TRACE_ALL)
+            comparison.take(segment, capture, segment.n_traced, traced=True)
+            seconds += capture.seconds
+        done += 10 * segment.n_traced
+        if progress:
+            progress(f"every stage of {segment.name}", done / work)
+    for segment in golden:
+        capture = stream_segment(link, segment.counts, TRACE_OUTPUT)
+        comparison.take(segment, capture, segment.n_windows, traced=False)
+        comparison.measure(segment)
+        decisions += capture.decisions
+        devices.append(
+            capture.sums if config.output_kind == VALUES else np.array([d["decided"] for d in capture.decisions], np.int32)
+        )
+        seconds += capture.seconds
+        status = capture.status
+        done += segment.n_windows
+        if progress:
+            progress(f"decisions of {segment.name}", done / work)
+    received = link.decoder.bytes_seen - before
+    law2 = comparison.check_law2()
+    accuracy, agreement, confusion = _score(bundle, config, golden, devices)
+    ticks = _ticks(decisions)
+    cost, latency = _cost(bundle, board, hello, ticks)
+    return Validation(
+        board=hello.board,
+        description=board.description,
+        hello=asdict(hello),
+        bundle_hash=bundle.bundle_hash,
+        stages=comparison.stages,
+        output_kind=bundle.spec.output.kind,
+        names=bundle.spec.output_names,
+        n_windows=n_windows,
+        n_traced=n_traced,
+        n_segments=len(golden),
+        persons=sorted({segment.person for segment in golden}),
+        accuracy=accuracy,
+        agreement=agreement,
+        confusion=confusion,
+        status=status,
+        ticks=ticks,
+        cost=cost,
+        latency=latency,
+        bytes_per_s=received / seconds if seconds else 0.0,
+        seconds=seconds,
+        law2_broken=law2,
+    )
+
+
+def _macro_accuracy(targets: NDArray[Any], decided: NDArray[Any]) -> float:
+    """Mean over the classes present of the share that was decided right."""
+    return float(np.mean([(decided[targets == c] == c).mean() for c in np.unique(targets)]))
+
+
+def _score(
+    bundle: Bundle, config: TwinConfig, golden: list[GoldenSegment], devices: list[NDArray[np.int32]]
+) -> tuple[dict[str, dict[str, float]], dict[str, float], list[list[int]]]:
+    """Return accuracy (or errors) of float, twin and device, their agreement, and the device's confusion matrix."""
+    if config.output_kind == VALUES:
+        scale, zero_point = config.output_scale, config.output_zero_point
+
+        def mean(sums: NDArray[np.int32]) -> NDArray[np.float64]:
+            n = np.minimum(np.arange(1, len(sums) + 1), config.vote)[:, None]
+            return np.asarray((sums / n - zero_point) * scale, dtype=np.float64)
+
+        targets = np.concatenate([segment.targets for segment in golden])
+        values = {
+            "float": np.concatenate([segment.float_decided for segment in golden]),
+            "twin": np.concatenate([mean(segment.sums) for segment in golden]),
+            "device": np.concatenate([mean(sums) for sums in devices]),
+        }
+        accuracy = {
+            name: {"mae": float(np.abs(v - targets).mean()), "rmse": float(np.sqrt(((v - targets) ** 2).mean()))}
+            for name, v in values.items()
+        }
+        return accuracy, {"device_twin": float((values["device"] == values["twin"]).mean())}, []
+    targets = np.concatenate([segment.targets for segment in golden])
+    decided = {
+        "float": np.concatenate([segment.float_decided for segment in golden]),
+        "twin": np.concatenate([segment.decisions[:, 0] for segment in golden]),
+        "device": np.concatenate(devices),
+    }
+    accuracy = {
+        name: {"macro": _macro_accuracy(targets, d), "plain": float((d == targets).mean())} for name, d in decided.items()
+    }
+    agreement = {
+        "device_twin": float((decided["device"] == decided["twin"]).mean()),
+        "twin_float": float((decided["twin"] == decided["float"]).mean()),
+    }
+    n = len(bundle.spec.output_names)
+    confusion = np.zeros((n, n + 1), np.int64)  # the last column: no decision
+    np.add.at(confusion, (targets, np.where(decided["device"] < 0, n, decided["device"])), 1)
+    return accuracy, agreement, confusion.tolist()
+
+
+def _ticks(decisions: list[dict[str, int]]) -> dict[str, float]:
+    """Return mean and maximum of each counter over the decisions, in ticks."""
+    out: dict[str, float] = {}
+    for key in ("front_end_ticks", "network_ticks", "decision_ticks", "latency_ticks"):
+        values = np.array([d[key] for d in decisions], np.float64)
+        out |= {f"{key}_mean": float(values.mean()), f"{key}_max": float(values.max())} if len(values) else {}
+    return out
+
+
+def _cost(bundle: Bundle, board: Board, hello: Hello, ticks: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return cost per decision and the latency from electrode to decision."""
+    spec = bundle.spec
+    budget = bundle.read_json("budget.json")
+    cost: dict[str, float] = {}
+    per_tick = board.instructions_per_tick
+    if per_tick is not None and board.cycles_per_instruction is not None:
+        for key in ("front_end", "network", "decision"):
+            cost[f"{key}_instructions"] = ticks[f"{key}_ticks_mean"] * per_tick
+        total = sum(cost.values())
+        cost["instructions"] = total
+        cost["compute_ms"] = total * board.cycles_per_instruction / board.clock_hz * 1000
+        cost["core_share"] = cost["compute_ms"] / spec.window.hop_ms
+        compute_ms = ticks["latency_ticks_max"] * per_tick * board.cycles_per_instruction / board.clock_hz * 1000
+    else:
+        compute_ms = ticks["latency_ticks_max"] / hello.tick_hz * 1000
+    latency = {
+        "compute_ms": compute_ms,
+        "group_delay_ms": float(budget["front_end"]["group_delay_ms"]),
+        "window_ms": spec.window.window_ms,
+        "hop_ms": spec.window.hop_ms,
+        "vote_ms": (spec.decision.vote // 2) * spec.window.hop_ms,
+    }
+    latency["worst_case_ms"] = sum(latency.values())
+    return cost, latency

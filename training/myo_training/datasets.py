@@ -1,0 +1,117 @@
+"""Data sets by name: which there are, and where a copy is found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from myo_pipeline.errors import DataError
+from myo_pipeline.spec import PatchSpec
+from myo_training import csv_folder, myo_readings, simulation
+from myo_training.csv_folder import CsvFolder
+from myo_training.recordings import DataSet
+from myo_training.simulation import SimulatedSet
+
+VARIABLE = "MYOPATCH_DATA"
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """A data set that MyoPatch knows by name: what it is, where it lives in public, and how a folder of it is opened."""
+
+    name: str
+    description: str
+    licence: str
+    url: str
+    open_folder: Callable[[Path], DataSet]
+
+
+CATALOGUE: dict[str, CatalogueEntry] = {
+    myo_readings.NAME: CatalogueEntry(
+        name=myo_readings.NAME,
+        description="29 persons, 3 sessions, 8 wrist gestures, 8-channel armband, 200 Hz",
+        licence="MIT",
+        url=myo_readings.URL,
+        open_folder=myo_readings.open_myo_readings,
+    )
+}
+
+
+def find_cache() -> Path:
+    """Return the user's cache of data sets, ``$XDG_CACHE_HOME/myopatch/data`` or ``~/.cache/myopatch/data``."""
+    root = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(root) if root else Path.home() / ".cache") / "myopatch" / "data"
+
+
+def list_places(data_dir: Path | None = None) -> list[Path]:
+    """Return the folders in which a data set is looked for, in order: the one given alone, else all known ones."""
+    if data_dir is not None:
+        return [data_dir]
+    repository = Path(__file__).resolve().parents[2]
+    variable = os.environ.get(VARIABLE, "")
+    places = [Path(variable)] if variable else []
+    return [*places, repository.parent / "shared" / "data", Path.cwd().parent / "shared" / "data", find_cache()]
+
+
+def find_dataset(name: str, data_dir: Path | None = None) -> Path | None:
+    """Return the folder of a known data set, or None where no copy is found.
+
+    Parameters
+    ----------
+    name
+        A name of :data:`CATALOGUE`.
+    data_dir
+        Folder of data sets, or the set's own folder (``--data``).
+    """
+    for place in list_places(data_dir):
+        for folder in (place / name, place):
+            if folder.name == name and folder.is_dir():
+                return folder
+    return None
+
+
+def resolve_dataset(name: str, data_dir: Path | None = None, spec: PatchSpec | None = None) -> DataSet:
+    """Open a data set by name, or a folder of CSV files by path.
+
+    A known set is looked for in ``--data``, else ``$MYOPATCH_DATA``, ``../shared/data`` and the user's cache. Where it is
+    in none of them, simulated EMG takes its place, and ``info.source`` says so.
+
+    Parameters
+    ----------
+    name
+        A name of :data:`CATALOGUE`, ``simulated``, or the path of a folder of CSV files.
+    data_dir
+        Folder of data sets, or the set's own folder; then only it is looked in, and nothing is simulated instead.
+    spec
+        The patch, which simulation needs.
+
+    Raises
+    ------
+    DataError
+        If the name is unknown, the folder damaged, or nothing can be simulated.
+    """
+    if name == simulation.NAME:
+        return _simulate(spec, "the spec asks for simulated data")
+    if name in CATALOGUE:
+        folder = find_dataset(name, data_dir)
+        if folder is not None:
+            return CATALOGUE[name].open_folder(folder)
+        if data_dir is not None:
+            raise DataError(f"{data_dir}: no data set {name!r} in it; give the folder that holds {name}, or leave --data out")
+        return _simulate(spec, f"{name} was not found; get it with `myopatch data get {name}`")
+    folders = [Path(name)] if data_dir is None else [data_dir / name, data_dir, Path(name)]
+    for folder in folders:
+        if (folder / csv_folder.DESCRIPTION).is_file():
+            return CsvFolder(folder)
+    known = ", ".join([*CATALOGUE, simulation.NAME])
+    raise DataError(
+        f"data set {name!r} is neither known ({known}) nor a folder with a {csv_folder.DESCRIPTION}; correct training.data"
+    )
+
+
+def _simulate(spec: PatchSpec | None, reason: str) -> DataSet:
+    if spec is None:
+        raise DataError(f"no recordings ({reason}), and simulation needs a spec")
+    return SimulatedSet(spec, seed=spec.training.seed, reason=reason)

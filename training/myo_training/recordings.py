@@ -1,0 +1,193 @@
+"""Recordings of EMG and the one interface through which every data set gives them."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.errors import DataError
+from myo_pipeline.spec import PatchSpec
+
+RATE_TOLERANCE = 0.01  # armbands state "about 200 Hz"; more than 1 % off shifts the filters audibly
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One uninterrupted recording of one person.
+
+    Attributes
+    ----------
+    emg
+        Converter counts, int32 (n_samples, n_channels).
+    labels
+        Class numbers, int64 (n_samples,); or values, float64 (n_samples, n_outputs).
+    rate_hz, lsb_uv
+        Samples a second; microvolts a count.
+    person, session, trial
+        Who, which donning of the electrodes, and which recording of that session.
+    source
+        File or generator it came from, for messages.
+    """
+
+    emg: NDArray[np.int32]
+    labels: NDArray[np.int64] | NDArray[np.float64]
+    rate_hz: float
+    lsb_uv: float
+    person: str
+    session: str
+    trial: str
+    source: str
+
+    def __post_init__(self) -> None:
+        if self.emg.ndim != 2 or not self.emg.shape[1]:
+            raise DataError(f"{self.source}: signal of shape {self.emg.shape}, expected (n_samples, n_channels)")
+        if not len(self.emg):
+            raise DataError(f"{self.source}: no samples; remove the file or record it again")
+        if len(self.labels) != len(self.emg):
+            raise DataError(
+                f"{self.source}: {len(self.labels)} labels for {len(self.emg)} samples; give one label a sample"
+            )
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Person, session and trial."""
+        return (self.person, self.session, self.trial)
+
+
+@dataclass(frozen=True)
+class DataSetInfo:
+    """What a data set holds, and whose it is.
+
+    Attributes
+    ----------
+    name, description
+        Its name on the command line, and one line about it.
+    rate_hz, lsb_uv, n_channels
+        Samples a second; microvolts a count (1.0: unknown, counts only); EMG channels.
+    kind, outputs
+        ``classes`` with the class names in label order, or ``values`` with the names of the values.
+    licence, citation
+        To be quoted wherever a figure computed on it is shown.
+    source
+        Where this copy came from, in words; carried into reports.
+    simulated
+        Whether no person was measured.
+    faults
+        Known faults that the loader leaves in the data.
+    """
+
+    name: str
+    description: str
+    rate_hz: float
+    lsb_uv: float
+    n_channels: int
+    kind: str
+    outputs: tuple[str, ...]
+    licence: str
+    citation: str
+    source: str
+    simulated: bool = False
+    faults: tuple[str, ...] = ()
+
+
+class DataSet(ABC):
+    """A set of recordings, read lazily, in a fixed order."""
+
+    info: DataSetInfo
+
+    @abstractmethod
+    def persons(self) -> list[str]:
+        """Return the persons, sorted, without reading the recordings."""
+
+    @abstractmethod
+    def recordings(self, persons: Collection[str] | None = None) -> Iterator[Recording]:
+        """Yield the recordings of the persons given (of all without), sorted by person, session and trial."""
+
+    def files(self) -> list[Path]:
+        """Return the files that are read, for the record of what was used; none where nothing is."""
+        return []
+
+
+def digest_recordings(recordings: Iterable[Recording]) -> str:
+    """Return a SHA-256 of what recordings hold, whatever files they came from.
+
+    Each recording gives one header line ``person/session/trial n_samples n_channels``, then its counts as
+    little-endian int32 and its labels as little-endian int64 or float64, in the order of person, session and trial.
+    """
+    total = hashlib.sha256()
+    for recording in sorted(recordings, key=lambda r: r.key):
+        n_samples, n_channels = recording.emg.shape
+        total.update(f"{'/'.join(recording.key)} {n_samples} {n_channels}\n".encode())
+        total.update(np.ascontiguousarray(recording.emg, "<i4").tobytes())
+        kind = "<f8" if np.issubdtype(recording.labels.dtype, np.floating) else "<i8"
+        total.update(np.ascontiguousarray(recording.labels, kind).tobytes())
+    return total.hexdigest()
+
+
+def check_fits(info: DataSetInfo, spec: PatchSpec) -> None:
+    """Check that a data set can train the patch of a spec.
+
+    Raises
+    ------
+    DataError
+        Naming the first of rate, unit, channels and outputs that does not fit.
+    """
+    sensor = spec.sensor
+    if abs(info.rate_hz / sensor.rate_hz - 1) > RATE_TOLERANCE:
+        raise DataError(
+            f"{info.name}: recorded at {info.rate_hz:g} Hz, the spec says sensor.rate_hz {sensor.rate_hz:g}; "
+            "correct the spec, or resample the recordings"
+        )
+    if info.n_channels != sensor.channels:
+        raise DataError(
+            f"{info.name}: {info.n_channels} channels, the spec says sensor.channels {sensor.channels}; correct the spec"
+        )
+    if abs(info.lsb_uv / sensor.lsb_uv - 1) > 1e-3:
+        raise DataError(
+            f"{info.name}: {info.lsb_uv:g} microvolts a count, the spec says sensor.lsb_uv {sensor.lsb_uv:g}; "
+            "correct the one that is wrong"
+        )
+    if info.kind != spec.output.kind:
+        raise DataError(f"{info.name}: holds {info.kind}, the spec says output.kind {spec.output.kind!r}; correct it")
+    if len(info.outputs) != len(spec.output_names):
+        raise DataError(
+            f"{info.name}: {len(info.outputs)} outputs ({', '.join(info.outputs)}), the spec names "
+            f"{len(spec.output_names)}; list them in the data set's order"
+        )
+
+
+def check_recording(recording: Recording, spec: PatchSpec) -> None:
+    """Check one recording's channels, range and labels against a spec.
+
+    Raises
+    ------
+    DataError
+        Naming the recording and the first sample that does not fit.
+    """
+    where, sensor = recording.source, spec.sensor
+    if recording.emg.shape[1] != sensor.channels:
+        raise DataError(
+            f"{where}: {recording.emg.shape[1]} channels, expected {sensor.channels}; correct sensor.channels or the file"
+        )
+    full = sensor.full_scale_counts
+    outside = (recording.emg < -full) | (recording.emg >= full)
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        raise DataError(
+            f"{where}: sample {row}, channel {column} is {recording.emg[row, column]}, outside of {-full} .. {full - 1}; "
+            f"raise sensor.adc_bits above {sensor.adc_bits} or correct the file"
+        )
+    if recording.labels.ndim == 1:
+        unknown = (recording.labels < 0) | (recording.labels >= len(spec.output_names))
+        if unknown.any():
+            row = int(np.argmax(unknown))
+            raise DataError(
+                f"{where}: sample {row} has label {recording.labels[row]:g}, expected 0 .. {len(spec.output_names) - 1}; "
+                "correct the file or output.labels"
+            )
