@@ -10,12 +10,10 @@ from myo_export.quantized_math import Factor, activation_range, quantize_factor
 def lower_conv(view: OpView) -> Step:
     """Lower CONV_2D, grouped or not."""
     view.expect_arity((2, 3))
-    options = view.op.options
-    assert_type(view, options, ConvOptions)
+    options = view.options(ConvOptions)
     source, target = view.activation(0), view.output()
     input_shape, output_shape = view.plane(source, "input"), view.plane(target, "output")
     weights = _weights(view, 0)
-    view.plane(weights, "weights") if weights.shape[:1] == (1,) else None
     if len(weights.shape) != 4 or max(weights.shape) > 65535:
         view.fail(f"has weights of shape {list(weights.shape)}, expected 4 sizes of at most 65535", "export again")
     n_outputs, height, width, weight_channels = weights.shape
@@ -40,8 +38,7 @@ def lower_conv(view: OpView) -> Step:
 def lower_depthwise_conv(view: OpView) -> Step:
     """Lower DEPTHWISE_CONV_2D with any depth multiplier."""
     view.expect_arity((2, 3))
-    options = view.op.options
-    assert_type(view, options, ConvOptions)
+    options = view.options(ConvOptions)
     source, target = view.activation(0), view.output()
     input_shape, output_shape = view.plane(source, "input"), view.plane(target, "output")
     weights = _weights(view, 3)
@@ -75,8 +72,7 @@ def lower_depthwise_conv(view: OpView) -> Step:
 def lower_fully_connected(view: OpView) -> Step:
     """Lower FULLY_CONNECTED over the last axis of any number of rows."""
     view.expect_arity((2, 3))
-    options = view.op.options
-    assert_type(view, options, FullyConnectedOptions)
+    options = view.options(FullyConnectedOptions)
     if options.weights_format != 0:
         view.fail(f"has weights in format {options.weights_format}, expected 0 (plain)", "export without shuffled weights")
     source, target = view.activation(0), view.output()
@@ -142,6 +138,8 @@ def window_of(
                 "the file is damaged, export again",
             )
         pads.append(max(0, (n_output - 1) * stride + reach - n_input) // 2)
+    if max(pads) > 65535:
+        view.fail(f"has a padding of {max(pads)}", "at most 65535 is possible; use a smaller window or dilation")
     return Window(size[0], size[1], *strides, *dilations, pads[0], pads[1])
 
 
@@ -182,8 +180,7 @@ def _channel_factors(
 
 
 def _requantize(view: OpView, source: Tensor, weights: Tensor, target: Tensor, n_outputs: int) -> Requantize:
-    options = view.op.options
-    assert_type(view, options, ConvOptions)
+    options = view.options(ConvOptions)
     low, high = clamp_of(view, options.activation, target)
     factors = _channel_factors(view, source, weights, target, n_outputs)
     return Requantize(factors, target.quantization.zero_point, low, high)

@@ -5,11 +5,11 @@ cores and other packings of weights all start from these.
 """
 
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import numpy as np
 
-from myo_export.graph import Graph, Op, Tensor
+from myo_export.graph import Graph, Op, Options, Tensor
 from myo_export.quantized_math import INT32_MAX, Factor, Quantization, SoftmaxFactors
 from myo_export.tflite_reader import printable
 from myo_pipeline.errors import ExportError
@@ -231,6 +231,9 @@ class Network:
     steps: tuple[Step, ...]
 
 
+_Kind = TypeVar("_Kind", bound=Options)
+
+
 class OpView:
     """One operator and its tensors, with the checks that lowerings share.
 
@@ -256,6 +259,12 @@ class OpView:
         """
         name = printable(self.graph.tensors[self.op.outputs[0]].name) if self.op.outputs else ""
         raise ExportError(f"model: operator {self.op.index} ({self.op.name}, output '{name}') {found}; {remedy}")
+
+    def options(self, kind: type[_Kind]) -> _Kind:
+        """Attributes of the operator, which must be of a kind."""
+        if not isinstance(self.op.options, kind):
+            self.fail("lacks its attributes", "the file is damaged, export again")
+        return self.op.options
 
     def expect_arity(self, n_inputs: tuple[int, int], n_outputs: int = 1) -> None:
         """Check the number of inputs (least, most) and outputs."""

@@ -23,7 +23,7 @@ _MAX_OPS: Final = 2048
 _MAX_TENSORS: Final = 8192
 _MAX_OP_TENSORS: Final = 64
 _MAX_RANK: Final = 6
-_MAX_TENSOR_BYTES: Final = 1 << 24
+_MAX_TENSOR_BYTES: Final = 1 << 23
 _DAMAGED: Final = "export the model again, or copy the file again"
 
 
@@ -91,10 +91,6 @@ def read_graph(model: bytes) -> Graph:
         raise ExportError(
             f"model: {n_ops} operators and {n_tensors} tensors, expected 1 to {_MAX_OPS} and 1 to {_MAX_TENSORS}; {_DAMAGED}"
         )
-    tensors = []
-    for i in range(n_tensors):
-        with _damage_is_reported(f"tensor {i}"):
-            tensors.append(_read_tensor(file, subgraph.Tensors(i), i))
     ops = []
     for i in range(n_ops):
         with _damage_is_reported(f"operator {i}"):
@@ -102,7 +98,16 @@ def read_graph(model: bytes) -> Graph:
     with _damage_is_reported("the list of inputs and outputs"):
         inputs = _indices(subgraph.InputsAsNumpy(), n_tensors, "the network's inputs")
         outputs = _indices(subgraph.OutputsAsNumpy(), n_tensors, "the network's outputs")
-    result = Graph(tuple(tensors), tuple(ops), _only(inputs, "inputs"), _only(outputs, "outputs"))
+    ends = (_only(inputs, "inputs"), _only(outputs, "outputs"))
+    used = {i for op in ops for i in (*op.inputs, *op.outputs)}.union(ends)
+    tensors = []
+    for i in range(n_tensors):
+        # Files carry tensors that no operator reads (an LSTM's intermediates): they may have any form.
+        tensors.append(Tensor(i, "", (), "unused"))
+        if i in used:
+            with _damage_is_reported(f"tensor {i}"):
+                tensors[i] = _read_tensor(file, subgraph.Tensors(i), i)
+    result = Graph(tuple(tensors), tuple(ops), *ends)
     _check_ends(result)
     _check_order(result)
     return result

@@ -1,6 +1,7 @@
 /* Reset, vector table and faults of the virtual Cortex-M4 board. */
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cortex_m_stack.h"
 
@@ -18,22 +19,23 @@ void uart0_tx_handler(void);
 void timer0_handler(void);
 _Noreturn void reset_handler(void);
 
-/* No stack is touched before it is painted: the loops below live in registers. */
-_Noreturn void reset_handler(void) {
+/* Paints the stack in a function that has none, then goes on in C. */
+_Noreturn __attribute__((naked)) void reset_handler(void) {
+    __asm volatile("ldr r0, =myo_stack_bottom\n"
+                   "ldr r1, =myo_stack_top\n"
+                   "ldr r2, =%c0\n"
+                   "1: cmp r0, r1\n"
+                   "it lo\n"
+                   "strlo r2, [r0], #4\n"
+                   "blo 1b\n"
+                   "b start\n" ::"i"(CORTEX_M_STACK_PAINT));
+}
+
+__attribute__((used)) static _Noreturn void start(void) {
     CPACR |= CPACR_FPU_FULL_ACCESS;
     __asm volatile("dsb\n isb" ::: "memory");
-    uint32_t *stack_pointer;
-    __asm volatile("mov %0, sp" : "=r"(stack_pointer));
-    for (uint32_t *word = myo_stack_bottom; word < stack_pointer; word++) {
-        *word = CORTEX_M_STACK_PAINT;
-    }
-    const uint32_t *source = myo_data_source;
-    for (uint32_t *word = myo_data_begin; word < myo_data_end; word++) {
-        *word = *source++;
-    }
-    for (uint32_t *word = myo_bss_begin; word < myo_bss_end; word++) {
-        *word = 0;
-    }
+    memcpy(myo_data_begin, myo_data_source, (uintptr_t)myo_data_end - (uintptr_t)myo_data_begin);
+    memset(myo_bss_begin, 0, (uintptr_t)myo_bss_end - (uintptr_t)myo_bss_begin);
     (void)main();
     for (;;) {
     }

@@ -1,0 +1,359 @@
+"""C text of one lowered layer: its constants, its configuration, and its call."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from textwrap import fill
+
+import numpy as np
+
+from myo_export.lowered import (
+    Add,
+    Alias,
+    Broadcast,
+    Concatenation,
+    Conv,
+    DepthwiseConv,
+    FullyConnected,
+    Layer,
+    Mean,
+    Mul,
+    Operand,
+    Pad,
+    Pool,
+    Requantize,
+    Shape3,
+    Softmax,
+    Table,
+    Window,
+)
+
+_COLUMNS = 110
+
+
+@dataclass(frozen=True)
+class LayerText:
+    """What a layer adds to the generated source.
+
+    Attributes
+    ----------
+    constants : str
+        File-scope const arrays and configuration.
+    calls : tuple of str
+        Statements that run the layer.
+    weight_bytes, table_bytes : int
+        Flash of weights and biases; of factors and function tables.
+    """
+
+    constants: str
+    calls: tuple[str, ...]
+    weight_bytes: int = 0
+    table_bytes: int = 0
+
+
+def c_array(ctype: str, name: str, values: Iterable[int], dimensions: str) -> str:
+    """Define a const array, wrapped to the house's columns."""
+    text = ", ".join("INT32_MIN" if v == -(1 << 31) else str(v) for v in (int(v) for v in values))
+    body = fill(text, _COLUMNS, initial_indent="    ", subsequent_indent="    ", break_long_words=False)
+    return f"static const {ctype} {name}{dimensions} = {{\n{body},\n}};\n"
+
+
+def _shape(shape: Shape3) -> str:
+    return f"{{.height = {shape[0]}, .width = {shape[1]}, .channels = {shape[2]}}}"
+
+
+def _window(window: Window) -> str:
+    return (
+        f"{{.height = {window.height}, .width = {window.width},\n"
+        f"               .stride_height = {window.stride_height}, .stride_width = {window.stride_width},\n"
+        f"               .dilation_height = {window.dilation_height}, .dilation_width = {window.dilation_width},\n"
+        f"               .pad_top = {window.pad_top}, .pad_left = {window.pad_left}}}"
+    )
+
+
+def _config(ctype: str, name: str, fields: dict[str, object]) -> str:
+    body = "".join(f"    .{key} = {value},\n" for key, value in fields.items())
+    return f"static const {ctype} {name} = {{\n{body}}};\n"
+
+
+def _factors(name: str, requantize: Requantize) -> tuple[str, str, int]:
+    """Arrays of per-channel factors, the field that names them, and their bytes."""
+    n = len(requantize.factors)
+    arrays = c_array("int32_t", f"{name}_multiplier", (f.multiplier for f in requantize.factors), f"[{n}]")
+    arrays += c_array("int8_t", f"{name}_shift", (f.shift for f in requantize.factors), f"[{n}]")
+    field = (
+        f"{{.multiplier = {name}_multiplier, .shift = {name}_shift,\n"
+        f"                   .zero_point = {requantize.zero_point}, .low = {requantize.low}, .high = {requantize.high}}}"
+    )
+    return arrays, field, 5 * n
+
+
+def _weights(name: str, weights: np.ndarray, bias: np.ndarray) -> str:
+    shape = " x ".join(str(n) for n in weights.shape)
+    return f"/* {shape} */\n" + c_array("int8_t", f"{name}_weights", weights.flat, f"[{weights.size}]") + c_array(
+        "int32_t", f"{name}_bias", bias.flat, f"[{bias.size}]"
+    )
+
+
+def _conv(name: str, layer: Conv, source: str, target: str) -> LayerText:
+    arrays, requantize, table_bytes = _factors(name, layer.requantize)
+    config = _config(
+        "myo_conv_config_t",
+        name,
+        {
+            "input": _shape(layer.input_shape),
+            "output": _shape(layer.output_shape),
+            "window": _window(layer.window),
+            "weight_channels": layer.weights.shape[3],
+            "input_offset": layer.input_offset,
+            "weights": f"{name}_weights",
+            "bias": f"{name}_bias",
+            "requantize": requantize,
+        },
+    )
+    return LayerText(
+        _weights(name, layer.weights, layer.bias) + arrays + config,
+        (f"myo_conv_run(&{name}, {source}, {target});",),
+        layer.weights.size + 4 * layer.bias.size,
+        table_bytes,
+    )
+
+
+def _depthwise_conv(name: str, layer: DepthwiseConv, source: str, target: str) -> LayerText:
+    arrays, requantize, table_bytes = _factors(name, layer.requantize)
+    config = _config(
+        "myo_depthwise_conv_config_t",
+        name,
+        {
+            "input": _shape(layer.input_shape),
+            "output": _shape(layer.output_shape),
+            "window": _window(layer.window),
+            "depth_multiplier": layer.depth_multiplier,
+            "input_offset": layer.input_offset,
+            "weights": f"{name}_weights",
+            "bias": f"{name}_bias",
+            "requantize": requantize,
+        },
+    )
+    return LayerText(
+        _weights(name, layer.weights, layer.bias) + arrays + config,
+        (f"myo_depthwise_conv_run(&{name}, {source}, {target});",),
+        layer.weights.size + 4 * layer.bias.size,
+        table_bytes,
+    )
+
+
+def _fully_connected(name: str, layer: FullyConnected, source: str, target: str) -> LayerText:
+    arrays, requantize, table_bytes = _factors(name, layer.requantize)
+    config = _config(
+        "myo_fully_connected_config_t",
+        name,
+        {
+            "n_rows": layer.n_rows,
+            "n_inputs": layer.weights.shape[1],
+            "n_outputs": layer.weights.shape[0],
+            "input_offset": layer.input_offset,
+            "weights": f"{name}_weights",
+            "bias": f"{name}_bias",
+            "requantize": requantize,
+        },
+    )
+    return LayerText(
+        _weights(name, layer.weights, layer.bias) + arrays + config,
+        (f"myo_fully_connected_run(&{name}, {source}, {target});",),
+        layer.weights.size + 4 * layer.bias.size,
+        table_bytes,
+    )
+
+
+def _pool(name: str, layer: Pool, source: str, target: str) -> LayerText:
+    config = _config(
+        "myo_pool_config_t",
+        name,
+        {
+            "input": _shape(layer.input_shape),
+            "output": _shape(layer.output_shape),
+            "window": _window(layer.window),
+            "low": layer.low,
+            "high": layer.high,
+        },
+    )
+    return LayerText(config, (f"myo_{layer.kind}_pool_run(&{name}, {source}, {target});",))
+
+
+def _mean(name: str, layer: Mean, source: str, target: str) -> LayerText:
+    config = _config(
+        "myo_mean_config_t",
+        name,
+        {
+            "kept_0": layer.kept_0,
+            "reduced_0": layer.reduced_0,
+            "kept_1": layer.kept_1,
+            "reduced_1": layer.reduced_1,
+            "sum_offset": layer.sum_offset,
+            "multiplier": layer.factor.multiplier,
+            "shift": layer.factor.shift,
+            "zero_point": layer.zero_point,
+        },
+    )
+    return LayerText(config, (f"myo_mean_run(&{name}, {source}, {target});",))
+
+
+def _broadcast(broadcast: Broadcast) -> str:
+    def row(values: tuple[int, int, int, int]) -> str:
+        return "{" + ", ".join(str(v) for v in values) + "}"
+
+    return (
+        f"{{.size = {row(broadcast.size)},\n                  .stride_a = {row(broadcast.stride_a)},\n"
+        f"                  .stride_b = {row(broadcast.stride_b)}}}"
+    )
+
+
+def _operands(name: str, a: Operand, b: Operand, sources: list[str]) -> tuple[str, str, str, int]:
+    """Arrays of constant operands, both operands' expressions, and the arrays' bytes."""
+    arrays, expressions, n_bytes, remaining = "", [], 0, iter(sources)
+    for label, operand in (("a", a), ("b", b)):
+        if operand.values is None:
+            expressions.append(next(remaining))
+        else:
+            arrays += c_array("int8_t", f"{name}_{label}", operand.values, f"[{operand.values.size}]")
+            expressions.append(f"{name}_{label}")
+            n_bytes += operand.values.size
+    return arrays, expressions[0], expressions[1], n_bytes
+
+
+def _add(name: str, layer: Add, sources: list[str], target: str) -> LayerText:
+    arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
+    config = _config(
+        "myo_add_config_t",
+        name,
+        {
+            "broadcast": _broadcast(layer.broadcast),
+            "offset_a": layer.offset_a,
+            "offset_b": layer.offset_b,
+            "multiplier_a": layer.factor_a.multiplier,
+            "multiplier_b": layer.factor_b.multiplier,
+            "multiplier_output": layer.factor_output.multiplier,
+            "shift_a": layer.factor_a.shift,
+            "shift_b": layer.factor_b.shift,
+            "shift_output": layer.factor_output.shift,
+            "zero_point": layer.zero_point,
+            "low": layer.low,
+            "high": layer.high,
+        },
+    )
+    return LayerText(arrays + config, (f"myo_add_run(&{name}, {a}, {b}, {target});",), n_bytes)
+
+
+def _mul(name: str, layer: Mul, sources: list[str], target: str) -> LayerText:
+    arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
+    config = _config(
+        "myo_mul_config_t",
+        name,
+        {
+            "broadcast": _broadcast(layer.broadcast),
+            "offset_a": layer.offset_a,
+            "offset_b": layer.offset_b,
+            "multiplier": layer.factor.multiplier,
+            "shift": layer.factor.shift,
+            "zero_point": layer.zero_point,
+            "low": layer.low,
+            "high": layer.high,
+        },
+    )
+    return LayerText(arrays + config, (f"myo_mul_run(&{name}, {a}, {b}, {target});",), n_bytes)
+
+
+def _pad(name: str, layer: Pad, source: str, target: str) -> LayerText:
+    config = _config(
+        "myo_pad_config_t",
+        name,
+        {
+            "input": _shape(layer.input_shape),
+            "before": _shape(layer.before),
+            "after": _shape(layer.after),
+            "value": layer.value,
+        },
+    )
+    return LayerText(config, (f"myo_pad_run(&{name}, {source}, {target});",))
+
+
+def _concatenation(name: str, layer: Concatenation, sources: list[str], target: str) -> LayerText:
+    stride = sum(layer.row_sizes)
+    configs, calls, begin = "", [], 0
+    for i, (row_size, source) in enumerate(zip(layer.row_sizes, sources, strict=True)):
+        fields = {"n_rows": layer.n_rows, "row_size": row_size, "output_stride": stride}
+        configs += _config("myo_concatenation_config_t", f"{name}_{i}", dict(fields))
+        calls.append(f"myo_concatenation_run(&{name}_{i}, {source}, {target} + {begin});")
+        begin += row_size
+    return LayerText(configs, tuple(calls))
+
+
+def _softmax(name: str, layer: Softmax, source: str, target: str) -> LayerText:
+    config = _config(
+        "myo_softmax_config_t",
+        name,
+        {
+            "n_rows": layer.n_rows,
+            "row_size": layer.row_size,
+            "multiplier": layer.factors.multiplier,
+            "left_shift": layer.factors.left_shift,
+            "lowest": layer.factors.lowest,
+        },
+    )
+    return LayerText(config, (f"myo_softmax_run(&{name}, {source}, {target});",))
+
+
+def _table(name: str, layer: Table, source: str, target: str) -> LayerText:
+    return LayerText(
+        c_array("int8_t", f"{name}_table", layer.table, "[256]"),
+        (f"myo_table_run({name}_table, {source}, {target}, {layer.size});",),
+        table_bytes=256,
+    )
+
+
+def layer_text(index: int, layer: Layer, sources: list[str], target: str) -> LayerText:  # noqa: PLR0911
+    """Write one layer.
+
+    Parameters
+    ----------
+    index : int
+        The layer's index; its constants are named ``layer_<index>...``.
+    layer : Layer
+        What to write.
+    sources : list of str
+        C expressions of the activations that it reads.
+    target : str
+        C expression of the activation that it writes.
+
+    Returns
+    -------
+    LayerText
+        Constants and calls. An alias that shares its input's buffer has neither.
+    """
+    name = f"layer_{index}"
+    match layer:
+        case Conv():
+            return _conv(name, layer, sources[0], target)
+        case DepthwiseConv():
+            return _depthwise_conv(name, layer, sources[0], target)
+        case FullyConnected():
+            return _fully_connected(name, layer, sources[0], target)
+        case Pool():
+            return _pool(name, layer, sources[0], target)
+        case Mean():
+            return _mean(name, layer, sources[0], target)
+        case Add():
+            return _add(name, layer, sources, target)
+        case Mul():
+            return _mul(name, layer, sources, target)
+        case Pad():
+            return _pad(name, layer, sources[0], target)
+        case Concatenation():
+            return _concatenation(name, layer, sources, target)
+        case Softmax():
+            return _softmax(name, layer, sources[0], target)
+        case Table():
+            return _table(name, layer, sources[0], target)
+        case Alias():
+            copy = () if sources[0] == target else (f"memcpy({target}, {sources[0]}, {layer.size});",)
+            return LayerText("", copy)

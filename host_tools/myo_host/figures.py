@@ -1,0 +1,146 @@
+"""Figures of the report, as SVG text that stands in the page itself."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy import signal
+
+mpl.use("svg")
+from matplotlib.figure import Figure
+
+from myo_pipeline.bundle import Bundle
+from myo_pipeline.filters import design_front_end
+from myo_pipeline.twin import TwinConfig
+from myo_pipeline.vectors import GoldenSegment
+
+_STYLE = {
+    "svg.hashsalt": "myopatch", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#888888", "text.color": "#555555",
+    "axes.labelcolor": "#555555", "xtick.color": "#777777", "ytick.color": "#777777", "figure.facecolor": "none",
+    "axes.facecolor": "none", "savefig.facecolor": "none",
+}  # fmt: skip
+_BLUE, _ORANGE, _GREY = "#2f6fb0", "#d9822b", "#999999"
+
+
+def _render(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
+
+
+def draw_confusion(confusion: list[list[int]], names: list[str]) -> str:
+    """Draw the device's confusion matrix: rows are labels, shares of the row; the last column is 'no decision'."""
+    counts = np.array(confusion, dtype=np.float64)
+    columns = [*names, "none"] if counts[:, -1].any() else names
+    counts = counts[:, : len(columns)]
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(0.62 * len(columns) + 1.8, 0.5 * len(names) + 1.4))
+        axes = figure.add_subplot()
+        axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
+        for row, column in np.ndindex(share.shape):
+            if counts[row, column]:
+                colour = "white" if share[row, column] > 0.5 else "#333333"
+                axes.text(column, row, f"{100 * share[row, column]:.0f}", ha="center", va="center", color=colour)
+        axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xlabel("decided on the device, % of the row")
+        axes.set_ylabel("label")
+        axes.spines[:].set_visible(False)
+        return _render(figure)
+
+
+def draw_response(bundle: Bundle, config: TwinConfig) -> str:
+    """Draw the front end's magnitude response as designed and as rounded to Q31, and their difference."""
+    designed = design_front_end(bundle.spec)
+    if not len(designed):
+        return ""
+    values = config.coefficients_q31.astype(np.float64) * 2.0 ** (config.post_shift - 31)
+    rounded = np.column_stack([values[:, :3], np.ones(len(values)), -values[:, 3:]])
+    rate_hz = bundle.spec.sensor.rate_hz
+    frequencies = np.linspace(rate_hz / 4000, rate_hz / 2, 2000, endpoint=False)
+    _, h_designed = signal.freqz_sos(designed, worN=frequencies, fs=rate_hz)
+    _, h_rounded = signal.freqz_sos(rounded, worN=frequencies, fs=rate_hz)
+
+    def decibels(h: NDArray[np.complexfloating]) -> NDArray[np.float64]:
+        return np.asarray(20 * np.log10(np.maximum(np.abs(h), 1e-12)), dtype=np.float64)
+
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(6.4, 2.6))
+        axes = figure.add_subplot()
+        axes.plot(frequencies, decibels(h_designed), color=_GREY, linewidth=4, alpha=0.5, label="designed, float64")
+        axes.plot(frequencies, decibels(h_rounded), color=_BLUE, linewidth=1.2, label="on the device, Q31")
+        axes.plot(frequencies, decibels(h_rounded - h_designed), color=_ORANGE, linewidth=1, label="difference")
+        axes.set_ylim(-220, 10)
+        axes.set_xlabel("frequency, Hz")
+        axes.set_ylabel("gain, dB")
+        axes.legend(frameon=False, loc="lower right", ncols=3)
+        return _render(figure)
+
+
+def draw_segment(bundle: Bundle, config: TwinConfig, segment: GoldenSegment) -> str:
+    """Draw one streamed recording: counts, filtered signal, and what was decided."""
+    rate_hz = bundle.spec.sensor.rate_hz
+    time_s = np.arange(len(segment.counts)) / rate_hz
+    ends_s = (config.window_samples + np.arange(segment.n_windows) * config.hop_samples) / rate_hz
+    classes = bundle.spec.output.kind == "classes"
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.6, 5.2))
+        panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 2])
+        filtered = segment.filtered_q31 * 2.0**-config.input_shift
+        for axes, data, title in ((panels[0], segment.counts, "counts"), (panels[1], filtered, "filtered, counts")):
+            step = 1.2 * float(np.abs(data).max(initial=1.0))
+            for channel in range(config.n_channels):
+                axes.plot(time_s, data[:, channel] - channel * step, color=_BLUE, linewidth=0.5)
+            axes.set_yticks([-channel * step for channel in range(config.n_channels)], range(config.n_channels))
+            axes.set_ylabel(f"channel\n({title})")
+        axes = panels[2]
+        if classes:
+            axes.step(ends_s, segment.targets, where="mid", color=_GREY, linewidth=4, alpha=0.5, label="label")
+            axes.step(ends_s, segment.decisions[:, 0], where="mid", color=_ORANGE, linewidth=1.2, label="decided")
+            axes.set_yticks(range(len(bundle.spec.output_names)), bundle.spec.output_names, fontsize=7)
+        else:
+            n = np.minimum(np.arange(1, segment.n_windows + 1), config.vote)[:, None]
+            values = (segment.sums / n - config.output_zero_point) * config.output_scale
+            axes.plot(ends_s, segment.targets, color=_GREY, linewidth=3, alpha=0.5, label="target")
+            axes.plot(ends_s, values, color=_ORANGE, linewidth=1.2, label="device")
+        axes.legend(frameon=False, loc="upper right")
+        axes.set_xlabel(f"time, s ({segment.name})")
+        return _render(figure)
+
+
+def draw_memory(parts: dict[str, int], title: str) -> str:
+    """Draw where bytes go, as one bar."""
+    colours = ("#2f6fb0", "#d9822b", "#5a9e6f", "#b0587a", "#8a7fb8", "#999999")
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.4, 0.9))
+        axes = figure.add_subplot()
+        left = 0
+        for (name, size), colour in zip(parts.items(), colours, strict=False):
+            axes.barh(0, size, left=left, color=colour, label=f"{name} {size:,} B")
+            left += size
+        axes.set_yticks([])
+        axes.set_xlabel(f"{title}, bytes")
+        axes.spines[:].set_visible(False)
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+        return _render(figure)
+
+
+def draw_stages(stages: list[dict[str, Any]]) -> str:
+    """Draw each stage's signal-to-noise ratio, twin against float."""
+    rows = [s for s in stages if np.isfinite(s["snr_db"])]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.0, 0.24 * len(rows) + 0.7))
+        axes = figure.add_subplot()
+        axes.barh([s["name"] for s in rows], [s["snr_db"] for s in rows], color=_BLUE)
+        axes.invert_yaxis()
+        axes.set_xlabel("signal-to-noise ratio of the twin against float, dB")
+        for row, stage in enumerate(rows):
+            axes.text(stage["snr_db"], row, f" {stage['snr_db']:.1f}", va="center")
+        return _render(figure)

@@ -1,0 +1,164 @@
+"""What a validation found, as a table on the terminal and as one self-contained HTML page."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from rich.console import Console
+from rich.table import Table
+
+from myo_host.validate import Validation
+from myo_pipeline.bundle import Bundle, write_text
+from myo_pipeline.twin import TwinConfig
+from myo_pipeline.vectors import load_vectors
+
+
+def _number(value: float, form: str = ".3g") -> str:
+    return "" if math.isnan(value) else "exact" if math.isinf(value) else format(value, form)
+
+
+def read_memory(bundle: Bundle, board: str) -> dict[str, Any]:
+    """Return what the build wrote of the board's firmware, or nothing if it was not built here."""
+    path = bundle.path / "firmware" / f"{board}.json"
+    if not path.is_file():
+        return {}
+    memory: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return memory
+
+
+def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
+    """Return the figures below the stage table, as label and text."""
+    rows: list[tuple[str, str]] = []
+    if result.output_kind == "classes":
+        shares = "  ".join(f"{k} {100 * v['macro']:.2f} %" for k, v in result.accuracy.items())
+        rows.append(("accuracy, macro (streamed)", shares))
+        plain = "  ".join(f"{k} {100 * v['plain']:.2f} %" for k, v in result.accuracy.items())
+        rows.append(("accuracy, plain (streamed)", plain))
+        rows.append(
+            (
+                "decisions that agree",
+                f"device and twin {100 * result.agreement['device_twin']:.2f} %, "
+                f"twin and float {100 * result.agreement['twin_float']:.2f} %",
+            )
+        )
+    else:
+        unit = getattr(bundle.spec.output, "unit", "")
+        rows += [
+            (f"{key.upper()} (streamed)", "  ".join(f"{k} {v[key]:.4g} {unit}" for k, v in result.accuracy.items()))
+            for key in ("mae", "rmse")
+        ]
+    memory = read_memory(bundle, result.board)
+    if memory:
+        rows.append(
+            (
+                "memory",
+                f"flash {memory['flash_bytes']:,} B, static RAM {memory['ram_bytes']:,} B, "
+                f"stack {result.status['stack_used_bytes']:,} B used of {result.status['stack_bytes']:,} B",
+            )
+        )
+    if result.cost:
+        cost = result.cost
+        rows.append(
+            (
+                "instructions a decision",
+                f"front end {cost['front_end_instructions']:,.0f}, network {cost['network_instructions']:,.0f}, "
+                f"decision {cost['decision_instructions']:,.0f}",
+            )
+        )
+        rows.append(
+            (
+                "time a decision, estimated",
+                f"{cost['compute_ms']:.2f} ms at 64 MHz, {100 * cost['core_share']:.1f} % of the core",
+            )
+        )
+    latency = result.latency
+    rows.append(
+        (
+            "electrode to decision",
+            f"last sample to decision {latency['compute_ms']:.2f} ms; a change is decided within "
+            f"{latency['worst_case_ms']:.0f} ms at the latest (filter {latency['group_delay_ms']:.1f}, window "
+            f"{latency['window_ms']:.0f}, hop {latency['hop_ms']:.0f}, vote {latency['vote_ms']:.0f}, compute "
+            f"{latency['compute_ms']:.1f})",
+        )
+    )
+    rows.append(("line", f"{result.bytes_per_s / 1000:.1f} kB/s from the board, {result.seconds:.0f} s, nothing lost"))
+    return rows
+
+
+def describe_verdict(result: Validation) -> str:
+    """Return the verdict in one sentence."""
+    words = sum(stage.words for stage in result.stages)
+    if result.passed:
+        return f"PASS: all {words:,} words of the device equal the twin, and the twin is within its bounds of float"
+    reasons = []
+    if result.differing:
+        first = next(stage for stage in result.stages if stage.differing)
+        reasons.append(
+            f"{result.differing:,} of {words:,} words differ, first at {first.name}, {first.first_difference}"
+        )
+    reasons += [f"outside its bound: {text}" for text in result.law2_broken]
+    return f"FAIL: {'; '.join(reasons)}"
+
+
+def print_validation(bundle: Bundle, result: Validation) -> None:
+    """Print the stage table and the figures below it."""
+    console = Console(width=None if Console().is_terminal else 110, highlight=False)
+    table = Table(
+        title=f"{result.board}: {result.n_windows} windows of {len(result.persons)} persons that training never saw, "
+        f"{result.n_traced} with every stage",
+        title_justify="left",
+    )
+    table.add_column("stage")
+    for heading in ("words", "differing", "SNR dB", "max error", "bound", "cosine"):
+        table.add_column(heading, justify="right")
+    for s in result.stages:
+        table.add_row(
+            s.name, f"{s.words:,}", f"{s.differing:,}", _number(s.snr_db, ".1f"), _number(s.max_error),
+            _number(s.bound), _number(s.cosine, ".6f"),
+        )  # fmt: skip
+    console.print(table)
+    for label, text in summarize(bundle, result):
+        console.print(f"{label:<28} {text}", soft_wrap=True)
+    console.print(describe_verdict(result), soft_wrap=True)
+
+
+def write_report(bundle: Bundle, result: Validation) -> Path:
+    """Write ``report.html`` into the bundle and return its path."""
+    from myo_host import figures
+
+    config = TwinConfig.load(bundle.path / "twin.npz")
+    segments = load_vectors(bundle.path)
+    shown = max(segments, key=lambda segment: segment.n_windows)
+    training = bundle.read_json("training.json")
+    budget = bundle.read_json("budget.json")
+    memory = read_memory(bundle, result.board)
+    stages = [stage for stage in result.as_dict()["stages"]]
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("myo_host", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    environment.filters["number"] = _number
+    page = environment.get_template("report.html.j2").render(
+        bundle=bundle,
+        result=result,
+        verdict=describe_verdict(result),
+        stages=stages,
+        summary=summarize(bundle, result),
+        training=training,
+        budget=budget,
+        memory=memory,
+        figures={
+            "confusion": figures.draw_confusion(result.confusion, result.names) if result.confusion else "",
+            "response": figures.draw_response(bundle, config),
+            "segment": figures.draw_segment(bundle, config, shown),
+            "stages": figures.draw_stages(stages),
+            "flash": figures.draw_memory(memory["flash_parts"], "flash") if memory.get("flash_parts") else "",
+            "ram": figures.draw_memory(memory["ram_parts"], "static RAM") if memory.get("ram_parts") else "",
+        },
+    )
+    path = bundle.path / "report.html"
+    write_text(path, page)
+    return path

@@ -1,0 +1,157 @@
+"""The Q31 front end: nothing overflows for any input, and the twin stays within the derived bound of float."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from myo_export.front_end import dequantize_coefficients, quantize_coefficients, quantize_front_end, quantize_multiplier
+from myo_pipeline.errors import ExportError
+from myo_pipeline.filters import design_front_end
+from myo_pipeline.reference import filter_counts
+from myo_pipeline.spec import PatchSpec, parse_spec
+from myo_pipeline.twin import FrontEndTwin, TwinConfig
+from scipy import signal
+
+STAGES = {
+    "highpass": '[[stage]]\nkind = "highpass"\ncutoff_hz = 20.0\norder = 4\n',
+    "lowpass": '[[stage]]\nkind = "lowpass"\ncutoff_hz = 60.0\norder = 5\n',
+    "bandpass": '[[stage]]\nkind = "bandpass"\nlow_hz = 20.0\nhigh_hz = 90.0\norder = 4\n',
+    "notch": '[[stage]]\nkind = "notch"\nfrequency_hz = 50.0\nharmonics = 3\nq = 30.0\n',
+}
+CASES = [
+    (names, rate_hz, bits)
+    for names in (("highpass",), ("lowpass",), ("bandpass",), ("notch",), ("bandpass", "notch"), ("highpass", "notch"), ())
+    for rate_hz, bits in ((200.0, 8), (1000.0, 12), (4000.0, 16), (2000.0, 24))
+]
+
+
+def make_spec(names: tuple[str, ...], rate_hz: float, bits: int, channels: int = 1) -> PatchSpec:
+    return parse_spec(
+        f'format = 1\nname = "test"\n[sensor]\nchannels = {channels}\nrate_hz = {rate_hz}\nlsb_uv = 1.0\nadc_bits = {bits}\n'
+        + "".join(STAGES[name] for name in names)
+        + '[window]\nwindow_ms = 100.0\nhop_ms = 50.0\n[output]\nkind = "classes"\nlabels = ["a", "b"]\n'
+        '[training]\ndata = "none"\n'
+    )
+
+
+def make_twin(spec: PatchSpec) -> FrontEndTwin:
+    front_end = quantize_front_end(spec)
+    n = spec.sensor.channels
+    return FrontEndTwin(
+        TwinConfig(
+            n, spec.window_samples, spec.hop_samples, 2, spec.sensor.full_scale_counts, front_end.coefficients_q31,
+            front_end.post_shift, front_end.input_shift, np.full(n, 2**30), np.full(n, 40), 0, 1.0, 0, 0, 1, -128,
+            np.zeros(0, np.int64),
+        )
+    )  # fmt: skip
+
+
+def worst_input(spec: PatchSpec, n: int) -> np.ndarray:
+    """Return the full-scale input that drives the last node to its L1 norm: the sign of the reversed impulse response."""
+    impulse = np.zeros(n)
+    impulse[0] = 1
+    response = signal.sosfilt(design_front_end(spec), impulse) if spec.stage else impulse
+    full_scale = spec.sensor.full_scale_counts
+    return np.where(response[::-1] >= 0, full_scale - 1, -full_scale).astype(np.int64)[:, None]
+
+
+@pytest.mark.parametrize(("names", "rate_hz", "bits"), CASES)
+def test_worst_input_stays_inside_and_within_the_bound(names: tuple[str, ...], rate_hz: float, bits: int) -> None:
+    """Law 2. The bound is coefficient_gain * peak + rounding_lsb * 2^-input_shift, derived in myo_export.front_end."""
+    spec = make_spec(names, rate_hz, bits)
+    front_end = quantize_front_end(spec)
+    counts = worst_input(spec, 6000)
+    filtered = make_twin(spec).filter(counts)
+    # A wrapped word would be off by 2^32, thousands of times the bound.
+    error = np.abs(filtered * 2.0**-front_end.input_shift - filter_counts(spec, counts))
+    assert error.max() <= front_end.error_bound_counts(spec.sensor.full_scale_counts)
+    if names:
+        reached = np.abs(filtered.astype(np.float64)).max() / 2**31
+        assert reached <= front_end.node_peak[-1]
+        assert reached >= 0.8 * front_end.node_peak[-1], "the proof is far from tight, or the input is not the worst"
+
+
+@pytest.mark.parametrize(("names", "rate_hz", "bits"), CASES)
+def test_scaling_wastes_no_bit(names: tuple[str, ...], rate_hz: float, bits: int) -> None:
+    front_end = quantize_front_end(make_spec(names, rate_hz, bits))
+    if names and front_end.input_shift < 31 - bits:
+        assert 2 * max(front_end.node_peak.max(), front_end.accumulator_peak.max()) >= 0.999
+
+
+@pytest.mark.parametrize("rate_hz", [1000.0, 2000.0])
+def test_standard_front_end_reaches_100_db(rate_hz: float) -> None:
+    text = STAGES["bandpass"].replace("90.0", "450.0") + STAGES["notch"].replace("harmonics = 3", "harmonics = 1")
+    spec = parse_spec(
+        f'format = 1\nname = "test"\n[sensor]\nchannels = 1\nrate_hz = {rate_hz}\nlsb_uv = 1.0\nadc_bits = 16\n{text}'
+        '[window]\nwindow_ms = 100.0\nhop_ms = 50.0\n[output]\nkind = "classes"\nlabels = ["a", "b"]\n[training]\ndata = "x"\n'
+    )
+    rng = np.random.default_rng(1)
+    counts = np.clip(np.round(rng.laplace(scale=3000, size=(20_000, 1))), -32768, 32767).astype(np.int64)
+    reference = filter_counts(spec, counts)
+    error = make_twin(spec).filter(counts) * 2.0 ** -quantize_front_end(spec).input_shift - reference
+    assert 10 * np.log10((reference**2).sum() / (error**2).sum()) >= 100
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_block_size_changes_no_word(data: st.DataObject) -> None:
+    spec = make_spec(("bandpass", "notch"), 1000.0, 12, channels=2)
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
+    counts = rng.integers(-2048, 2048, size=(200, 2))
+    cuts = sorted(data.draw(st.sets(st.integers(1, 199), max_size=12)))
+    whole = make_twin(spec).filter(counts)
+    twin = make_twin(spec)
+    parts = [twin.filter(counts[a:b]) for a, b in itertools.pairwise([0, *cuts, 200])]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_reset_is_exact() -> None:
+    spec = make_spec(("bandpass", "notch"), 1000.0, 12)
+    counts = np.random.default_rng(2).integers(-2048, 2048, size=(500, 1))
+    twin = make_twin(spec)
+    first = twin.filter(counts)
+    twin.reset()
+    np.testing.assert_array_equal(twin.filter(counts), first)
+
+
+def test_counts_beyond_the_converter_are_limited() -> None:
+    spec = make_spec(("bandpass",), 1000.0, 12)
+    big = np.array([[40_000], [-40_000]])
+    np.testing.assert_array_equal(make_twin(spec).filter(big), make_twin(spec).filter(np.array([[2047], [-2048]])))
+
+
+def test_coefficients_round_trip_within_half_a_step() -> None:
+    sections = signal.butter(6, [20, 450], "bandpass", fs=2000, output="sos")
+    coefficients, post_shift = quantize_coefficients(sections)
+    error = np.abs(dequantize_coefficients(coefficients, post_shift) - sections)
+    assert error.max() <= 0.5 * 2.0 ** (post_shift - 31) * (1 + 1e-9)
+
+
+def test_unstable_after_rounding_is_refused() -> None:
+    section = np.array([[1.0, 0, 0, 1.0, -2 * (1 - 1e-12), (1 - 1e-12) ** 2]])
+    with pytest.raises(ExportError, match="pole radius .* after rounding to Q31, expected below 1"):
+        quantize_coefficients(section)
+
+
+def test_filter_that_rings_for_ever_is_refused() -> None:
+    spec = make_spec(("highpass",), 4000.0, 16)
+    slow = spec.model_copy(update={"stage": [spec.stage[0].model_copy(update={"cutoff_hz": 0.0005})]})
+    with pytest.raises(ExportError, match="raise the cutoff"):
+        quantize_front_end(slow)
+
+
+@given(st.floats(1e-8, 1e3))
+def test_multiplier_is_exact_to_31_bits(real: float) -> None:
+    multiplier, shift = quantize_multiplier(real)
+    assert 2**30 <= multiplier < 2**31
+    assert abs(multiplier * 2.0**-shift - real) <= real * 2.0**-31
+
+
+@pytest.mark.parametrize("real", [0.0, -1.0, float("nan"), 1e-12, 1e12])
+def test_multiplier_out_of_range_is_refused(real: float) -> None:
+    with pytest.raises(ExportError, match="network input scale"):
+        quantize_multiplier(real)

@@ -1,0 +1,159 @@
+"""What a trained model is worth: float on every split, int8 on the windows that the patch would decide."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.reference import mean_values, vote_classes, window_ends
+from myo_pipeline.spec import PatchSpec
+from myo_training.convert import read_quantization
+from myo_training.metrics import summarize_classes, summarize_values
+from myo_training.model import scale_input
+from myo_training.recordings import Recording
+from myo_training.runtime import quantize_input, run_model
+from myo_training.windows import WindowSet
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+CHUNK_WINDOWS = 8192
+
+
+def predict_float(model: Any) -> Predict:  # noqa: ANN401
+    """Return a function from network inputs to the Keras model's outputs, in float64."""
+
+    def predict(x: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(model.predict_on_batch(x), dtype=np.float64)
+
+    return predict
+
+
+def predict_int8(flatbuffer: bytes) -> Predict:
+    """Return a function from network inputs to the int8 model's outputs in real units, through ``tflite_micro``."""
+    (in_scale, in_zero), (out_scale, out_zero) = (read_quantization(flatbuffer, t) for t in ("input", "output"))
+
+    def predict(x: NDArray[np.float32]) -> NDArray[np.float64]:
+        y = run_model(flatbuffer, quantize_input(x, in_scale, in_zero))
+        return (y.astype(np.float64) - out_zero) * out_scale
+
+    return predict
+
+
+def evaluate(windows: WindowSet, predict: Predict, input_scale: float, spec: PatchSpec) -> dict[str, Any]:
+    """Return the figures of a predictor on windows that follow each other at the spec's hop.
+
+    Returns
+    -------
+    dict
+        ``window`` (every window by itself) and ``voted`` (the spec's decision, started anew in each recording), each as
+        :func:`~myo_training.metrics.summarize_classes` or ``summarize_values`` gives.
+    """
+    outputs = np.concatenate(
+        [
+            predict(scale_input(windows.counts[start : start + CHUNK_WINDOWS], input_scale))
+            for start in range(0, len(windows.counts), CHUNK_WINDOWS)
+        ]
+    )
+    persons = np.array([p for p, part in windows.parts() for _ in range(part.stop - part.start)])
+    truth, vote = windows.labels, spec.decision.vote
+    if spec.output.kind == "classes":
+        n_classes = len(spec.output_names)
+        voted = np.concatenate([vote_classes(outputs[part], vote, spec.decision.reject_below)[0] for _, part in windows.parts()])
+        return {
+            "window": summarize_classes(truth, outputs.argmax(axis=1), persons, n_classes),
+            "voted": summarize_classes(truth, voted, persons, n_classes),
+        }
+    means = np.concatenate([mean_values(outputs[part], vote) for _, part in windows.parts()])
+    return {"window": summarize_values(truth, outputs, persons), "voted": summarize_values(truth, means, persons)}
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A contiguous stretch of a held-out recording, to be replayed through a patch."""
+
+    recording: Recording
+    start: int
+    stop: int
+
+
+MIN_SEGMENT_WINDOWS, MAX_SEGMENT_WINDOWS = 12, 60
+TARGET_WINDOWS = 2400
+
+
+def choose_segments(recordings: list[Recording], spec: PatchSpec, target_windows: int = TARGET_WINDOWS) -> list[Segment]:
+    """Choose what to replay: for each person and trial one segment around the first change of label.
+
+    A person's trials are taken from his sessions in turn, so that every session and every trial name is covered
+    without replaying all. Segments are of equal length, about ``target_windows`` windows in all.
+
+    Parameters
+    ----------
+    recordings
+        Held-out recordings.
+    spec
+        The patch.
+    target_windows
+        Windows wanted in sum.
+
+    Returns
+    -------
+    list of Segment
+        In the order of person and trial; nothing about them is random.
+    """
+    sessions: dict[str, list[str]] = {}
+    trials: dict[tuple[str, str], dict[str, Recording]] = {}
+    for recording in sorted(recordings, key=lambda r: r.key):
+        if recording.session not in sessions.setdefault(recording.person, []):
+            sessions[recording.person].append(recording.session)
+        trials.setdefault((recording.person, recording.trial), {})[recording.session] = recording
+    chosen: list[Recording] = []
+    turn: dict[str, int] = {}
+    for (person, _), choices in sorted(trials.items()):
+        wanted = sessions[person][turn.get(person, 0) % len(sessions[person])]
+        turn[person] = turn.get(person, 0) + 1
+        chosen.append(choices.get(wanted, next(iter(choices.values()))))
+    each = int(np.clip(target_windows // max(1, len(chosen)), MIN_SEGMENT_WINDOWS, MAX_SEGMENT_WINDOWS))
+    n_samples = spec.window_samples + (each - 1) * spec.hop_samples
+    segments = []
+    for recording in chosen:
+        changes = np.flatnonzero(np.diff(recording.labels)) + 1 if recording.labels.ndim == 1 else np.empty(0, int)
+        middle = int(changes[0]) if len(changes) else len(recording.emg) // 2
+        start = max(0, min(middle - n_samples // 2, len(recording.emg) - n_samples))
+        stop = min(len(recording.emg), start + n_samples)
+        if stop - start >= spec.window_samples:
+            segments.append(Segment(recording, start, stop))
+    return segments
+
+
+def count_windows(segments: list[Segment], spec: PatchSpec) -> int:
+    """Return the number of windows in segments, each replayed from a start."""
+    return sum(len(window_ends(s.stop - s.start, spec.window_samples, spec.hop_samples)) for s in segments)
+
+
+def pack_segments(segments: list[Segment], spec: PatchSpec) -> dict[str, NDArray[Any]]:
+    """Return the arrays of ``evaluation.npz``.
+
+    ``n_segments``; for each segment ``seg<i>_emg`` (int16 or int32, (n_samples, n_channels)) and ``seg<i>_labels``; and
+    ``segments``, a JSON list of person, session, trial and start.
+    """
+    dtype = np.int16 if spec.sensor.sample_bytes == 2 else np.int32
+    out: dict[str, NDArray[Any]] = {"n_segments": np.array(len(segments), dtype=np.int64)}
+    listing = []
+    for index, segment in enumerate(segments):
+        recording, part = segment.recording, slice(segment.start, segment.stop)
+        out[f"seg{index}_emg"] = recording.emg[part].astype(dtype)
+        out[f"seg{index}_labels"] = recording.labels[part]
+        listing.append(
+            {
+                "person": recording.person,
+                "session": recording.session,
+                "trial": recording.trial,
+                "start": segment.start,
+            }
+        )
+    out["segments"] = np.array(json.dumps(listing))
+    return out

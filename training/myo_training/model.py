@@ -1,0 +1,90 @@
+"""The network: convolutions over time, mean over time, one dense layer, output.
+
+Convolutions over time are written as two-dimensional ones with a kernel of height 1 on an input of shape
+(1, window_samples, n_channels): the converter then keeps one op a layer. Normalisation and ReLU fold into them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.spec import PatchSpec
+from myo_training.quiet import import_tensorflow
+
+# Filtered counts of training persons are divided by this percentile of their magnitude. EMG is heavy-tailed: the
+# largest count would leave three of eight bits to weak contractions; at 99.9 one sample in a thousand saturates.
+INPUT_PERCENTILE = 99.9
+INPUT_MAX = 127 / 128  # the largest int8 value at a scale of 1/128
+
+
+def measure_input_scale(counts: NDArray[np.floating]) -> float:
+    """Return the counts that become 1.0 at the network's input.
+
+    Parameters
+    ----------
+    counts
+        Filtered counts of the training persons, any shape.
+
+    Returns
+    -------
+    float
+        :data:`INPUT_PERCENTILE` of the magnitude over all channels; one scale for all, since electrodes turn around
+        the arm. Rounded to six digits, and 1.0 where the signal is silent.
+    """
+    scale = float(f"{np.percentile(np.abs(counts), INPUT_PERCENTILE):.6g}")
+    return scale if scale > 0 else 1.0
+
+
+def scale_input(counts: NDArray[np.floating], input_scale: float) -> NDArray[np.float32]:
+    """Return the network's input, (n_windows, 1, window_samples, n_channels), clipped to what int8 holds."""
+    x = np.clip(np.asarray(counts, dtype=np.float32) / np.float32(input_scale), -1.0, INPUT_MAX)
+    return x[:, None].astype(np.float32)
+
+
+def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types
+    """Build the Keras model of a spec, weights drawn from Keras' global seed."""
+    layers = import_tensorflow().keras.layers
+    keras = import_tensorflow().keras
+    shape = spec.model
+    x = inputs = keras.Input((1, spec.window_samples, spec.sensor.channels), name="emg")
+    for index, (filters, stride) in enumerate(zip(shape.filters, shape.strides, strict=True)):
+        x = layers.Conv2D(
+            filters, (1, shape.kernel), strides=(1, stride), padding="same", use_bias=False, name=f"conv{index}"
+        )(x)
+        x = layers.BatchNormalization(momentum=0.9, name=f"norm{index}")(x)
+        x = layers.ReLU(name=f"relu{index}")(x)
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    if shape.dense:
+        x = layers.Dropout(shape.dropout, name="drop0")(x)
+        x = layers.Dense(shape.dense, activation="relu", name="dense")(x)
+    x = layers.Dropout(shape.dropout, name="drop1")(x)
+    activation = "softmax" if spec.output.kind == "classes" else "linear"
+    return keras.Model(inputs, layers.Dense(len(spec.output_names), activation=activation, name="output")(x))
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """Parameters after folding, and multiply-accumulates of one window."""
+
+    n_parameters: int
+    n_macs: int
+
+
+def count_cost(spec: PatchSpec) -> ModelCost:
+    """Count what one window costs, by arithmetic on the spec."""
+    steps, channels, parameters, macs = spec.window_samples, spec.sensor.channels, 0, 0
+    for filters, stride in zip(spec.model.filters, spec.model.strides, strict=True):
+        steps = -(-steps // stride)
+        weights = spec.model.kernel * channels * filters
+        parameters += weights + filters
+        macs += weights * steps
+        channels = filters
+    for units in [*([spec.model.dense] if spec.model.dense else []), len(spec.output_names)]:
+        parameters += channels * units + units
+        macs += channels * units
+        channels = units
+    return ModelCost(parameters, macs)

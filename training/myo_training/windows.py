@@ -1,0 +1,111 @@
+"""Labelled windows of recordings, as the patch will see them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.errors import DataError
+from myo_pipeline.reference import cut_windows, filter_counts, window_ends
+from myo_pipeline.spec import PatchSpec
+from myo_training.recordings import Recording, check_recording
+
+
+@dataclass(frozen=True)
+class WindowSet:
+    """Windows of several recordings, one recording after the other.
+
+    Attributes
+    ----------
+    counts
+        Filtered counts, float32 (n_windows, window_samples, n_channels).
+    labels
+        Class numbers int64 (n_windows,), or values float64 (n_windows, n_outputs): the label of a window is the one at
+        its last sample.
+    lengths
+        Windows of each recording; sums to n_windows.
+    persons
+        Person of each recording.
+    """
+
+    counts: NDArray[np.float32]
+    labels: NDArray[np.int64] | NDArray[np.float64]
+    lengths: tuple[int, ...]
+    persons: tuple[str, ...]
+
+    def parts(self) -> list[tuple[str, slice]]:
+        """Return the person and the place of each recording's windows."""
+        starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(int)
+        return [(p, slice(int(a), int(b))) for p, a, b in zip(self.persons, starts[:-1], starts[1:], strict=True)]
+
+
+def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples: int) -> WindowSet:
+    """Filter recordings and cut them into labelled windows; a window never spans two recordings.
+
+    Parameters
+    ----------
+    recordings
+        Recordings that fit the spec; each is filtered from zero state, as the patch is after a start.
+    spec
+        The patch.
+    hop_samples
+        Distance of two windows.
+
+    Returns
+    -------
+    WindowSet
+        Windows in the order of the recordings.
+
+    Raises
+    ------
+    DataError
+        If a recording does not fit the spec, or none is as long as a window.
+    """
+    counts, labels, lengths, persons = [], [], [], []
+    for recording in recordings:
+        check_recording(recording, spec)
+        filtered = filter_counts(spec, recording.emg).astype(np.float32)
+        windows = cut_windows(filtered, spec.window_samples, hop_samples)
+        ends = window_ends(len(recording.emg), spec.window_samples, hop_samples)
+        counts.append(windows)
+        labels.append(recording.labels[ends - 1])
+        lengths.append(len(ends))
+        persons.append(recording.person)
+    if not sum(lengths):
+        raise DataError(
+            f"{len(lengths)} recordings, none as long as a window of {spec.window.window_ms:g} ms; "
+            "shorten window.window_ms or record longer"
+        )
+    return WindowSet(np.concatenate(counts), np.concatenate(labels), tuple(lengths), tuple(persons))
+
+
+def choose_balanced(labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator, excess: float) -> NDArray[np.int64]:
+    """Choose windows so that no class has more than ``excess`` times the mean of the other classes.
+
+    Rest fills more than half of most recordings; what is left of the imbalance is for :func:`weigh_classes`.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        Indices, ascending.
+    """
+    counts = np.bincount(labels, minlength=n_classes)
+    keep = np.ones(len(labels), dtype=bool)
+    for label in range(n_classes):
+        others = np.delete(counts, label)
+        limit = int(excess * others[others > 0].mean()) if (others > 0).any() else len(labels)
+        members = np.flatnonzero(labels == label)
+        if len(members) > limit:
+            keep[rng.permutation(members)[limit:]] = False
+    return np.flatnonzero(keep)
+
+
+def weigh_classes(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
+    """Return a weight a window so that every class weighs the same in sum; the mean weight is 1."""
+    counts = np.bincount(labels, minlength=n_classes).astype(np.float64)
+    present = max(1, int((counts > 0).sum()))
+    weights = np.divide(len(labels) / present, counts, out=np.zeros_like(counts), where=counts > 0)
+    return weights[labels].astype(np.float32)
