@@ -6,7 +6,7 @@ import json
 import platform
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,10 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     )
     write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end))
     float_model = (path / "model_float.tflite").read_bytes()
-    float_twin = NetworkTwin(float_model, read_float_layers(float_model, [layer.op for layer in network.layers]))
+    float_twin = NetworkTwin(float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers]))
     input_scale = _input_scale(training, spec)
     _write_vectors(path, spec, config, model, float_twin, input_scale, tell)
-    write_json(path / "budget.json", _budget(spec, config, front_end, network, input_scale, model))
+    write_json(path / "budget.json", _budget(spec, config, front_end, network, input_scale))
     tell("manifest", 0.98)
     return Exported(_write_manifest(path, training), front_end, network)
 
@@ -205,11 +205,9 @@ def _write_vectors(
 
 def _budget(
     spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, network: NetworkReport, input_scale: NDArray[np.float64],
-    model: bytes,
 ) -> dict[str, Any]:  # fmt: skip
     """Return memory and cost as far as they are known before the firmware is built."""
-    graph = read_graph(model)
-    quantum = float(graph.tensors[graph.input].scales[0])
+    quantum = network.input_scale
     full_scale = float(spec.sensor.full_scale_counts)
     filtered_bound = front_end.error_bound_counts(full_scale)
     # Half a step of rounding; the multiplier's own error is 2^-31 of at most 256 steps.
@@ -232,11 +230,24 @@ def _budget(
         },
         "network": {
             "macs": network.macs,
-            "weight_bytes": network.weight_bytes,
+            "flash_bytes": network.flash_bytes,
             "arena_bytes": network.arena_bytes,
             "arena_lower_bound_bytes": network.arena_lower_bound_bytes,
             "input_scale": quantum,
-            "layers": [asdict(layer) for layer in network.layers],
+            "tflm_arena_bytes": network.tflm_arena_bytes,
+            "layers": [
+                {
+                    "index": layer.index,
+                    "op": layer.op_name,
+                    "tensor": layer.output_name,
+                    "shape": layer.output_shape,
+                    "scale": layer.output_scale,
+                    "zero_point": layer.output_zero_point,
+                    "macs": layer.macs,
+                    "weight_bytes": layer.weight_bytes + layer.table_bytes,
+                }
+                for layer in network.layers
+            ],
         },
     }
 

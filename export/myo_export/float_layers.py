@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 from numpy.typing import NDArray
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from myo_export.tflite_reader import read_ops
 from myo_pipeline.errors import ExportError
+
+_NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startswith("_")}
 
 
 def read_float_layers(float_model: bytes, int8_ops: list[str]) -> NDArray[np.int64]:
@@ -22,13 +26,20 @@ def read_float_layers(float_model: bytes, int8_ops: list[str]) -> NDArray[np.int
     Raises
     ------
     ExportError
-        If the two models do not have the same operators in the same order.
+        If the file is damaged, or the two models do not have the same operators in the same order.
     """
-    ops = read_ops(float_model)
-    names = [op.name for op in ops]
+    try:
+        file = schema.Model.GetRootAs(float_model, 0)
+        subgraph = file.Subgraphs(0)
+        ops = [subgraph.Operators(i) for i in range(subgraph.OperatorsLength())]
+        codes = [file.OperatorCodes(op.OpcodeIndex()) for op in ops]
+        names = [_NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes]
+        tensors = np.array([op.Outputs(0) for op in ops], np.int64)
+    except (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ExportError(f"model_float.tflite: damaged ({type(error).__name__}); run `myopatch train` again") from None
     if names != int8_ops:
         raise ExportError(
             f"model_float.tflite has operators {', '.join(names)}; model.tflite {', '.join(int8_ops)}: "
             "convert both from the same Keras model"
         )
-    return np.array([op.outputs[0] for op in ops], np.int64)
+    return tensors

@@ -54,13 +54,7 @@ def examine() -> list[Finding]:
     for module, purpose in _MODULES.items():
         present = importlib.util.find_spec(module) is not None
         findings.append(Finding(module, present, "installed" if present else "", purpose, "make setup"))
-    try:
-        from myo_training.datasets import list_datasets
-
-        sets = [row for row in list_datasets(None) if row["where"]]
-        where = ", ".join(f"{row['name']} ({row['where']})" for row in sets)
-    except ImportError:
-        where = ""
+    where = ", ".join(_found_datasets())
     findings.append(
         Finding(
             "data sets", bool(where), where, "training on recordings (without any, the demo simulates)",
@@ -68,6 +62,13 @@ def examine() -> list[Finding]:
         )
     )  # fmt: skip
     return findings
+
+
+def _found_datasets() -> list[str]:
+    """Return the data sets that are on this machine, with their folders."""
+    from myo_training.datasets import CATALOGUE, find_dataset
+
+    return [f"{name} ({folder})" for name in CATALOGUE if (folder := find_dataset(name)) is not None]
 
 
 def _version(path: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from myo_training.model import INPUT_MAX
-from myo_training.quiet import import_tensorflow
 
 P_TURN = 0.5  # share of windows that are turned around the arm
 GAIN_SD = 0.3  # natural-log standard deviation of a window's gain
@@ -40,29 +39,15 @@ def augment_windows(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray
     return np.clip(x * np.exp(gain).astype(np.float32), -1.0, INPUT_MAX)
 
 
-def make_batches(
-    x: NDArray[np.float32], y: NDArray[Any], weights: NDArray[np.float32], batch_size: int, augment: bool, seed: int
-) -> Any:  # noqa: ANN401 - a Keras type
-    """Return a Keras data set of shuffled batches; order and augmentation follow from seed, epoch and batch alone."""
+def iterate_batches(
+    n_windows: int, batch_size: int, seed: int, epoch: int
+) -> Iterator[tuple[NDArray[np.int64], np.random.Generator]]:
+    """Yield the windows of each batch of an epoch, shuffled, and the generator of its augmentation.
 
-    class Batches(import_tensorflow().keras.utils.PyDataset):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__(workers=1, use_multiprocessing=False)
-            self._epoch = 0
-            self._order = np.random.default_rng((seed, 1, 0)).permutation(len(x))
-
-        def __len__(self) -> int:
-            return max(1, -(-len(x) // batch_size))
-
-        def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[Any], NDArray[np.float32]]:
-            chosen = self._order[index * batch_size : (index + 1) * batch_size]
-            batch = x[chosen]
-            if augment:
-                batch = augment_windows(batch, np.random.default_rng((seed, 2, self._epoch, index)))
-            return batch, y[chosen], weights[chosen]
-
-        def on_epoch_end(self) -> None:
-            self._epoch += 1
-            self._order = np.random.default_rng((seed, 1, self._epoch)).permutation(len(x))
-
-    return Batches()
+    Order and augmentation follow from seed, epoch and batch alone. The last batch is left out unless it is full, or
+    the only one.
+    """
+    order = np.random.default_rng((seed, 1, epoch)).permutation(n_windows)
+    for index in range(max(1, n_windows // batch_size)):
+        chosen = order[index * batch_size : (index + 1) * batch_size]
+        yield chosen, np.random.default_rng((seed, 2, epoch, index))

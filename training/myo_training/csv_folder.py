@@ -87,7 +87,9 @@ class CsvFolder(DataSet):
         for path in sorted(folder.glob("*.csv")):
             key = self._identify(path)
             if key in self._paths:
-                raise DataError(f"{path}: same person, session and trial as {self._paths[key].name}; rename one")
+                raise DataError(
+                    f"{path}: same person, session and trial as {self._paths[key].name}; rename one"
+                )
             self._paths[key] = path
         if not self._paths:
             raise DataError(f"{folder}: no .csv file beside {DESCRIPTION}; put one in for each recording")
@@ -101,7 +103,7 @@ class CsvFolder(DataSet):
             outputs=tuple(description.labels or description.values),
             licence=description.licence,
             citation=description.citation,
-            source=f"recorded, CSV files in {folder}",
+            source="recorded, CSV files",
         )
 
     def _identify(self, path: Path) -> tuple[str, str, str]:
@@ -116,9 +118,9 @@ class CsvFolder(DataSet):
             )
         return (parts[0], parts[1], parts[2])
 
-    def persons(self) -> list[str]:
-        """Return the persons, sorted."""
-        return sorted({person for person, _, _ in self._paths})
+    def sessions(self) -> list[tuple[str, str]]:
+        """Return every (person, session), sorted."""
+        return sorted({(person, session) for person, session, _ in self._paths})
 
     def files(self) -> list[Path]:
         """Return the CSV files and their description."""
@@ -152,7 +154,9 @@ class CsvFolder(DataSet):
             if description.values
             else _read_labels(path, columns[n_channels], description.labels)
         )
-        return Recording(emg.astype(np.int32), labels, description.rate_hz, description.lsb_uv, *key, str(path))
+        return Recording(
+            emg.astype(np.int32), labels, description.rate_hz, description.lsb_uv, *key, str(path)
+        )
 
 
 def _read_columns(path: Path, wanted: list[str]) -> list[list[str]]:

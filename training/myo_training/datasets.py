@@ -52,7 +52,12 @@ def list_places(data_dir: Path | None = None) -> list[Path]:
     repository = Path(__file__).resolve().parents[2]
     variable = os.environ.get(VARIABLE, "")
     places = [Path(variable)] if variable else []
-    return [*places, repository.parent / "shared" / "data", Path.cwd().parent / "shared" / "data", find_cache()]
+    return [
+        *places,
+        repository.parent / "shared" / "data",
+        Path.cwd().parent / "shared" / "data",
+        find_cache(),
+    ]
 
 
 def find_dataset(name: str, data_dir: Path | None = None) -> Path | None:
@@ -99,7 +104,9 @@ def resolve_dataset(name: str, data_dir: Path | None = None, spec: PatchSpec | N
         if folder is not None:
             return CATALOGUE[name].open_folder(folder)
         if data_dir is not None:
-            raise DataError(f"{data_dir}: no data set {name!r} in it; give the folder that holds {name}, or leave --data out")
+            raise DataError(
+                f"{data_dir}: no data set {name!r} in it; give the folder that holds {name}, or leave --data out"
+            )
         return _simulate(spec, f"{name} was not found; get it with `myopatch data get {name}`")
     folders = [Path(name)] if data_dir is None else [data_dir / name, data_dir, Path(name)]
     for folder in folders:

@@ -34,7 +34,9 @@ def predict_float(model: Any) -> Predict:  # noqa: ANN401
 
 def predict_int8(flatbuffer: bytes) -> Predict:
     """Return a function from network inputs to the int8 model's outputs in real units, through ``tflite_micro``."""
-    (in_scale, in_zero), (out_scale, out_zero) = (read_quantization(flatbuffer, t) for t in ("input", "output"))
+    (in_scale, in_zero), (out_scale, out_zero) = (
+        read_quantization(flatbuffer, t) for t in ("input", "output")
+    )
 
     def predict(x: NDArray[np.float32]) -> NDArray[np.float64]:
         y = run_model(flatbuffer, quantize_input(x, in_scale, in_zero))
@@ -62,13 +64,18 @@ def evaluate(windows: WindowSet, predict: Predict, input_scale: float, spec: Pat
     truth, vote = windows.labels, spec.decision.vote
     if spec.output.kind == "classes":
         n_classes = len(spec.output_names)
-        voted = np.concatenate([vote_classes(outputs[part], vote, spec.decision.reject_below)[0] for _, part in windows.parts()])
+        voted = np.concatenate(
+            [vote_classes(outputs[part], vote, spec.decision.reject_below)[0] for _, part in windows.parts()]
+        )
         return {
             "window": summarize_classes(truth, outputs.argmax(axis=1), persons, n_classes),
             "voted": summarize_classes(truth, voted, persons, n_classes),
         }
     means = np.concatenate([mean_values(outputs[part], vote) for _, part in windows.parts()])
-    return {"window": summarize_values(truth, outputs, persons), "voted": summarize_values(truth, means, persons)}
+    return {
+        "window": summarize_values(truth, outputs, persons),
+        "voted": summarize_values(truth, means, persons),
+    }
 
 
 @dataclass(frozen=True)
@@ -84,7 +91,9 @@ MIN_SEGMENT_WINDOWS, MAX_SEGMENT_WINDOWS = 12, 60
 TARGET_WINDOWS = 2400
 
 
-def choose_segments(recordings: list[Recording], spec: PatchSpec, target_windows: int = TARGET_WINDOWS) -> list[Segment]:
+def choose_segments(
+    recordings: list[Recording], spec: PatchSpec, target_windows: int = TARGET_WINDOWS
+) -> list[Segment]:
     """Choose what to replay: for each person and trial one segment around the first change of label.
 
     A person's trials are taken from his sessions in turn, so that every session and every trial name is covered
@@ -120,7 +129,9 @@ def choose_segments(recordings: list[Recording], spec: PatchSpec, target_windows
     n_samples = spec.window_samples + (each - 1) * spec.hop_samples
     segments = []
     for recording in chosen:
-        changes = np.flatnonzero(np.diff(recording.labels)) + 1 if recording.labels.ndim == 1 else np.empty(0, int)
+        changes = (
+            np.flatnonzero(np.diff(recording.labels)) + 1 if recording.labels.ndim == 1 else np.empty(0, int)
+        )
         middle = int(changes[0]) if len(changes) else len(recording.emg) // 2
         start = max(0, min(middle - n_samples // 2, len(recording.emg) - n_samples))
         stop = min(len(recording.emg), start + n_samples)

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from myo_pipeline.errors import DataError
 from myo_training.datasets import CATALOGUE, find_cache
 from myo_training.myo_readings import HANDS, TextMyoReadings, pack_person, read_pins
-from myo_training.recordings import digest_recordings
+from myo_training.recordings import digest_listing, digest_recording
 
 Progress = Callable[[str, float], None]
 
@@ -35,8 +35,9 @@ def fetch_dataset(
     """Download a data set, verify its content, and put it into the user's cache.
 
     The public home packs a repository on request, so the archive's bytes are not stable and cannot be pinned. Pinned
-    instead is what the archive holds: for each person a SHA-256 over the parsed recordings in canonical order
-    (:func:`~myo_training.recordings.digest_recordings`). Persons beyond the pinned ones are left out, so that everybody
+    instead is what the archive holds: for each person a SHA-256 over the parsed recordings
+    (:func:`~myo_training.recordings.digest_recording` and ``digest_listing``), which is the same for the text and the
+    packed form. Persons beyond the pinned ones are left out, so that everybody
     trains on the same set. The cache keeps the packed form.
 
     Parameters
@@ -76,7 +77,9 @@ def fetch_dataset(
             _verify_and_pack(work / "text", work / name, read_pins() if pins is None else pins, address, tell)
             _replace_folder(work / name, folder / name)
     except OSError as error:
-        raise DataError(f"{folder}: cannot write the data set ({error}); free space or set XDG_CACHE_HOME") from None
+        raise DataError(
+            f"{folder}: cannot write the data set ({error}); free space or set XDG_CACHE_HOME"
+        ) from None
     tell(f"{name} is in {folder / name}", 1.0)
     return folder / name
 
@@ -92,12 +95,19 @@ def _download(address: str, path: Path, tell: Progress) -> None:
             while chunk := answer.read(CHUNK_BYTES):
                 done += len(chunk)
                 if done > MAX_ARCHIVE_BYTES:
-                    raise DataError(f"{address}: more than {MAX_ARCHIVE_BYTES >> 20} MB, not the archive expected")
+                    raise DataError(
+                        f"{address}: more than {MAX_ARCHIVE_BYTES >> 20} MB, not the archive expected"
+                    )
                 file.write(chunk)
-                tell(f"downloaded {done / 1e6:.1f} MB", 0.6 * (done / total if total else done / MAX_ARCHIVE_BYTES))
+                tell(
+                    f"downloaded {done / 1e6:.1f} MB",
+                    0.6 * (done / total if total else done / MAX_ARCHIVE_BYTES),
+                )
     except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise DataError(f"{address}: download failed ({reason}); check the network, or give another --url") from None
+        raise DataError(
+            f"{address}: download failed ({reason}); check the network, or give another --url"
+        ) from None
     if total is not None and done != total:
         raise DataError(f"{address}: download ended after {done} of {total} bytes; try again")
 
@@ -109,12 +119,16 @@ def _unpack(archive: Path, target: Path, address: str, tell: Progress) -> None:
         with zipfile.ZipFile(archive) as pack:
             members = pack.infolist()
             if sum(member.file_size for member in members) > MAX_UNPACKED_BYTES:
-                raise DataError(f"{address}: unpacks to more than {MAX_UNPACKED_BYTES >> 20} MB, not the archive expected")
+                raise DataError(
+                    f"{address}: unpacks to more than {MAX_UNPACKED_BYTES >> 20} MB, not the archive expected"
+                )
             for number, member in enumerate(members):
                 parts = PurePosixPath(member.filename).parts
                 unsafe = member.filename.startswith(("/", "\\")) or "\\" in member.filename or ".." in parts
                 if unsafe or stat.S_ISLNK(member.external_attr >> 16):
-                    raise DataError(f"{address}: member {member.filename!r} leads out of the archive; do not use it")
+                    raise DataError(
+                        f"{address}: member {member.filename!r} leads out of the archive; do not use it"
+                    )
                 inner = parts[1:]  # the first part is the repository's own folder
                 wanted = len(inner) == 3 and inner[0] in HANDS or inner == ("LICENSE",)
                 if wanted and not member.is_dir():
@@ -125,7 +139,9 @@ def _unpack(archive: Path, target: Path, address: str, tell: Progress) -> None:
                 if number % 50 == 0:
                     tell("unpacking", 0.6 + 0.1 * number / len(members))
     except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{address}: not a whole zip archive ({error}); try again, or give another --url") from None
+        raise DataError(
+            f"{address}: not a whole zip archive ({error}); try again, or give another --url"
+        ) from None
 
 
 def _verify_and_pack(text: Path, packed: Path, pins: dict[str, str], address: str, tell: Progress) -> None:
@@ -133,10 +149,12 @@ def _verify_and_pack(text: Path, packed: Path, pins: dict[str, str], address: st
     packed.mkdir()
     missing = sorted(set(pins) - set(data.persons()))
     if missing:
-        raise DataError(f"{address}: recordings of {', '.join(missing)[:120]} are missing; the set has changed, give another --url")
+        raise DataError(
+            f"{address}: recordings of {', '.join(missing)[:120]} are missing; the set has changed, give another --url"
+        )
     for number, (person, pin) in enumerate(sorted(pins.items())):
         recordings = list(data.recordings([person]))
-        found = digest_recordings(recordings)
+        found = digest_listing(map(digest_recording, recordings))
         if found != pin:
             raise DataError(
                 f"{address}: recordings of {person} have digest {found[:12]}, pinned is {pin[:12]}; "

@@ -43,7 +43,9 @@ def estimate_mean(values: Sequence[float], lowest: float = -np.inf, highest: flo
     return Interval(mean, float(max(lowest, mean - half)), float(min(highest, mean + half)), len(x))
 
 
-def count_confusion(truth: NDArray[np.int64], decided: NDArray[np.int64], n_classes: int) -> NDArray[np.int64]:
+def count_confusion(
+    truth: NDArray[np.int64], decided: NDArray[np.int64], n_classes: int
+) -> NDArray[np.int64]:
     """Return how often each class (row) was decided as each (column); the last column counts undecided windows (-1)."""
     columns = np.where(decided < 0, n_classes, decided)
     flat = np.bincount(truth * (n_classes + 1) + columns, minlength=n_classes * (n_classes + 1))

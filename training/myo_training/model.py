@@ -53,7 +53,12 @@ def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types
     x = inputs = keras.Input((1, spec.window_samples, spec.sensor.channels), name="emg")
     for index, (filters, stride) in enumerate(zip(shape.filters, shape.strides, strict=True)):
         x = layers.Conv2D(
-            filters, (1, shape.kernel), strides=(1, stride), padding="same", use_bias=False, name=f"conv{index}"
+            filters,
+            (1, shape.kernel),
+            strides=(1, stride),
+            padding="same",
+            use_bias=False,
+            name=f"conv{index}",
         )(x)
         x = layers.BatchNormalization(momentum=0.9, name=f"norm{index}")(x)
         x = layers.ReLU(name=f"relu{index}")(x)

@@ -30,6 +30,8 @@ _FOLDER = re.compile(r"([RL]?\d+)-(\d+)")
 _FILE = re.compile(r"([0-7])\.txt")  # some folders hold an 8.txt outside of the protocol
 _PACKED = re.compile(r"s(\d+)_g([0-7])_emg")
 
+_AGAIN = f"get the set again with `myopatch data get {NAME}`"
+
 _FAULTS = (
     "the labels are cues: movements follow them by a lag that differs by person (median 180 ms, -500 to +1600 ms)",
     "R69069 session 1 trial 3 (radial deviation) carries label 2, and is left as it is",
@@ -111,44 +113,53 @@ class PackedMyoReadings(DataSet):
         self._paths = {path.stem: path for path in sorted(folder.glob("[RL][0-9]*.npz"))}
         if not self._paths:
             raise DataError(f"{folder}: no <hand><id>.npz; get the set with `myopatch data get {NAME}`")
-        self.info = _info(f"recorded, packed files in {folder}")
+        self.info = _info("recorded from persons, packed form")
 
-    def persons(self) -> list[str]:
-        """Return the persons, sorted."""
-        return sorted(self._paths)
+    def sessions(self) -> list[tuple[str, str]]:
+        """Return every (person, session), sorted."""
+        return sorted({(person, session) for person in self._paths for session, _ in self._list_keys(person)})
 
     def files(self) -> list[Path]:
         """Return the packed files."""
-        return [self._paths[person] for person in self.persons()]
+        return [path for _, path in sorted(self._paths.items())]
 
     def recordings(self, persons: Collection[str] | None = None) -> Iterator[Recording]:
         """Yield the recordings of the persons given (of all without)."""
-        for person in self.persons():
+        for person in sorted(self._paths):
             if persons is None or person in persons:
                 yield from self._read(person)
 
+    def _list_keys(self, person: str) -> list[tuple[str, str]]:
+        """Return a person's (session, gesture) pairs, from the archive's directory."""
+        path = self._paths[person]
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = [name.removesuffix(".npy") for name in archive.namelist()]
+        except (OSError, zipfile.BadZipFile) as error:
+            raise DataError(f"{path}: not a whole packed recording ({error}); {_AGAIN}") from None
+        keys = sorted((m.group(1), m.group(2)) for name in names if (m := _PACKED.fullmatch(name)))
+        if not keys:
+            raise DataError(f"{path}: no s<session>_g<gesture>_emg inside; {_AGAIN}")
+        return keys
+
     def _read(self, person: str) -> Iterator[Recording]:
         path = self._paths[person]
-        again = f"get the set again with `myopatch data get {NAME}`"
+        keys = self._list_keys(person)
         try:
             with np.load(path) as file:
-                keys = sorted(
-                    (m.group(1), m.group(2)) for key in file.files if (m := _PACKED.fullmatch(key))
-                )
-                if not keys:
-                    raise DataError(f"{path}: no s<session>_g<gesture>_emg inside; {again}")
                 for session, gesture in keys:
-                    emg, labels = file[f"s{session}_g{gesture}_emg"], file[f"s{session}_g{gesture}_lab"]
+                    stem = f"s{session}_g{gesture}"
+                    emg, labels = file[f"{stem}_emg"], file[f"{stem}_lab"]
                     if emg.ndim != 2 or emg.shape[1] != N_CHANNELS or emg.dtype != np.int8:
                         raise DataError(
-                            f"{path}: s{session}_g{gesture}_emg is {emg.dtype} {emg.shape}, expected int8 (n, 8); {again}"
+                            f"{path}: {stem}_emg is {emg.dtype} {emg.shape}, expected int8 (n, 8); {_AGAIN}"
                         )
                     yield Recording(
                         emg.astype(np.int32), labels.astype(np.int64), RATE_HZ, self.info.lsb_uv,
-                        person, session, gesture, f"{path}:s{session}_g{gesture}",
+                        person, session, gesture, f"{path}:{stem}",
                     )  # fmt: skip
         except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"{path}: not a whole packed recording ({error}); {again}") from None
+            raise DataError(f"{path}: not a whole packed recording ({error}); {_AGAIN}") from None
 
 
 class TextMyoReadings(DataSet):
@@ -170,19 +181,19 @@ class TextMyoReadings(DataSet):
             raise DataError(
                 f"{folder}: no <id>-<session>/<gesture>.txt; get the set with `myopatch data get {NAME}`"
             )
-        self.info = _info(f"recorded, text files in {folder}")
+        self.info = _info("recorded from persons, public text form")
 
-    def persons(self) -> list[str]:
-        """Return the persons, sorted."""
-        return sorted(self._paths)
+    def sessions(self) -> list[tuple[str, str]]:
+        """Return every (person, session), sorted."""
+        return sorted({(person, session) for person, files in self._paths.items() for session, _ in files})
 
     def files(self) -> list[Path]:
         """Return the text files."""
-        return [path for person in self.persons() for _, path in sorted(self._paths[person].items())]
+        return [path for person in sorted(self._paths) for _, path in sorted(self._paths[person].items())]
 
     def recordings(self, persons: Collection[str] | None = None) -> Iterator[Recording]:
         """Yield the recordings of the persons given (of all without)."""
-        for person in self.persons():
+        for person in sorted(self._paths):
             if persons is not None and person not in persons:
                 continue
             for (session, gesture), path in sorted(self._paths[person].items()):
@@ -219,7 +230,7 @@ def pack_person(recordings: list[Recording], path: Path) -> None:
 
 
 def read_pins() -> dict[str, str]:
-    """Return the pinned content digest of each person, :func:`~myo_training.recordings.digest_recordings`.
+    """Return the pinned content digest of each person, the digest listing of its recordings.
 
     They were computed from the packed form. That the public text gives the same was checked on four of its files:
     the packed counts, written as text, have the length, the first and the last lines of the public files.

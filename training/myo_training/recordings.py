@@ -46,7 +46,9 @@ class Recording:
 
     def __post_init__(self) -> None:
         if self.emg.ndim != 2 or not self.emg.shape[1]:
-            raise DataError(f"{self.source}: signal of shape {self.emg.shape}, expected (n_samples, n_channels)")
+            raise DataError(
+                f"{self.source}: signal of shape {self.emg.shape}, expected (n_samples, n_channels)"
+            )
         if not len(self.emg):
             raise DataError(f"{self.source}: no samples; remove the file or record it again")
         if len(self.labels) != len(self.emg):
@@ -102,32 +104,39 @@ class DataSet(ABC):
     info: DataSetInfo
 
     @abstractmethod
-    def persons(self) -> list[str]:
-        """Return the persons, sorted, without reading the recordings."""
+    def sessions(self) -> list[tuple[str, str]]:
+        """Return every (person, session), sorted, without reading the recordings."""
 
     @abstractmethod
     def recordings(self, persons: Collection[str] | None = None) -> Iterator[Recording]:
         """Yield the recordings of the persons given (of all without), sorted by person, session and trial."""
+
+    def persons(self) -> list[str]:
+        """Return the persons, sorted."""
+        return sorted({person for person, _ in self.sessions()})
 
     def files(self) -> list[Path]:
         """Return the files that are read, for the record of what was used; none where nothing is."""
         return []
 
 
-def digest_recordings(recordings: Iterable[Recording]) -> str:
-    """Return a SHA-256 of what recordings hold, whatever files they came from.
+def digest_recording(recording: Recording) -> str:
+    """Return a SHA-256 of what a recording holds, whatever file it came from.
 
-    Each recording gives one header line ``person/session/trial n_samples n_channels``, then its counts as
-    little-endian int32 and its labels as little-endian int64 or float64, in the order of person, session and trial.
+    It is taken over the line ``person/session/trial n_samples n_channels``, the counts as little-endian int32, and the
+    labels as little-endian int64 or float64.
     """
-    total = hashlib.sha256()
-    for recording in sorted(recordings, key=lambda r: r.key):
-        n_samples, n_channels = recording.emg.shape
-        total.update(f"{'/'.join(recording.key)} {n_samples} {n_channels}\n".encode())
-        total.update(np.ascontiguousarray(recording.emg, "<i4").tobytes())
-        kind = "<f8" if np.issubdtype(recording.labels.dtype, np.floating) else "<i8"
-        total.update(np.ascontiguousarray(recording.labels, kind).tobytes())
-    return total.hexdigest()
+    n_samples, n_channels = recording.emg.shape
+    digest = hashlib.sha256(f"{'/'.join(recording.key)} {n_samples} {n_channels}\n".encode())
+    digest.update(np.ascontiguousarray(recording.emg, "<i4").tobytes())
+    kind = "<f8" if np.issubdtype(recording.labels.dtype, np.floating) else "<i8"
+    digest.update(np.ascontiguousarray(recording.labels, kind).tobytes())
+    return digest.hexdigest()
+
+
+def digest_listing(digests: Iterable[str]) -> str:
+    """Return a SHA-256 of several recordings' digests, whatever their order."""
+    return hashlib.sha256("".join(f"{digest}\n" for digest in sorted(digests)).encode()).hexdigest()
 
 
 def check_fits(info: DataSetInfo, spec: PatchSpec) -> None:
@@ -154,7 +163,9 @@ def check_fits(info: DataSetInfo, spec: PatchSpec) -> None:
             "correct the one that is wrong"
         )
     if info.kind != spec.output.kind:
-        raise DataError(f"{info.name}: holds {info.kind}, the spec says output.kind {spec.output.kind!r}; correct it")
+        raise DataError(
+            f"{info.name}: holds {info.kind}, the spec says output.kind {spec.output.kind!r}; correct it"
+        )
     if len(info.outputs) != len(spec.output_names):
         raise DataError(
             f"{info.name}: {len(info.outputs)} outputs ({', '.join(info.outputs)}), the spec names "

@@ -30,9 +30,9 @@ RISE_S = 0.15  # time constant of a muscle's activation
 class SimulationSize:
     """How much is simulated: persons, sessions a person, and bouts of rest and contraction a recording."""
 
-    n_persons: int = 12
+    n_persons: int = 20
     n_sessions: int = 2
-    n_bouts: int = 5
+    n_bouts: int = 4
 
 
 def _generator(*key: int) -> np.random.Generator:
@@ -135,9 +135,12 @@ class SimulatedSet(DataSet):
             simulated=True,
         )
 
-    def persons(self) -> list[str]:
-        """Return the simulated persons."""
-        return [f"S{number:02d}" for number in range(1, self._size.n_persons + 1)]
+    def sessions(self) -> list[tuple[str, str]]:
+        """Return every simulated (person, session)."""
+        size = self._size
+        return [
+            (f"S{p:02d}", str(s)) for p in range(1, size.n_persons + 1) for s in range(1, size.n_sessions + 1)
+        ]
 
     def recordings(self, persons: Collection[str] | None = None) -> Iterator[Recording]:
         """Yield the recordings of the persons given (of all without)."""
@@ -157,12 +160,16 @@ class SimulatedSet(DataSet):
             patterns[0] = 0.02
         body = _generator(self._seed, 1, number)
         patterns = np.clip(patterns * np.exp(0.25 * body.standard_normal(patterns.shape)), 0, 1)
-        turn = 0.3 * body.standard_normal() + 0.1 * _generator(self._seed, 2, number, session).standard_normal()
+        turn = (
+            0.3 * body.standard_normal() + 0.1 * _generator(self._seed, 2, number, session).standard_normal()
+        )
         electrode = np.arange(sensor.channels)[:, None] * 2 * np.pi / sensor.channels
         muscle = np.arange(N_MUSCLES) * 2 * np.pi / N_MUSCLES + 0.2 * body.standard_normal(N_MUSCLES)
         nearness = np.exp(2 * (np.cos(electrode - muscle - turn) - 1))
         # A full contraction reaches a quarter of full scale RMS, so that peaks seldom saturate.
-        strength_uv = 0.25 * (1 << (sensor.adc_bits - 1)) * sensor.lsb_uv * np.exp(0.3 * body.standard_normal())
+        strength_uv = (
+            0.25 * (1 << (sensor.adc_bits - 1)) * sensor.lsb_uv * np.exp(0.3 * body.standard_normal())
+        )
         noise_uv = max(0.02 * strength_uv, 0.5 * sensor.lsb_uv)
         rng = _generator(self._seed, 3, number, session, trial)
         bout, n_bouts = round(BOUT_S * sensor.rate_hz), self._size.n_bouts

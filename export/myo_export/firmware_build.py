@@ -1,0 +1,227 @@
+"""Builds a bundle's firmware with PlatformIO, offline, and measures the image.
+
+``platformio.ini`` and ``firmware/platform`` say how; this module lays out what PlatformIO would otherwise download,
+runs it, and reads flash, RAM and stack out of the ELF. ``python -m myo_export.firmware_build`` does the first alone,
+after which ``pio run -e virtual_m4`` works by hand.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.constants import SH_FLAGS
+from elftools.elf.elffile import ELFFile
+
+from myo_export import cmsis_dsp
+from myo_pipeline.errors import BuildError, MyoError
+
+PROJECT = Path(__file__).resolve().parents[2]
+CORE_DIR = PROJECT / ".pio" / "core"  # as platformio.ini says
+
+
+@dataclass(frozen=True)
+class _Board:
+    compiler: str
+    packages: str  # what apt calls the compiler and its C library
+    image: str  # as the builder names it
+
+
+BOARDS: Mapping[str, _Board] = {
+    "virtual_m4": _Board("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "firmware.elf"),
+    "native": _Board("gcc", "gcc libc6-dev", "program"),
+}
+
+
+@dataclass(frozen=True)
+class BuiltFirmware:
+    """A firmware image and what it needs of a board.
+
+    Parameters
+    ----------
+    elf
+        The image in the bundle.
+    flash_bytes
+        Code, constants and the start values of data.
+    ram_bytes
+        Static RAM: data, zero-initialised data and the stack.
+    stack_bytes
+        The stack's size; 0 where the board does not fix it.
+    symbol_bytes
+        Size of every function and object by name, for budgets.
+    """
+
+    elf: Path
+    flash_bytes: int
+    ram_bytes: int
+    stack_bytes: int
+    symbol_bytes: Mapping[str, int] = field(repr=False)
+
+
+def prepare_platformio() -> None:
+    """Give PlatformIO its build tool, SCons from PyPI, and settings that keep it off the network.
+
+    Raises
+    ------
+    BuildError
+        If PlatformIO or SCons is not installed beside this package.
+    """
+    try:
+        scons, platformio = metadata.version("scons"), metadata.version("platformio")
+    except metadata.PackageNotFoundError as error:
+        raise BuildError(f"{error.name} is not installed; run: python -m pip install scons platformio") from error
+    tool = CORE_DIR / "packages" / "tool-scons"
+    # PlatformIO's version of SCons a.b.c is 4.abbcc.0: 4.11.1 is 4.41101.0.
+    major, minor, patch = (int(part) for part in scons.split("."))
+    version = f"4.{major}{minor:02d}{patch:02d}.0"
+    description = {"name": "tool-scons", "version": version, "description": "SCons software construction tool"}
+    spec = {"owner": "platformio", "id": None, "name": "tool-scons", "requirements": None, "uri": None}
+    _write(tool / "package.json", json.dumps(description))
+    _write(tool / ".piopm", json.dumps({"type": "tool", "name": "tool-scons", "version": version, "spec": spec}))
+    _write(tool / "scons.py", "from SCons.Script import main\n\nmain()\n")
+    state = CORE_DIR / "appstate.json"
+    if not state.is_file():
+        # last_version keeps the welcome away; the interval, a century in days, keeps update checks away.
+        settings = {
+            "enable_telemetry": False,
+            "check_platformio_interval": 36500,
+            "check_prune_system_threshold": 0,
+        }
+        _write(state, json.dumps({"last_version": platformio, "settings": settings}))
+
+
+def build_firmware(
+    bundle_dir: Path, board: str, progress: Callable[[str], None] | None = None
+) -> BuiltFirmware:
+    """Build the firmware of a bundle for a board and put it into the bundle as ``firmware/<board>.elf``.
+
+    Parameters
+    ----------
+    bundle_dir
+        The bundle, with its generated C in ``c/``.
+    board
+        One of :data:`BOARDS`.
+    progress
+        Called with each line that PlatformIO says.
+
+    Raises
+    ------
+    BuildError
+        If the board is unknown, a tool is missing or the build fails.
+    """
+    if board not in BOARDS:
+        raise BuildError(f"no board {board}, expected one of {', '.join(BOARDS)}")
+    tools = BOARDS[board]
+    if shutil.which(tools.compiler) is None:
+        raise BuildError(
+            f"{tools.compiler} is not on this machine, and {board} needs it; run: sudo apt-get install {tools.packages}"
+        )
+    bundle = bundle_dir.resolve()
+    if not (bundle / "c" / "patch_config.c").is_file():
+        raise BuildError(f"{bundle_dir} has no c/patch_config.c; export the bundle first (myopatch export)")
+    prepare_platformio()
+    cmsis_dsp.locate()  # here rather than inside the build, so that its error is one line
+    log = bundle / "firmware" / f"{board}.log"
+    _run_platformio(bundle, board, log, progress)
+    elf = bundle / "firmware" / f"{board}.elf"
+    _copy(PROJECT / ".pio" / "build" / board / tools.image, elf)
+    return measure_image(elf)
+
+
+def measure_image(elf: Path) -> BuiltFirmware:
+    """Read an image's sizes from its ELF.
+
+    Raises
+    ------
+    BuildError
+        If the file is not an ELF image.
+    """
+    flash = ram = 0
+    try:
+        with elf.open("rb") as file:
+            image = ELFFile(file)
+            for section in image.iter_sections():
+                if not section["sh_flags"] & SH_FLAGS.SHF_ALLOC:
+                    continue
+                stored = section["sh_type"] != "SHT_NOBITS"
+                flash += section["sh_size"] if stored else 0
+                ram += section["sh_size"] if section["sh_flags"] & SH_FLAGS.SHF_WRITE or not stored else 0
+            table = image.get_section_by_name(".symtab")
+            symbols = list(table.iter_symbols()) if table is not None else []
+    except (OSError, ELFError) as error:
+        raise BuildError(f"{elf} is not an ELF image: {error}") from error
+    address = {symbol.name: symbol["st_value"] for symbol in symbols}
+    stack = address.get("myo_stack_top", 0) - address.get("myo_stack_bottom", 0)
+    sized = {s.name: s["st_size"] for s in symbols if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")}
+    return BuiltFirmware(elf, flash, ram, stack, sized)
+
+
+def _run_platformio(bundle: Path, board: str, log: Path, progress: Callable[[str], None] | None) -> None:
+    environment = os.environ | {
+        "MYOPATCH_BUNDLE": str(bundle),
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+    }
+    command = [sys.executable, "-m", "platformio", "run", "--environment", board, "--project-dir", str(PROJECT)]
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, env=environment, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line)
+            if progress is not None:
+                progress(line.rstrip())
+    _write(log, "".join(lines))
+    if process.returncode != 0:
+        raise BuildError(f"the firmware for {board} does not build: {_first_error(lines)}; the whole log is {log}")
+
+
+def _first_error(lines: list[str]) -> str:
+    marks = (": fatal error:", ": error:", "undefined reference", "Error: ", "error:", "overflowed by")
+    for mark in marks:
+        for line in lines:
+            if mark in line:
+                return line.strip()
+    return lines[-1].strip() if lines else "PlatformIO said nothing"
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file under a temporary name, then rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(scratch).replace(path)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch = target.with_name(f".{target.name}-{os.getpid()}")
+    try:
+        shutil.copy2(source, scratch)  # keeps the mode: the native image is a program
+        scratch.replace(target)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def main() -> None:
+    """Prepare PlatformIO and CMSIS-DSP, so that ``pio run`` works by hand."""
+    try:
+        prepare_platformio()
+        cmsis_dsp.locate()
+    except MyoError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Run a model twice: as C under the sanitizers, and on the tflite_micro runtime; give every layer of both."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from tflite_micro.python.tflite_micro import runtime
+
+from myo_export.emit_net import NetworkSource
+from myo_export.tflite_reader import read_graph
+
+NN_DIR = Path(__file__).parents[2] / "firmware" / "core" / "nn"
+WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+SANITIZERS = ["-g1", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+
+HARNESS = r"""
+#include <stdio.h>
+#include <string.h>
+#include "net.h"
+static _Alignas(16) unsigned char arena[NET_ARENA_SIZE];
+static int8_t input[NET_INPUT_SIZE];
+static int8_t output[NET_OUTPUT_SIZE];
+static uint16_t expected_layer;
+static void observe(void *context, uint16_t layer, const int8_t *data, size_t n) {
+    if (layer != expected_layer++) { fprintf(stderr, "layer %u out of order\n", layer); }
+    fwrite(data, 1, n, (FILE *)context);
+}
+int main(void) {
+    net_init(arena);
+    while (fread(input, 1, NET_INPUT_SIZE, stdin) == NET_INPUT_SIZE) {
+        int8_t copy[NET_INPUT_SIZE], again[NET_OUTPUT_SIZE];
+        memcpy(copy, input, NET_INPUT_SIZE);
+        memset(arena, 0xA5, NET_ARENA_SIZE);
+        expected_layer = 0;
+        net_run_observed(arena, input, output, observe, stdout);
+        fwrite(output, 1, NET_OUTPUT_SIZE, stdout);
+        memset(arena, 0x5A, NET_ARENA_SIZE);
+        net_run(arena, input, again);
+        if (expected_layer != NET_N_LAYERS || memcmp(copy, input, NET_INPUT_SIZE) || memcmp(again, output, NET_OUTPUT_SIZE)) {
+            return 3;
+        }
+    }
+    return 0;
+}
+"""
+
+
+def host_compiler() -> str | None:
+    return shutil.which("gcc") or shutil.which("cc")
+
+
+def build_kernels(folder: Path) -> Path:
+    """Compile core/nn once into a static library, under the sanitizers and with warnings as errors."""
+    objects = []
+    for source in sorted(NN_DIR.glob("*.c")):
+        objects.append(folder / f"{source.stem}.o")
+        command = [host_compiler() or "cc", *WARNINGS, *SANITIZERS, "-c", str(source), "-o", str(objects[-1])]
+        subprocess.run(command, check=True)
+    library = folder / "libnn.a"
+    subprocess.run(["ar", "rcs", str(library), *map(str, objects)], check=True)
+    return library
+
+
+def run_c(text: NetworkSource, inputs: np.ndarray, library: Path, folder: Path) -> list[list[np.ndarray]]:
+    """Every layer of every input, then the output, as the generated C computes them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "net.h").write_text(text.header)
+    (folder / "net.c").write_text(text.source)
+    (folder / "harness.c").write_text(HARNESS)
+    program = folder / "net"
+    command = [host_compiler() or "cc", *WARNINGS, *SANITIZERS, f"-I{NN_DIR}", f"-I{folder}", str(folder / "net.c")]
+    subprocess.run([*command, str(folder / "harness.c"), str(library), "-o", str(program)], check=True)
+    run = subprocess.run([str(program)], input=inputs.tobytes(), capture_output=True, timeout=60, check=False)
+    assert run.returncode == 0, run.stderr.decode()[:2000]
+    assert run.stderr == b""
+    graph = text.network.graph
+    sizes = [graph.tensors[step.output].size for step in text.network.steps] + [graph.tensors[graph.output].size]
+    words = np.frombuffer(run.stdout, np.int8).reshape(len(inputs), sum(sizes))
+    return [np.split(row, np.cumsum(sizes)[:-1]) for row in words]
+
+
+def run_tflm(model: bytes, inputs: np.ndarray) -> list[list[np.ndarray]]:
+    """The same from the tflite_micro runtime."""
+    graph = read_graph(model)
+    interpreter = runtime.Interpreter.from_bytes(
+        model, arena_size=1 << 20, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
+    )
+    results = []
+    for words in inputs:
+        interpreter.set_input(words.reshape(graph.tensors[graph.input].shape), 0)
+        interpreter.invoke()
+        layers = [np.array(interpreter.GetTensor(op.outputs[0], 0)["tensor_data"], np.int8).reshape(-1) for op in graph.ops]
+        results.append([*layers, np.array(interpreter.get_output(0), np.int8).reshape(-1)])
+    return results
+
+
+def varied_inputs(n_words: int, zero_point: int, seed: int, n_random: int = 5) -> np.ndarray:
+    """The extremes, the zero point, and random words."""
+    rng = np.random.default_rng(seed)
+    constant = [np.full(n_words, v) for v in (-128, 127, zero_point)]
+    random = [rng.integers(-128, 128, n_words) for _ in range(n_random)]
+    ends = [rng.choice([-128, 127], n_words)]
+    return np.array(constant + random + ends, np.int8)
+
+
+def compare(expected: list[list[np.ndarray]], found: list[list[np.ndarray]], names: list[str]) -> None:
+    """Name the first input, layer and word that differ."""
+    for i, (rows, others) in enumerate(zip(expected, found, strict=True)):
+        for k, (a, b) in enumerate(zip(rows, others, strict=True)):
+            if not np.array_equal(a, b):
+                where = int(np.flatnonzero(a != b)[0])
+                name = names[k] if k < len(names) else "output"
+                raise AssertionError(
+                    f"input {i}, layer {k} ({name}): {np.count_nonzero(a != b)} of {a.size} words differ,"
+                    f" first at {where}: TFLM {a[where]}, C {b[where]}"
+                )

@@ -1,0 +1,129 @@
+"""The model card: what a model is, what it was learned from, how good it is on whom, and what it is not for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from myo_pipeline.filters import describe_stage
+from myo_pipeline.spec import PatchSpec
+
+_PARTS = {
+    "validation": "persons that chose the epoch",
+    "across_sessions": "known persons, electrodes donned again",
+    "across_persons": "persons never seen",
+}
+
+
+def _percent(interval: dict[str, Any]) -> str:
+    if interval["mean"] is None:
+        return "not defined"
+    text = f"{100 * interval['mean']:.1f} %"
+    if interval["low"] is None:
+        return text
+    return f"{text} ({100 * interval['low']:.1f} to {100 * interval['high']:.1f})"
+
+
+def _number(interval: dict[str, Any]) -> str:
+    if interval["mean"] is None:
+        return "not defined"
+    text = f"{interval['mean']:.3g}"
+    return text if interval["low"] is None else f"{text} ({interval['low']:.3g} to {interval['high']:.3g})"
+
+
+def _rows(figures: dict[str, Any], classes: bool) -> str:
+    """Return the cells of one line: window and voted figures, and how many windows and persons."""
+    keys = ("macro_accuracy", "accuracy") if classes else ("rmse", "r2")
+    show = _percent if classes else _number
+    window, voted = figures["window"], figures["voted"]
+    cells = [show(part[key]) for part in (window, voted) for key in keys]
+    return " | ".join([*cells, str(window["n_windows"]), str(window[keys[0]]["n_persons"])])
+
+
+def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
+    """Return the model card of a training run as Markdown.
+
+    Parameters
+    ----------
+    record
+        Content of ``training.json``.
+    spec
+        The patch.
+    """
+    classes, data, metrics = spec.output.kind == "classes", record["data"], record["metrics"]
+    names = ("macro accuracy", "accuracy") if classes else ("RMSE", "R2")
+    head = [
+        f"{kind}, {name}"
+        for kind in ("window", f"{spec.decision.vote} voted" if classes else "mean")
+        for name in names
+    ]
+    out = [f"# Model card: {spec.name}", ""]
+    if record["simulated"]:
+        out += [
+            "> **Simulated data.** No person was measured. The figures below show that the path works; they say nothing",
+            f"> about people. {record['source']}.",
+            "",
+        ]
+    out += [
+        "## What it is",
+        "",
+        f"A convolutional network of {record['model']['n_parameters']} parameters and {record['model']['n_macs']} "
+        f"multiply-accumulates a window, quantized to int8 after training. It takes {spec.window.window_ms:g} ms of "
+        f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms, after "
+        + (", ".join(describe_stage(stage) for stage in spec.stage) or "no filter")
+        + ".",
+        "",
+        f"Ops: {', '.join(record['model']['ops'])}. Outputs: {', '.join(spec.output_names)}.",
+        "",
+        f"One unit at its input is {record['input_scale'][0]:g} filtered counts, the {record['input_percentile']:g}th "
+        "percentile of the training persons' magnitude; larger samples saturate.",
+        "",
+        "## Data",
+        "",
+        f"- {data['name']}: {data['description']}",
+        f"- Source: {record['source']}",
+        f"- Licence: {data['licence']}; citation: {data['citation']}",
+        f"- {data['n_recordings']} recordings used, content SHA-256 `{data['digest']}`",
+        *[f"- Known fault, left in: {fault}" for fault in data["faults"]],
+        "",
+        "## Split",
+        "",
+        "By person and session; no recording lies on two sides.",
+        "",
+        "| part | sessions | persons |",
+        "|---|---|---|",
+    ]
+    for role, sessions in record["split"].items():
+        persons = sorted({person for person, _ in sessions})
+        out.append(f"| {role.replace('_', ' ')} | {len(sessions)} | {', '.join(persons) or 'none'} |")
+    out += [
+        "",
+        "Within a session no figure is given: the parts of one session are on one side of the split.",
+        "",
+        "## Figures",
+        "",
+        "Mean over persons, with the 95 % interval by Student's t over persons where there are two or more.",
+        "",
+        f"| on | {' | '.join(head)} | windows | persons |",
+        f"|---|{'---|' * (len(head) + 2)}",
+    ]
+    for role, figures in metrics["float"].items():
+        if figures:
+            out.append(f"| float, {_PARTS[role]} | {_rows(figures, classes)} |")
+    int8 = metrics["int8"]
+    if int8:
+        out.append(f"| int8, {int8['on'].replace('_', ' ')} | {_rows(int8['int8'], classes)} |")
+        out.append(f"| float, the same windows | {_rows(int8['float'], classes)} |")
+    out += [
+        "",
+        "Macro accuracy is the mean over classes of the share decided rightly." if classes else "",
+        "int8 ran through the `tflite_micro` runtime, on windows quantized from the float filters.",
+        "",
+        "## Limits",
+        "",
+        "- Labels are taken as they are, transitions included; a window carries the label at its last sample.",
+        "- Persons and electrode placements unlike those above may be decided much worse: see the spread over persons in",
+        "  `training.json`.",
+        "- No medical device: not for diagnosis, treatment, or anything that may harm when it errs.",
+        "",
+    ]
+    return "\n".join(out)

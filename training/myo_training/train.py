@@ -1,0 +1,341 @@
+"""The training run: from a spec and recordings to the first half of a bundle."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.bundle import hash_file, replace_file, write_json, write_text
+from myo_pipeline.errors import DataError
+from myo_pipeline.spec import PatchSpec, load_spec
+from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
+from myo_training.datasets import resolve_dataset
+from myo_training.evaluation import (
+    choose_segments,
+    count_windows,
+    evaluate,
+    pack_segments,
+    predict_float,
+    predict_int8,
+)
+from myo_training.fit import Examples, History, fit_model
+from myo_training.model import INPUT_PERCENTILE, build_model, count_cost, measure_input_scale, scale_input
+from myo_training.model_card import write_card
+from myo_training.quiet import import_tensorflow, quiet_stderr
+from myo_training.recordings import DataSet, Recording, check_fits, digest_listing, digest_recording
+from myo_training.split import (
+    ACROSS_PERSONS,
+    ACROSS_SESSIONS,
+    TRAIN,
+    VALIDATION,
+    Session,
+    Split,
+    split_sessions,
+)
+from myo_training.windows import WindowSet, choose_balanced, cut_recordings, weigh_classes
+
+Progress = Callable[[str, float], None]
+
+FORMAT = 1
+REST_EXCESS = 2.0  # a class keeps at most this many times the windows of the mean other class
+MAX_INT8_WINDOWS = 30_000  # through tflite_micro one at a time: about a quarter of a minute
+PACKAGES = ("tensorflow", "keras", "tflite-micro", "numpy", "scipy", "myopatch")
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training run made.
+
+    Attributes
+    ----------
+    bundle
+        Folder with ``model.tflite`` and the rest.
+    training
+        Content of ``training.json``.
+    source, simulated
+        Where the recordings came from, in words; whether no person was measured.
+    seconds
+        Wall time.
+    """
+
+    bundle: Path
+    training: dict[str, Any]
+    source: str
+    simulated: bool
+    seconds: float
+
+
+class _Reader:
+    """Reads the recordings of one part of a split at a time, and remembers what was read."""
+
+    def __init__(self, data: DataSet, split: Split) -> None:
+        self._data, self._roles = data, split.roles()
+        self.digests: dict[tuple[str, str, str], str] = {}
+
+    def read(self, role: str) -> list[Recording]:
+        wanted: set[Session] = set(self._roles[role])
+        found = [
+            recording
+            for recording in self._data.recordings({person for person, _ in wanted})
+            if (recording.person, recording.session) in wanted
+        ]
+        self.digests.update({recording.key: digest_recording(recording) for recording in found})
+        return found
+
+
+def train(
+    spec_path: Path, out_dir: Path, data_dir: Path | None = None, progress: Progress | None = None
+) -> TrainingResult:
+    """Train, quantize and evaluate the model of a spec, and write it into a bundle's folder.
+
+    The same spec, recordings, package versions and kind of processor give the same ``model.tflite``, byte for byte.
+
+    Parameters
+    ----------
+    spec_path
+        The ``patch.toml``.
+    out_dir
+        The bundle's folder; files in it are replaced one by one, each whole.
+    data_dir
+        Where to look for the data set, see :func:`~myo_training.datasets.resolve_dataset`.
+    progress
+        Called with a phrase and a fraction of 0 .. 1.
+
+    Returns
+    -------
+    TrainingResult
+        What was made and how good it is.
+
+    Raises
+    ------
+    SpecError, DataError
+        If the spec or the recordings cannot be used; nothing is written then.
+    """
+    started = time.monotonic()
+    tell = progress or (lambda _text, _fraction: None)
+    spec = load_spec(spec_path)
+    data = resolve_dataset(spec.training.data, data_dir, spec)
+    check_fits(data.info, spec)
+    split = split_sessions(
+        data.sessions(), spec.training.held_out_persons, spec.training.validation_persons, spec.training.seed
+    )
+    tell(f"data: {data.info.name}, {data.info.source}", 0.0)
+    reader = _Reader(data, split)
+    classes, seed = spec.output.kind == "classes", spec.training.seed
+
+    tf = import_tensorflow()
+    tf.keras.utils.set_random_seed(seed)
+    tf.keras.backend.clear_session()
+    hop = max(1, round(spec.training.hop_ms * spec.sensor.rate_hz / 1000))
+    tell("reading and filtering recordings", 0.02)
+    windows = cut_recordings(reader.read(TRAIN), spec, hop)
+    input_scale = measure_input_scale(windows.counts)
+    targets = _Targets(windows.labels)
+    examples = _make_examples(windows, spec, input_scale, targets)
+    checked = None
+    if split.validation:
+        others = cut_recordings(reader.read(VALIDATION), spec, hop)
+        checked = Examples(
+            scale_input(others.counts, input_scale), targets.normalize(others.labels), np.ones(0, np.float32)
+        )
+
+    with quiet_stderr():
+        model = build_model(spec)
+    history = fit_model(
+        model, examples, checked, spec.training, classes, lambda t, f: tell(t, 0.05 + 0.6 * f)
+    )
+    targets.restore(model)
+
+    tell("quantizing to int8", 0.66)
+    floating = convert_model(model, None)
+    int8 = convert_model(model, choose_representative(examples.x, seed))
+    ops = check_alignment(int8, floating)
+    del examples, windows, checked
+
+    figures, segments = _evaluate_splits(model, int8, reader, split, spec, input_scale, tell)
+    cost = count_cost(spec)
+    record: dict[str, Any] = {
+        "format": FORMAT,
+        "name": spec.name,
+        "source": data.info.source,
+        "simulated": data.info.simulated,
+        "data": asdict(data.info)
+        | {
+            "digest": digest_listing(reader.digests.values()),
+            "n_recordings": len(reader.digests),
+            "files": _hash_files(data),
+        },
+        "split": {role: [list(s) for s in sessions] for role, sessions in split.roles().items()},
+        "tested": split.tested,
+        "input_scale": [input_scale] * spec.sensor.channels,
+        "input_percentile": INPUT_PERCENTILE,
+        "model": {"n_parameters": cost.n_parameters, "n_macs": cost.n_macs, "ops": ops},
+        "quantization": {
+            tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
+            for tensor in ("input", "output")
+        },
+        "learning": asdict(history) | {"seed": seed, "rest_excess": REST_EXCESS if classes else None},
+        "metrics": figures,
+        "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
+        "versions": _list_versions(),
+    }
+    record = _without_nan(record)
+    tell("writing the bundle", 0.98)
+    _write_bundle(out_dir, spec_path, spec, model, floating, int8, record, pack_segments(segments, spec))
+    seconds = time.monotonic() - started
+    tell(f"trained in {seconds:.0f} s", 1.0)
+    return TrainingResult(out_dir, record, data.info.source, data.info.simulated, seconds)
+
+
+class _Targets:
+    """Targets as the network learns them: class numbers as they are, values to zero mean and unit variance."""
+
+    def __init__(self, labels: NDArray[Any]) -> None:
+        values = labels.ndim == 2
+        self._mean = labels.mean(axis=0) if values else None
+        self._spread = np.where(labels.std(axis=0) > 0, labels.std(axis=0), 1.0) if values else None
+
+    def normalize(self, labels: NDArray[Any]) -> NDArray[Any]:
+        if self._mean is None or self._spread is None:
+            return labels
+        return ((labels - self._mean) / self._spread).astype(np.float32)
+
+    def restore(self, model: Any) -> None:  # noqa: ANN401
+        """Fold the units back into the output layer, so that the network gives values as the recordings do."""
+        if self._mean is None or self._spread is None:
+            return
+        kernel, bias = model.get_layer("output").get_weights()
+        model.get_layer("output").set_weights([kernel * self._spread, bias * self._spread + self._mean])
+
+
+def _make_examples(windows: WindowSet, spec: PatchSpec, input_scale: float, targets: _Targets) -> Examples:
+    labels = windows.labels
+    if labels.ndim == 2:
+        weights = np.ones(len(labels), dtype=np.float32)
+        return Examples(scale_input(windows.counts, input_scale), targets.normalize(labels), weights)
+    n_classes = len(spec.output_names)
+    missing = [spec.output_names[c] for c in range(n_classes) if not (labels == c).any()]
+    if missing:
+        raise DataError(
+            f"no training window carries label {missing[0]!r}; record it, hold out other persons, or take it out of output.labels"
+        )
+    numbers = labels.astype(np.int64)
+    chosen = choose_balanced(numbers, n_classes, np.random.default_rng((spec.training.seed, 3)), REST_EXCESS)
+    return Examples(
+        scale_input(windows.counts[chosen], input_scale),
+        numbers[chosen],
+        weigh_classes(numbers[chosen], n_classes),
+    )
+
+
+def _evaluate_splits(
+    model: Any, int8: bytes, reader: _Reader, split: Split, spec: PatchSpec, input_scale: float, tell: Progress  # noqa: ANN401
+) -> tuple[dict[str, Any], list[Any]]:  # fmt: skip
+    """Evaluate float on every part of the split and int8 on the tested one; choose what to replay from that."""
+    figures: dict[str, Any] = {"float": {}, "int8": {}}
+    segments: list[Any] = []
+    with quiet_stderr():
+        floating = predict_float(model)
+        for index, role in enumerate((VALIDATION, ACROSS_SESSIONS, ACROSS_PERSONS)):
+            if not split.roles()[role]:
+                figures["float"][role] = None
+                continue
+            tell(f"evaluating {role.replace('_', ' ')}", 0.7 + 0.05 * index)
+            recordings = reader.read(role)
+            figures["float"][role] = evaluate(
+                cut_recordings(recordings, spec, spec.hop_samples), floating, input_scale, spec
+            )
+            if role == split.tested:
+                segments = choose_segments(recordings, spec)
+                some, said = _thin_recordings(recordings, spec)
+                tell("evaluating int8 through tflite_micro", 0.85)
+                windows = cut_recordings(some, spec, spec.hop_samples)
+                figures["int8"] = {
+                    "on": f"{role}, {said}",
+                    "runtime": "tflite_micro",
+                    "int8": evaluate(windows, predict_int8(int8), input_scale, spec),
+                    "float": evaluate(windows, floating, input_scale, spec),
+                }
+    return figures, segments
+
+
+def _thin_recordings(recordings: list[Recording], spec: PatchSpec) -> tuple[list[Recording], str]:
+    """Return recordings of at most about :data:`MAX_INT8_WINDOWS` windows, and in words which they are.
+
+    All; else each person's last session; else the first part of each of those recordings.
+    """
+    limit = MAX_INT8_WINDOWS * spec.hop_samples
+    if sum(len(r.emg) for r in recordings) <= limit:
+        return recordings, "all recordings"
+    last = {r.person: r.session for r in sorted(recordings, key=lambda r: r.key)}
+    chosen = [r for r in recordings if r.session == last[r.person]]
+    n_samples = max(limit // len(chosen), spec.window_samples)
+    if all(len(r.emg) <= n_samples for r in chosen):
+        return chosen, "each person's last session"
+    cut = [replace(r, emg=r.emg[:n_samples], labels=r.labels[:n_samples]) for r in chosen]
+    return (
+        cut,
+        f"first {n_samples / spec.sensor.rate_hz:.0f} s of each recording of each person's last session",
+    )
+
+
+def _hash_files(data: DataSet) -> dict[str, str]:
+    """Return the SHA-256 of the files used, by name below their common folder: the path is the user's own affair."""
+    files = data.files()
+    if not files:
+        return {}
+    root = Path(os.path.commonpath([file.parent for file in files]))
+    return {file.relative_to(root).as_posix(): hash_file(file) for file in files}
+
+
+def _list_versions() -> dict[str, str]:
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = "not installed as a package"
+    return versions
+
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401
+    """Return JSON-ready values with None where a figure is not defined."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _write_bundle(
+    out_dir: Path, spec_path: Path, spec: PatchSpec, model: Any, floating: bytes, int8: bytes,  # noqa: ANN401
+    record: dict[str, Any], arrays: dict[str, NDArray[Any]],
+) -> None:  # fmt: skip
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with replace_file(out_dir / "model.keras") as temporary, quiet_stderr():
+        model.save(temporary)
+    for name, flatbuffer in (("model_float.tflite", floating), ("model.tflite", int8)):
+        with replace_file(out_dir / name) as temporary:
+            temporary.write_bytes(flatbuffer)
+    with replace_file(out_dir / "evaluation.npz") as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+    record["model"]["sha256"] = {
+        "model.tflite": hashlib.sha256(int8).hexdigest(), "model_float.tflite": hashlib.sha256(floating).hexdigest(),
+    }  # fmt: skip
+    write_json(out_dir / "training.json", record)
+    write_text(out_dir / "model_card.md", write_card(record, spec))
+    # The spec comes last: a folder with a spec holds a whole training run.
+    if spec_path.resolve() != (out_dir / "patch.toml").resolve():
+        with replace_file(out_dir / "patch.toml") as temporary:
+            shutil.copyfile(spec_path, temporary)
