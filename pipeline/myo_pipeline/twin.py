@@ -18,6 +18,10 @@ from numpy.typing import NDArray
 
 from myo_pipeline.errors import BundleError
 
+# The runtime's own estimate is too small where every tensor is preserved, and it then ends the process. Only touched
+# pages cost memory.
+_ARENA_BYTES = 16 << 20
+
 CLASSES, VALUES = 0, 1  # output kinds, as the firmware numbers them
 
 
@@ -154,7 +158,7 @@ class NetworkTwin:
         from tflite_micro import runtime  # a native library: only where a network really runs
 
         self._interpreter = runtime.Interpreter.from_bytes(
-            model, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
+            model, arena_size=_ARENA_BYTES, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
         )
         self._tensors = [int(tensor) for tensor in layer_tensors]
         self._shape = tuple(self._interpreter.get_input_details(0)["shape"])

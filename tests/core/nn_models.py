@@ -141,8 +141,8 @@ class RandomNetwork:
         if self.rng.random() < 0.8:
             bias = self.rng.integers(-4000, 4000, n_outputs).astype(np.int32)
             inputs.append(self.b.tensor((n_outputs,), F32(self.scale) * scales, [0] * n_scales, bias))
-        elif self.rng.random() < 0.5:
-            inputs.append(-1)
+        elif axis == 0 and self.rng.random() < 0.5:
+            inputs.append(-1)  # absent; the runtime's depthwise convolution cannot take it so, and ends the process
         out_scale = float(F32(self.scale * scales.mean() * 60 * np.sqrt(depth) * 2.0 ** self.rng.uniform(-1, 2)))
         return inputs, out_scale
 

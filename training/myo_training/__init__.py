@@ -1,0 +1,1 @@
+"""Learning what a patch computes: recordings, splits, the network, its quantization and evaluation."""

@@ -44,8 +44,8 @@ def iterate_batches(
 ) -> Iterator[tuple[NDArray[np.int64], np.random.Generator]]:
     """Yield the windows of each batch of an epoch, shuffled, and the generator of its augmentation.
 
-    Order and augmentation follow from seed, epoch and batch alone. The last batch is left out unless it is full, or
-    the only one.
+    Order and augmentation follow from seed, epoch and batch alone. The last batch is left out unless it is
+    full, or the only one.
     """
     order = np.random.default_rng((seed, 1, epoch)).permutation(n_windows)
     for index in range(max(1, n_windows // batch_size)):

@@ -16,8 +16,8 @@ N_REPRESENTATIVE = 512
 def choose_representative(x: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     """Choose the windows on which the converter measures activations.
 
-    The input range is fixed by design, -1 .. 127/128, which is a scale of 1/128 and a zero point of 0; the first
-    window chosen is given both ends so that the converter finds it whatever was drawn.
+    The input range is fixed by design, -1 .. 127/128, which is a scale of 1/128 and a zero point of 0; the
+    first window chosen is given both ends so that the converter finds it whatever was drawn.
     """
     order = np.random.default_rng((seed, 7)).permutation(len(x))[:N_REPRESENTATIVE]
     chosen = x[np.sort(order)].copy()

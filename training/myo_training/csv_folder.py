@@ -1,7 +1,7 @@
 """A folder of CSV files: a user's own recordings.
 
-Each file is one recording with a header line: EMG columns, and one ``label`` column (class numbers or names) or value
-columns. A small ``dataset.toml`` beside them says what a file cannot::
+Each file is one recording with a header line: EMG columns, and one ``label`` column (class numbers or names)
+or value columns. A small ``dataset.toml`` beside them says what a file cannot::
 
     rate_hz = 1000.0
     lsb_uv = 0.5                      # microvolts a count; 1.0 where unknown
@@ -65,7 +65,8 @@ def _read_description(folder: Path) -> _Description:
         description = _Description.model_validate(table)
     except FileNotFoundError:
         raise DataError(
-            f"{path}: missing; write it with rate_hz, lsb_uv, channels and labels (or values), see docs/spec.md"
+            f"{path}: missing; write it with rate_hz, lsb_uv, channels and labels (or values), see "
+            "docs/spec.md"
         ) from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]
@@ -144,7 +145,8 @@ class CsvFolder(DataSet):
         elif (fraction := emg != np.rint(emg)).any():
             row, column = np.argwhere(fraction)[0]
             raise DataError(
-                f"{path}: line {row + 2}, column {wanted[column]!r} is {emg[row, column]:g}, expected whole counts; "
+                f"{path}: line {row + 2}, column {wanted[column]!r} is {emg[row, column]:g}, expected whole "
+                "counts; "
                 f'if the columns are microvolts, say unit = "uv" in {DESCRIPTION}'
             )
         if np.abs(emg).max() > 2**23:
@@ -183,7 +185,8 @@ def _read_columns(path: Path, wanted: list[str]) -> list[list[str]]:
     for number, row in enumerate(body, 2):
         if len(row) != len(header):
             raise DataError(
-                f"{path}: line {number} has {len(row)} cells, expected {len(header)} as in the header; correct the line"
+                f"{path}: line {number} has {len(row)} cells, expected {len(header)} as in the header; "
+                "correct the line"
             )
     places = [header.index(name) for name in wanted]
     return [[row[place] for row in body] for place in places]
@@ -218,7 +221,8 @@ def _read_labels(path: Path, cells: list[str], labels: list[str]) -> NDArray[np.
     if (out < 0).any():
         row = int(np.argmax(out < 0))
         raise DataError(
-            f"{path}: line {row + 2}, column {LABEL!r} is {cells[row][:40]!r}, expected one of {', '.join(labels)[:120]} "
+            f"{path}: line {row + 2}, column {LABEL!r} is {cells[row][:40]!r}, expected one of "
+            f"{', '.join(labels)[:120]} "
             f"or 0 .. {len(labels) - 1}; correct the cell or labels in {DESCRIPTION}"
         )
     return out

@@ -80,15 +80,16 @@ def find_dataset(name: str, data_dir: Path | None = None) -> Path | None:
 def resolve_dataset(name: str, data_dir: Path | None = None, spec: PatchSpec | None = None) -> DataSet:
     """Open a data set by name, or a folder of CSV files by path.
 
-    A known set is looked for in ``--data``, else ``$MYOPATCH_DATA``, ``../shared/data`` and the user's cache. Where it is
-    in none of them, simulated EMG takes its place, and ``info.source`` says so.
+    A known set is looked for in ``--data``, else ``$MYOPATCH_DATA``, ``../shared/data`` and the user's cache.
+    Where it is in none of them, simulated EMG takes its place, and ``info.source`` says so.
 
     Parameters
     ----------
     name
         A name of :data:`CATALOGUE`, ``simulated``, or the path of a folder of CSV files.
     data_dir
-        Folder of data sets, or the set's own folder; then only it is looked in, and nothing is simulated instead.
+        Folder of data sets, or the set's own folder; then only it is looked in, and nothing is simulated
+        instead.
     spec
         The patch, which simulation needs.
 
@@ -105,7 +106,8 @@ def resolve_dataset(name: str, data_dir: Path | None = None, spec: PatchSpec | N
             return CATALOGUE[name].open_folder(folder)
         if data_dir is not None:
             raise DataError(
-                f"{data_dir}: no data set {name!r} in it; give the folder that holds {name}, or leave --data out"
+                f"{data_dir}: no data set {name!r} in it; give the folder that holds {name}, or leave --data "
+                "out"
             )
         return _simulate(spec, f"{name} was not found; get it with `myopatch data get {name}`")
     folders = [Path(name)] if data_dir is None else [data_dir / name, data_dir, Path(name)]
@@ -114,7 +116,8 @@ def resolve_dataset(name: str, data_dir: Path | None = None, spec: PatchSpec | N
             return CsvFolder(folder)
     known = ", ".join([*CATALOGUE, simulation.NAME])
     raise DataError(
-        f"data set {name!r} is neither known ({known}) nor a folder with a {csv_folder.DESCRIPTION}; correct training.data"
+        f"data set {name!r} is neither known ({known}) nor a folder with a {csv_folder.DESCRIPTION}; correct "
+        "training.data"
     )
 
 

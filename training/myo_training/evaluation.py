@@ -51,7 +51,8 @@ def evaluate(windows: WindowSet, predict: Predict, input_scale: float, spec: Pat
     Returns
     -------
     dict
-        ``window`` (every window by itself) and ``voted`` (the spec's decision, started anew in each recording), each as
+        ``window`` (every window by itself) and ``voted`` (the spec's decision, started anew in each
+        recording), each as
         :func:`~myo_training.metrics.summarize_classes` or ``summarize_values`` gives.
     """
     outputs = np.concatenate(
@@ -96,8 +97,8 @@ def choose_segments(
 ) -> list[Segment]:
     """Choose what to replay: for each person and trial one segment around the first change of label.
 
-    A person's trials are taken from his sessions in turn, so that every session and every trial name is covered
-    without replaying all. Segments are of equal length, about ``target_windows`` windows in all.
+    A person's trials are taken from his sessions in turn, so that every session and every trial name is
+    covered without replaying all. Segments are of equal length, about ``target_windows`` windows in all.
 
     Parameters
     ----------
@@ -148,8 +149,8 @@ def count_windows(segments: list[Segment], spec: PatchSpec) -> int:
 def pack_segments(segments: list[Segment], spec: PatchSpec) -> dict[str, NDArray[Any]]:
     """Return the arrays of ``evaluation.npz``.
 
-    ``n_segments``; for each segment ``seg<i>_emg`` (int16 or int32, (n_samples, n_channels)) and ``seg<i>_labels``; and
-    ``segments``, a JSON list of person, session, trial and start.
+    ``n_segments``; for each segment ``seg<i>_emg`` (int16 or int32, (n_samples, n_channels)) and
+    ``seg<i>_labels``; and ``segments``, a JSON list of person, session, trial and start.
     """
     dtype = np.int16 if spec.sensor.sample_bytes == 2 else np.int32
     out: dict[str, NDArray[Any]] = {"n_segments": np.array(len(segments), dtype=np.int64)}

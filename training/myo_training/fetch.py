@@ -34,11 +34,11 @@ def fetch_dataset(
 ) -> Path:
     """Download a data set, verify its content, and put it into the user's cache.
 
-    The public home packs a repository on request, so the archive's bytes are not stable and cannot be pinned. Pinned
-    instead is what the archive holds: for each person a SHA-256 over the parsed recordings
-    (:func:`~myo_training.recordings.digest_recording` and ``digest_listing``), which is the same for the text and the
-    packed form. Persons beyond the pinned ones are left out, so that everybody
-    trains on the same set. The cache keeps the packed form.
+    The public home packs a repository on request, so the archive's bytes are not stable and cannot be pinned.
+    Pinned instead is what the archive holds: for each person a SHA-256 over the parsed recordings
+    (:func:`~myo_training.recordings.digest_recording` and ``digest_listing``), which is the same for the text
+    and the packed form. Persons beyond the pinned ones are left out, so that everybody trains on the same
+    set. The cache keeps the packed form.
 
     Parameters
     ----------
@@ -61,8 +61,8 @@ def fetch_dataset(
     Raises
     ------
     DataError
-        If the name is unknown, the download fails, or the content differs from what is pinned; the cache is then as
-        it was.
+        If the name is unknown, the download fails, or the content differs from what is pinned; the cache is
+        then as it was.
     """
     if name not in CATALOGUE:
         raise DataError(f"unknown data set {name!r}; known: {', '.join(CATALOGUE)}")
@@ -130,7 +130,7 @@ def _unpack(archive: Path, target: Path, address: str, tell: Progress) -> None:
                         f"{address}: member {member.filename!r} leads out of the archive; do not use it"
                     )
                 inner = parts[1:]  # the first part is the repository's own folder
-                wanted = len(inner) == 3 and inner[0] in HANDS or inner == ("LICENSE",)
+                wanted = (len(inner) == 3 and inner[0] in HANDS) or inner == ("LICENSE",)
                 if wanted and not member.is_dir():
                     out = target.joinpath(*inner)
                     out.parent.mkdir(parents=True, exist_ok=True)
@@ -150,7 +150,8 @@ def _verify_and_pack(text: Path, packed: Path, pins: dict[str, str], address: st
     missing = sorted(set(pins) - set(data.persons()))
     if missing:
         raise DataError(
-            f"{address}: recordings of {', '.join(missing)[:120]} are missing; the set has changed, give another --url"
+            f"{address}: recordings of {', '.join(missing)[:120]} are missing; the set has changed, give "
+            "another --url"
         )
     for number, (person, pin) in enumerate(sorted(pins.items())):
         recordings = list(data.recordings([person]))

@@ -53,8 +53,8 @@ def fit_model(
     train
         Training windows.
     validation
-        Windows of the persons that choose the epoch: the one with the best macro accuracy, or the least RMSE, is kept;
-        without them the last one.
+        Windows of the persons that choose the epoch: the one with the best macro accuracy, or the least RMSE,
+        is kept; without them the last one.
     settings
         Epochs, batch size, learning rate, augmentation and seed.
     classes

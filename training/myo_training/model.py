@@ -1,7 +1,8 @@
 """The network: convolutions over time, mean over time, one dense layer, output.
 
 Convolutions over time are written as two-dimensional ones with a kernel of height 1 on an input of shape
-(1, window_samples, n_channels): the converter then keeps one op a layer. Normalisation and ReLU fold into them.
+(1, window_samples, n_channels): the converter then keeps one op a layer. Normalisation and ReLU fold into
+them.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 from myo_pipeline.spec import PatchSpec
 from myo_training.quiet import import_tensorflow
 
-# Filtered counts of training persons are divided by this percentile of their magnitude. EMG is heavy-tailed: the
-# largest count would leave three of eight bits to weak contractions; at 99.9 one sample in a thousand saturates.
+# Filtered counts of training persons are divided by this percentile of their magnitude. EMG is heavy-tailed:
+# the largest count would leave three of eight bits to weak contractions; at 99.9 one sample in a thousand
+# saturates.
 INPUT_PERCENTILE = 99.9
 INPUT_MAX = 127 / 128  # the largest int8 value at a scale of 1/128
 
@@ -32,8 +34,8 @@ def measure_input_scale(counts: NDArray[np.floating]) -> float:
     Returns
     -------
     float
-        :data:`INPUT_PERCENTILE` of the magnitude over all channels; one scale for all, since electrodes turn around
-        the arm. Rounded to six digits, and 1.0 where the signal is silent.
+        :data:`INPUT_PERCENTILE` of the magnitude over all channels; one scale for all, since electrodes turn
+        around the arm. Rounded to six digits, and 1.0 where the signal is silent.
     """
     scale = float(f"{np.percentile(np.abs(counts), INPUT_PERCENTILE):.6g}")
     return scale if scale > 0 else 1.0

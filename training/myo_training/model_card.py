@@ -59,22 +59,27 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     out = [f"# Model card: {spec.name}", ""]
     if record["simulated"]:
         out += [
-            "> **Simulated data.** No person was measured. The figures below show that the path works; they say nothing",
+            "> **Simulated data.** No person was measured. The figures below show that the path works; they "
+            "say nothing",
             f"> about people. {record['source']}.",
             "",
         ]
     out += [
         "## What it is",
         "",
-        f"A convolutional network of {record['model']['n_parameters']} parameters and {record['model']['n_macs']} "
-        f"multiply-accumulates a window, quantized to int8 after training. It takes {spec.window.window_ms:g} ms of "
-        f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms, after "
+        f"A convolutional network of {record['model']['n_parameters']} parameters and "
+        f"{record['model']['n_macs']} "
+        "multiply-accumulates a window, quantized to int8 after training. It takes "
+        f"{spec.window.window_ms:g} ms of "
+        f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms, "
+        "after "
         + (", ".join(describe_stage(stage) for stage in spec.stage) or "no filter")
         + ".",
         "",
         f"Ops: {', '.join(record['model']['ops'])}. Outputs: {', '.join(spec.output_names)}.",
         "",
-        f"One unit at its input is {record['input_scale'][0]:g} filtered counts, the {record['input_percentile']:g}th "
+        f"One unit at its input is {record['input_scale'][0]:g} filtered counts, the "
+        f"{record['input_percentile']:g}th "
         "percentile of the training persons' magnitude; larger samples saturate.",
         "",
         "## Data",
@@ -120,8 +125,10 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         "",
         "## Limits",
         "",
-        "- Labels are taken as they are, transitions included; a window carries the label at its last sample.",
-        "- Persons and electrode placements unlike those above may be decided much worse: see the spread over persons in",
+        "- Labels are taken as they are, transitions included; a window carries the label at its last "
+        "sample.",
+        "- Persons and electrode placements unlike those above may be decided much worse: see the spread "
+        "over persons in",
         "  `training.json`.",
         "- No medical device: not for diagnosis, treatment, or anything that may harm when it errs.",
         "",

@@ -1,8 +1,9 @@
-"""The ``myo_readings`` set: eight wrist gestures of 29 persons, a Myo armband, in its public text form or packed.
+"""The ``myo_readings`` set: eight wrist gestures of 29 persons, a Myo armband, in its public text form or
+packed.
 
-Public form: ``_readings_right_hand/<id>-<session>/<gesture>.txt`` and ``_readings_left_hand/...``, one sample a line,
-eight signed counts and the label, separated by commas. Packed form: ``<hand><id>.npz`` with ``s<session>_g<gesture>_emg``
-and ``..._lab``, both int8. Both give the same recordings.
+Public form: ``_readings_right_hand/<id>-<session>/<gesture>.txt`` and ``_readings_left_hand/...``, one sample
+a line, eight signed counts and the label, separated by commas. Packed form: ``<hand><id>.npz`` with
+``s<session>_g<gesture>_emg`` and ``..._lab``, both int8. Both give the same recordings.
 """
 
 from __future__ import annotations
@@ -33,10 +34,12 @@ _PACKED = re.compile(r"s(\d+)_g([0-7])_emg")
 _AGAIN = f"get the set again with `myopatch data get {NAME}`"
 
 _FAULTS = (
-    "the labels are cues: movements follow them by a lag that differs by person (median 180 ms, -500 to +1600 ms)",
+    "the labels are cues: movements follow them by a lag that differs by person (median 180 ms, -500 to "
+    "+1600 ms)",
     "R69069 session 1 trial 3 (radial deviation) carries label 2, and is left as it is",
     "R64917, R45678 and R78454 have sessions that look donned otherwise than the protocol says",
-    "L55555 and R69069 repeat about every fifth sample and hold 20 % more of them: their stated 200 Hz is not exact",
+    "L55555 and R69069 repeat about every fifth sample and hold 20 % more of them: their stated 200 Hz is "
+    "not exact",
 )
 
 
@@ -90,7 +93,8 @@ def parse_text(text: str, where: str) -> tuple[NDArray[np.int32], NDArray[np.int
         for number, line in enumerate(lines, 1):
             if not re.fullmatch(rf"\s*-?\d+\s*(,\s*-?\d+\s*){{{N_CHANNELS}}}", line):
                 raise DataError(
-                    f"{where}: line {number} is {line[:60]!r}, expected eight counts and a label separated by commas; "
+                    f"{where}: line {number} is {line[:60]!r}, expected eight counts and a label separated "
+                    "by commas; "
                     "correct or remove the line"
                 )
         raise DataError(f"{where}: a number is too large for a count; correct the file")
@@ -100,7 +104,8 @@ def parse_text(text: str, where: str) -> tuple[NDArray[np.int32], NDArray[np.int
     if wrong.any():
         number = int(np.argmax(wrong)) + 1
         raise DataError(
-            f"{where}: line {number} is {lines[number - 1][:60]!r}, expected counts of -128 .. 127 and a label of 0 .. 7; "
+            f"{where}: line {number} is {lines[number - 1][:60]!r}, expected counts of -128 .. 127 and a "
+            "label of 0 .. 7; "
             "correct or remove the line"
         )
     return np.ascontiguousarray(emg), labels.astype(np.int64)
@@ -232,8 +237,9 @@ def pack_person(recordings: list[Recording], path: Path) -> None:
 def read_pins() -> dict[str, str]:
     """Return the pinned content digest of each person, the digest listing of its recordings.
 
-    They were computed from the packed form. That the public text gives the same was checked on four of its files:
-    the packed counts, written as text, have the length, the first and the last lines of the public files.
+    They were computed from the packed form. That the public text gives the same was checked on four of its
+    files: the packed counts, written as text, have the length, the first and the last lines of the public
+    files.
     """
     text = resources.files("myo_training").joinpath("myo_readings.sha256").read_text(encoding="ascii")
     return {person: digest for digest, person in (line.split() for line in text.splitlines())}

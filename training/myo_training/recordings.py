@@ -53,7 +53,8 @@ class Recording:
             raise DataError(f"{self.source}: no samples; remove the file or record it again")
         if len(self.labels) != len(self.emg):
             raise DataError(
-                f"{self.source}: {len(self.labels)} labels for {len(self.emg)} samples; give one label a sample"
+                f"{self.source}: {len(self.labels)} labels for {len(self.emg)} samples; give one label a "
+                "sample"
             )
 
     @property
@@ -123,8 +124,8 @@ class DataSet(ABC):
 def digest_recording(recording: Recording) -> str:
     """Return a SHA-256 of what a recording holds, whatever file it came from.
 
-    It is taken over the line ``person/session/trial n_samples n_channels``, the counts as little-endian int32, and the
-    labels as little-endian int64 or float64.
+    It is taken over the line ``person/session/trial n_samples n_channels``, the counts as little-endian
+    int32, and the labels as little-endian int64 or float64.
     """
     n_samples, n_channels = recording.emg.shape
     digest = hashlib.sha256(f"{'/'.join(recording.key)} {n_samples} {n_channels}\n".encode())
@@ -155,11 +156,13 @@ def check_fits(info: DataSetInfo, spec: PatchSpec) -> None:
         )
     if info.n_channels != sensor.channels:
         raise DataError(
-            f"{info.name}: {info.n_channels} channels, the spec says sensor.channels {sensor.channels}; correct the spec"
+            f"{info.name}: {info.n_channels} channels, the spec says sensor.channels {sensor.channels}; "
+            "correct the spec"
         )
     if abs(info.lsb_uv / sensor.lsb_uv - 1) > 1e-3:
         raise DataError(
-            f"{info.name}: {info.lsb_uv:g} microvolts a count, the spec says sensor.lsb_uv {sensor.lsb_uv:g}; "
+            f"{info.name}: {info.lsb_uv:g} microvolts a count, the spec says sensor.lsb_uv "
+            f"{sensor.lsb_uv:g}; "
             "correct the one that is wrong"
         )
     if info.kind != spec.output.kind:
@@ -184,14 +187,16 @@ def check_recording(recording: Recording, spec: PatchSpec) -> None:
     where, sensor = recording.source, spec.sensor
     if recording.emg.shape[1] != sensor.channels:
         raise DataError(
-            f"{where}: {recording.emg.shape[1]} channels, expected {sensor.channels}; correct sensor.channels or the file"
+            f"{where}: {recording.emg.shape[1]} channels, expected {sensor.channels}; correct "
+            "sensor.channels or the file"
         )
     full = sensor.full_scale_counts
     outside = (recording.emg < -full) | (recording.emg >= full)
     if outside.any():
         row, column = np.argwhere(outside)[0]
         raise DataError(
-            f"{where}: sample {row}, channel {column} is {recording.emg[row, column]}, outside of {-full} .. {full - 1}; "
+            f"{where}: sample {row}, channel {column} is {recording.emg[row, column]}, outside of {-full} .. "
+            f"{full - 1}; "
             f"raise sensor.adc_bits above {sensor.adc_bits} or correct the file"
         )
     if recording.labels.ndim == 1:
@@ -199,6 +204,7 @@ def check_recording(recording: Recording, spec: PatchSpec) -> None:
         if unknown.any():
             row = int(np.argmax(unknown))
             raise DataError(
-                f"{where}: sample {row} has label {recording.labels[row]:g}, expected 0 .. {len(spec.output_names) - 1}; "
+                f"{where}: sample {row} has label {recording.labels[row]:g}, expected 0 .. "
+                f"{len(spec.output_names) - 1}; "
                 "correct the file or output.labels"
             )

@@ -1,10 +1,10 @@
 """Simulated surface EMG, for where no recordings are at hand, and for tests.
 
-What it is: per channel, a carrier of band-limited Gaussian noise times the square root of a weighted sum of muscle
-activations, plus electrode noise and mains, rounded to the converter's counts. Each person has muscles at slightly
-other places, other strengths and other noise; each gesture activates the muscles by a fixed pattern that persons
-vary. It is no biophysical model: there are no motor units, no action potentials, no crosstalk by volume conduction.
-A model trained on it says that the path works, and nothing about people.
+What it is: per channel, a carrier of band-limited Gaussian noise times the square root of a weighted sum of
+muscle activations, plus electrode noise and mains, rounded to the converter's counts. Each person has muscles
+at slightly other places, other strengths and other noise; each gesture activates the muscles by a fixed
+pattern that persons vary. It is no biophysical model: there are no motor units, no action potentials, no
+crosstalk by volume conduction. A model trained on it says that the path works, and nothing about people.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def simulate_emg(
     drive
         Activations 0 .. 1, shape (n_samples, n_muscles).
     weights
-        RMS amplitude in microvolts at each electrode of each fully active muscle, shape (n_channels, n_muscles).
+        RMS amplitude in microvolts at each electrode of each fully active muscle, shape (n_channels,
+        n_muscles).
     rng
         Generator of everything random.
     rate_hz, lsb_uv, adc_bits
@@ -123,15 +124,10 @@ class SimulatedSet(DataSet):
             raise DataError(f"cannot simulate output.kind {spec.output.kind!r}; use 'classes' or 'values'")
         self.info = DataSetInfo(
             name=NAME,
-            description="noise carriers shaped by muscle activations; tests the path, says nothing about people",
-            rate_hz=spec.sensor.rate_hz,
-            lsb_uv=spec.sensor.lsb_uv,
-            n_channels=spec.sensor.channels,
-            kind=spec.output.kind,
-            outputs=tuple(spec.output_names),
-            licence="none needed",
-            citation="MyoPatch's own simulation",
-            source=f"SIMULATED, no person was measured ({reason})",
+            description="noise carriers shaped by muscle activations; tests the path, says nothing about
+            people", rate_hz=spec.sensor.rate_hz, lsb_uv=spec.sensor.lsb_uv, n_channels=spec.sensor.channels,
+            kind=spec.output.kind, outputs=tuple(spec.output_names), licence="none needed",
+            citation="MyoPatch's own simulation", source=f"SIMULATED, no person was measured ({reason})",
             simulated=True,
         )
 

@@ -60,9 +60,10 @@ def split_sessions(
 ) -> Split:
     """Split a set's sessions by person, and set some sessions of known persons apart.
 
-    Persons given as a number are drawn by the seed from the sorted persons. Of as many training persons as there are
-    validation persons (at least one), those with two sessions or more give their last session to ``across_sessions``.
-    With ``held_out`` 0 every training person gives its last session: the way for recordings of one person.
+    Persons given as a number are drawn by the seed from the sorted persons. Of as many training persons as
+    there are validation persons (at least one), those with two sessions or more give their last session to
+    ``across_sessions``. With ``held_out`` 0 every training person gives its last session: the way for
+    recordings of one person.
 
     Parameters
     ----------
@@ -96,7 +97,8 @@ def split_sessions(
     training = [p for p in drawn if p not in test and p not in chosen]
     if not training:
         raise DataError(
-            f"{len(persons)} persons, of which {len(test)} are held out and {len(chosen)} validate: nobody is left to "
+            f"{len(persons)} persons, of which {len(test)} are held out and {len(chosen)} validate: nobody "
+            "is left to "
             "train on; lower training.held_out_persons or validation_persons"
         )
     donors = training if not test else training[: max(1, len(chosen))]
@@ -126,7 +128,8 @@ def _choose(wanted: int | list[str], key: str, drawn: list[str], taken: list[str
     unknown = [person for person in wanted if person not in drawn]
     if unknown:
         raise DataError(
-            f"training.{key} names {unknown[0]!r}, who is not in the data set ({', '.join(sorted(drawn))[:120]}); correct it"
+            f"training.{key} names {unknown[0]!r}, who is not in the data set "
+            f"({', '.join(sorted(drawn))[:120]}); correct it"
         )
     double = [person for person in wanted if person in taken]
     if double:

@@ -29,7 +29,7 @@ from myo_training.evaluation import (
     predict_float,
     predict_int8,
 )
-from myo_training.fit import Examples, History, fit_model
+from myo_training.fit import Examples, fit_model
 from myo_training.model import INPUT_PERCENTILE, build_model, count_cost, measure_input_scale, scale_input
 from myo_training.model_card import write_card
 from myo_training.quiet import import_tensorflow, quiet_stderr
@@ -99,7 +99,8 @@ def train(
 ) -> TrainingResult:
     """Train, quantize and evaluate the model of a spec, and write it into a bundle's folder.
 
-    The same spec, recordings, package versions and kind of processor give the same ``model.tflite``, byte for byte.
+    The same spec, recordings, package versions and kind of processor give the same ``model.tflite``, byte for
+    byte.
 
     Parameters
     ----------
@@ -228,7 +229,8 @@ def _make_examples(windows: WindowSet, spec: PatchSpec, input_scale: float, targ
     missing = [spec.output_names[c] for c in range(n_classes) if not (labels == c).any()]
     if missing:
         raise DataError(
-            f"no training window carries label {missing[0]!r}; record it, hold out other persons, or take it out of output.labels"
+            f"no training window carries label {missing[0]!r}; record it, hold out other persons, or take it "
+            "out of output.labels"
         )
     numbers = labels.astype(np.int64)
     chosen = choose_balanced(numbers, n_classes, np.random.default_rng((spec.training.seed, 3)), REST_EXCESS)
@@ -331,7 +333,8 @@ def _write_bundle(
     with replace_file(out_dir / "evaluation.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
     record["model"]["sha256"] = {
-        "model.tflite": hashlib.sha256(int8).hexdigest(), "model_float.tflite": hashlib.sha256(floating).hexdigest(),
+        "model.tflite": hashlib.sha256(int8).hexdigest(), "model_float.tflite":
+        hashlib.sha256(floating).hexdigest(),
     }  # fmt: skip
     write_json(out_dir / "training.json", record)
     write_text(out_dir / "model_card.md", write_card(record, spec))

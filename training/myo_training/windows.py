@@ -23,8 +23,8 @@ class WindowSet:
     counts
         Filtered counts, float32 (n_windows, window_samples, n_channels).
     labels
-        Class numbers int64 (n_windows,), or values float64 (n_windows, n_outputs): the label of a window is the one at
-        its last sample.
+        Class numbers int64 (n_windows,), or values float64 (n_windows, n_outputs): the label of a window is
+        the one at its last sample.
     lengths
         Windows of each recording; sums to n_windows.
     persons
@@ -110,8 +110,8 @@ def choose_balanced(
 def weigh_classes(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float32]:
     """Return a weight a window, inversely as the square root of its class's share; the mean weight is 1.
 
-    Full inverse weights gain a fraction of a point of macro accuracy on ``myo_readings`` and lose seven points of
-    plain accuracy: a patch that seldom rests.
+    Full inverse weights gain a fraction of a point of macro accuracy on ``myo_readings`` and lose seven
+    points of plain accuracy: a patch that seldom rests.
     """
     counts = np.bincount(labels, minlength=n_classes).astype(np.float64)
     weights = np.divide(1.0, np.sqrt(counts), out=np.zeros_like(counts), where=counts > 0)[labels]

@@ -1,0 +1,223 @@
+"""Cost of the compiled networks on a Cortex-M4F: instructions, flash, arena, and whether every output word is right.
+
+usage: python benchmarks/bench_network.py [--models FOLDER] [--out FILE]
+
+The models are looked for in --models, $MYOPATCH_BENCH, then ../shared/bench beside the repository; each is NAME.tflite
+with NAME_inputs.npy and NAME_outputs.npy. Each is compiled to C, built with arm-none-eabi-gcc, and run under QEMU
+(mps2-an386) on all its inputs. Instructions are counted by m4cost, looked for in $MYOPATCH_M4COST, then
+../shared/tools/m4cost/m4cost; without it the figures are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from elftools.elf.elffile import ELFFile
+
+from myo_export.emit_net import NetworkReport, emit_network
+from myo_pipeline.errors import BuildError, MyoError
+
+ROOT = Path(__file__).resolve().parents[1]
+NN_DIR = ROOT / "firmware" / "core" / "nn"
+BENCH_DIR = Path(__file__).resolve().parent / "net_bench"
+RESULTS = Path(__file__).resolve().parent / "results" / "network.json"
+
+COMPILER = "arm-none-eabi-gcc"
+EMULATOR = "qemu-system-arm"
+CPU_FLAGS = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+C_FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffunction-sections", "-fdata-sections"]
+LINK_FLAGS = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections"]
+RUN_TIMEOUT_S = 120
+
+
+@dataclass(frozen=True)
+class BenchResult:
+    """One model's figures; instructions are the mean of the first inputs, None where m4cost is absent."""
+
+    model: str
+    macs: int
+    instructions: float | None
+    cycles: float | None
+    flash_without_model: int
+    model_flash: int
+    arena: int
+    arena_lower_bound: int
+    tflm_arena: int
+    differing_words: int
+    equal_inputs: int
+    n_inputs: int
+
+
+def find_models(folder: Path | None = None) -> Path | None:
+    """Folder of the bench models: given, from the environment, or beside the repository; None if absent."""
+    candidates = [folder, os.environ.get("MYOPATCH_BENCH"), ROOT.parent / "shared" / "bench"]
+    for candidate in candidates:
+        for place in (Path(candidate), Path(candidate) / "models") if candidate else ():
+            if any(place.glob("*_inputs.npy")):
+                return place
+    return None
+
+
+def find_m4cost() -> Path | None:
+    """Find the instruction counter; None if absent."""
+    given = os.environ.get("MYOPATCH_M4COST")
+    place = Path(given) if given else ROOT.parent / "shared" / "tools" / "m4cost" / "m4cost"
+    return place if place.is_file() else None
+
+
+def missing_tools() -> list[str]:
+    """Tools that the virtual board needs and that are not on the path."""
+    return [tool for tool in (COMPILER, EMULATOR) if shutil.which(tool) is None]
+
+
+def build_image(models: Path, name: str, folder: Path) -> tuple[Path, NetworkReport]:
+    """Compile a model and its recorded vectors to an image for mps2-an386.
+
+    Raises
+    ------
+    MyoError
+        If the model or the C cannot be compiled.
+    """
+    report = emit_network((models / f"{name}.tflite").read_bytes(), folder, f"bench model {name}")
+    inputs, outputs = (np.load(models / f"{name}_{end}.npy") for end in ("inputs", "outputs"))
+    (folder / "vectors.h").write_text(_vectors(inputs, outputs))
+    image = folder / f"{name}.elf"
+    sources = [*sorted(NN_DIR.glob("*.c")), folder / "net.c", BENCH_DIR / "main.c", BENCH_DIR / "startup.c"]
+    command = [COMPILER, *CPU_FLAGS, *C_FLAGS, *LINK_FLAGS, f"-I{NN_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
+    command += [f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, sources), "-o", str(image)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BuildError(f"{name}: {COMPILER} failed ({run.stderr.strip().splitlines()[:1]}); see the sources in {folder}")
+    return image, report
+
+
+def _vectors(inputs: np.ndarray, outputs: np.ndarray) -> str:
+    text = f"#include <stdint.h>\n#define N_VECTORS {len(inputs)}u\n"
+    for what, words in (("inputs", inputs), ("outputs", outputs)):
+        rows = ",\n".join("{" + ",".join(str(v) for v in row) + "}" for row in words.reshape(len(words), -1).tolist())
+        size = words.reshape(len(words), -1).shape[1]
+        text += f'__attribute__((section(".bench_vectors"))) static const int8_t vector_{what}[N_VECTORS][{size}] = '
+        text += "{\n" + rows + "};\n"
+    return text
+
+
+def run_image(image: Path) -> tuple[int, int, int]:
+    """Run an image under QEMU; give differing words, equal inputs, and inputs.
+
+    Raises
+    ------
+    BuildError
+        If the image does not report.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        serial = Path(folder) / "serial.txt"
+        command = [EMULATOR, "-M", "mps2-an386", "-kernel", str(image), "-display", "none", "-monitor", "none"]
+        command += ["-serial", f"file:{serial}", "-semihosting-config", "enable=on,target=native"]
+        try:
+            subprocess.run(command, timeout=RUN_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise BuildError(f"{image.name}: no end within {RUN_TIMEOUT_S} s under {EMULATOR}; see the image") from error
+        text = serial.read_text(errors="replace") if serial.exists() else ""
+    found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+)", text)
+    if found is None:
+        raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count; see the image")
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def count_instructions(image: Path, counter: Path) -> tuple[float, float]:
+    """Mean instructions and estimated cycles of the regions after the empty one.
+
+    Raises
+    ------
+    BuildError
+        If the counter fails.
+    """
+    run = subprocess.run([sys.executable, str(counter), str(image)], capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BuildError(f"{image.name}: m4cost failed ({run.stderr.strip()[-120:]}); it needs capstone and a C compiler")
+    regions = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")][1:]
+    return float(np.mean([r["instr"] for r in regions])), float(np.mean([r["cycles"] for r in regions]))
+
+
+def flash_without_vectors(image: Path) -> int:
+    """Bytes of code and constants in an image, without the recorded vectors."""
+    with image.open("rb") as file:
+        sections = [(s.name, s["sh_size"], s["sh_flags"]) for s in ELFFile(file).iter_sections()]
+    allocated = 2  # SHF_ALLOC
+    return sum(size for name, size, flags in sections if flags & allocated and name not in (".bss", ".vectors_data"))
+
+
+def bench_model(models: Path, name: str, counter: Path | None) -> BenchResult:
+    """Compile, run and measure one model."""
+    with tempfile.TemporaryDirectory() as folder:
+        image, report = build_image(models, name, Path(folder))
+        differing, equal, total = run_image(image)
+        instructions, cycles = count_instructions(image, counter) if counter else (None, None)
+        flash = flash_without_vectors(image)
+    return BenchResult(
+        name,
+        report.macs,
+        instructions,
+        cycles,
+        flash - report.flash_bytes,
+        report.flash_bytes,
+        report.arena_bytes,
+        report.arena_lower_bound_bytes,
+        report.tflm_arena_bytes,
+        differing,
+        equal,
+        total,
+    )
+
+
+def main() -> int:
+    """Bench every model that compiles, print a table, write the results."""
+    parser = argparse.ArgumentParser(description="Cost of compiled networks on a Cortex-M4F.")
+    parser.add_argument("--models", type=Path)
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    models, counter = find_models(arguments.models), find_m4cost()
+    if models is None or missing_tools():
+        wanted = "the bench models (set $MYOPATCH_BENCH)" if models is None else " and ".join(missing_tools())
+        print(f"bench_network: {wanted} not found")
+        return 2
+    if counter is None:
+        print("bench_network: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
+    print(f"{'model':14} {'MACs':>8} {'instr':>10} {'per MAC':>8} {'flash w/o model':>16} {'arena':>7} {'equal':>8}")
+    results = []
+    for path in sorted(models.glob("*.tflite")):
+        try:
+            result = bench_model(models, path.stem, counter)
+        except MyoError as error:
+            print(f"{path.stem:14} {error}")
+            continue
+        results.append(result)
+        instructions = f"{result.instructions:10.0f}" if result.instructions else f"{'-':>10}"
+        per_mac = f"{result.instructions / result.macs:8.2f}" if result.instructions else f"{'-':>8}"
+        equal = f"{result.equal_inputs}/{result.n_inputs}"
+        print(
+            f"{result.model:14} {result.macs:8} {instructions} {per_mac} {result.flash_without_model:16}"
+            f" {result.arena:7} {equal:>8}"
+        )
+    version = subprocess.run([COMPILER, "-dumpversion"], capture_output=True, text=True, check=True).stdout.strip()
+    how = f"mps2-an386 under QEMU, {COMPILER} {version} {' '.join(CPU_FLAGS + C_FLAGS)}; mean of the first 8 inputs"
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    content = {"how": how, "kernels": "plain C", "models": [asdict(r) for r in results]}
+    temporary = arguments.out.with_suffix(".tmp")
+    temporary.write_text(json.dumps(content, indent=2) + "\n")
+    temporary.replace(arguments.out)
+    return 1 if any(r.differing_words for r in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

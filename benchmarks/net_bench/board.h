@@ -1,0 +1,12 @@
+/* What the benchmark needs of its board. */
+#ifndef BOARD_H
+#define BOARD_H
+
+#include <stdint.h>
+
+void board_print(const char *text);
+void board_print_number(uint32_t number);
+/* Ends the emulation with an exit code. */
+_Noreturn void board_exit(uint32_t code);
+
+#endif

@@ -1,0 +1,154 @@
+"""Files that are not whole int8 networks: one line, or a correct network, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from myo_export.emit_net import render_network
+from myo_export.tflite_reader import read_graph
+from myo_pipeline.errors import ExportError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from nn_models import ModelBuilder, RandomNetwork, fill  # noqa: E402
+from nn_run import build_kernels, host_compiler, run_c, varied_inputs  # noqa: E402
+
+WHOLE = RandomNetwork(
+    3, ["conv", "add", "depthwise", "max_pool", "pad", "mean", "flatten", "dense", "softmax"], (4, 9, 3)
+).pack()
+
+
+def refused(model: bytes, *words: str) -> str:
+    with pytest.raises(ExportError) as caught:
+        render_network(model, "test")
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 600
+    for word in words:
+        assert word in message
+    return message
+
+
+def chain(op: str = "CONV_2D", **tensor) -> bytes:
+    """One operator between an input and an output, made wrong by the keyword arguments."""
+    b = ModelBuilder()
+    shape = tensor.get("shape", (1, 4, 4, 2))
+    a = b.tensor(shape, [0.1], [0], dtype=tensor.get("dtype"))
+    out = b.tensor(tensor.get("out_shape", shape), tensor.get("out_scales", [0.1]), tensor.get("out_zero_points", [0]))
+    b.op(op, [a], [out], tensor.get("options"))
+    return b.pack(a, out)
+
+
+def test_whole_model_is_read():
+    graph = read_graph(WHOLE)
+    assert [op.name for op in graph.ops][0] == "CONV_2D"
+    assert graph.tensors[graph.input].shape == (1, 4, 9, 3)
+    assert graph.tensors[graph.output].quantization.zero_point == -128
+
+
+def test_truncated_anywhere():
+    for n in [*range(0, 64), *range(64, len(WHOLE), max(1, len(WHOLE) // 150))]:
+        refused(WHOLE[:n], "model")
+
+
+def test_other_files():
+    refused(b"", "empty")
+    refused(b"\x7fELF" + bytes(100), "TFL3")
+    refused(b"\0" * 4 + b"TFL3" + b"\xff" * 400, "damaged")
+
+
+def test_flipped_bytes_give_an_error_or_a_sound_network(tmp_path):
+    """Networks that are still accepted have to compile and run cleanly under the sanitizers."""
+    rng = np.random.default_rng(1)
+    accepted = []
+    for _ in range(400):
+        model = bytearray(WHOLE)
+        for _ in range(int(rng.integers(1, 4))):
+            model[int(rng.integers(8, len(model)))] = int(rng.integers(256))
+        try:
+            accepted.append(render_network(bytes(model), "test"))
+        except ExportError as error:
+            assert "\n" not in str(error)
+    assert 10 < len(accepted) < 390
+    if host_compiler() is None:
+        pytest.skip("needs a host C compiler (apt-get install gcc)")
+    kernels = build_kernels(tmp_path)
+    distinct = {text.source: text for text in accepted}
+    for i, text in enumerate(list(distinct.values())[:25]):
+        graph = text.network.graph
+        source = graph.tensors[graph.input]
+        run_c(text, varied_inputs(source.size, source.quantization.zero_point, i, 2), kernels, tmp_path / str(i))
+
+
+def test_unsupported_operator_is_named():
+    message = refused(chain("UNIDIRECTIONAL_SEQUENCE_LSTM"), "operator 0", "UNIDIRECTIONAL_SEQUENCE_LSTM", "not supported")
+    assert "'t1'" in message
+    assert "CONV_2D" in message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"dtype": "float32"}, ("float32", "int8", "inference_input_type")),
+        ({"shape": (2, 4, 4, 2)}, ("batch 1",)),
+        ({"shape": (1, -1, 4, 2)}, ("fixed shapes",)),
+        ({"shape": (1, 60000, 60000, 2)}, ("MB", "smaller")),
+        ({"out_scales": []}, ("0 scales", "quantize")),
+        ({"out_scales": [0.0]}, ("not a positive number",)),
+        ({"out_scales": [float("nan")]}, ("not a positive number",)),
+        ({"out_zero_points": [300]}, ("zero points",)),
+        ({"op": "RELU", "out_shape": (1, 4, 4, 3)}, ("RELU", "[1, 4, 4, 3]")),
+        ({"op": "LOGISTIC"}, ("LOGISTIC", "0.00390625")),
+        ({"op": "SOFTMAX"}, ("lacks its attributes",)),
+        ({"op": "RELU6", "out_scales": [0.2]}, ("RELU6", "only moves words")),
+        ({"op": "HARD_SWISH", "out_scales": [1e-8]}, ("HARD_SWISH", "scales")),
+    ],
+)
+def test_wrong_tensors(wrong, words):
+    arguments = dict(wrong)
+    op = arguments.pop("op", "RELU")
+    refused(chain(op, **arguments), *words)
+
+
+def test_bias_that_overflows_is_refused():
+    b = ModelBuilder()
+    a = b.activation((1, 4), 0.1, 0)
+    w = b.tensor((1, 4), [0.1], [0], np.full((1, 4), 127, np.int8))
+    bias = b.tensor((1,), [0.01], [0], np.array([2**31 - 1], np.int32))
+    out = b.activation((1, 1), 0.1, 0)
+    b.op("FULLY_CONNECTED", [a, w, bias], [out], schema.FullyConnectedOptionsT())
+    refused(b.pack(a, out), "FULLY_CONNECTED", "int32")
+
+
+def test_hostile_names_stay_comments(tmp_path):
+    b = ModelBuilder()
+    a, out = b.activation((1, 4), 0.1, 0), b.activation((1, 4), 0.1, 0)
+    b.tensors[out].name = b'x */ int evil; /* "\\\n??/ \xff'
+    b.op("RELU", [a], [out])
+    text = render_network(b.pack(a, out), "from */ int evil2;\nsecond line \x07")
+    assert "evil;" not in text.source.replace("/ int evil", "")
+    if host_compiler() is None:
+        pytest.skip("needs a host C compiler (apt-get install gcc)")
+    run_c(text, np.zeros((1, 4), np.int8), build_kernels(tmp_path), tmp_path / "net")
+
+
+def test_two_outputs_and_cycles_are_refused():
+    b = ModelBuilder()
+    a, x, y = (b.activation((1, 4), 0.1, 0) for _ in range(3))
+    b.op("ADD", [a, y], [x], schema.AddOptionsT())
+    b.op("RELU", [x], [y])
+    refused(b.pack(a, y), "before it is written")
+    c = ModelBuilder()
+    a, x = c.activation((1, 4), 0.1, 0), c.activation((1, 4), 0.1, 0)
+    c.op("RELU", [a], [x])
+    c.op("RELU", [a], [x])
+    refused(c.pack(a, x), "already written")
+
+
+def test_window_that_does_not_fit_its_output():
+    options = fill(schema.Pool2DOptionsT(), padding=1, strideH=1, strideW=1, filterHeight=2, filterWidth=2)
+    refused(chain("MAX_POOL_2D", options=options), "MAX_POOL_2D", "ask for 3")

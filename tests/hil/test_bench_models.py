@@ -1,0 +1,52 @@
+"""The bench models on the virtual Cortex-M4F: all recorded outputs, word for word."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load_bench():
+    spec = importlib.util.spec_from_file_location("bench_network", ROOT / "benchmarks" / "bench_network.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["bench_network"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+bench = load_bench()
+MODELS = bench.find_models()
+
+pytestmark = [
+    pytest.mark.skipif(bool(bench.missing_tools()), reason=f"not found: {', '.join(bench.missing_tools())}"),
+    pytest.mark.skipif(MODELS is None, reason="bench models absent (set MYOPATCH_BENCH)"),
+]
+
+
+@pytest.mark.parametrize("name", ["autoenc", "feat_mlp", "gesture_ds", "gesture_small"])
+def test_recorded_outputs_on_the_virtual_board(name, tmp_path):
+    image, report = bench.build_image(MODELS, name, tmp_path)
+    differing, equal, total = bench.run_image(image)
+    assert differing == 0
+    assert equal == total == 64
+    assert report.arena_bytes <= 1.05 * report.arena_lower_bound_bytes
+
+
+def test_a_wrong_word_is_counted(tmp_path, monkeypatch):
+    """The checker checked: one recorded word made wrong has to be seen."""
+    load = bench.np.load
+
+    def altered(path):
+        words = load(path).copy()
+        if "outputs" in str(path):
+            words[7, 0] ^= 1
+        return words
+
+    monkeypatch.setattr(bench.np, "load", altered)
+    image, _ = bench.build_image(MODELS, "autoenc", tmp_path)
+    assert bench.run_image(image) == (1, 63, 64)
