@@ -7,6 +7,7 @@ give the same words as one block.
 
 from __future__ import annotations
 
+import zipfile
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -84,9 +85,9 @@ class TwinConfig:
             If the file is absent or is not a twin of this version.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 values: dict[str, Any] = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise BundleError(f"{path}: not readable ({error}); export the bundle again") from None
         names = {f.name for f in fields(cls)}
         if names != set(values):

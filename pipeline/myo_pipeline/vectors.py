@@ -5,6 +5,7 @@ A bundle carries them, so that a board can be validated where there is neither T
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -106,7 +107,7 @@ class GoldenSegment:
             If the file is not a segment of this version.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 stored = {name: archive[name] for name in archive.files}
             values: dict[str, Any] = {}
             for field in fields(cls):
@@ -116,7 +117,7 @@ class GoldenSegment:
                 else:
                     value = stored[field.name]
                     values[field.name] = value if value.ndim else value.item()
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise BundleError(f"{path}: not a golden vector of this version ({error}); export the bundle again") from None
         return cls(**values)
 

@@ -1,4 +1,4 @@
-"""Batches of training windows, augmented in training only: the patch sees electrodes in the order that they are worn."""
+"""Batches of training windows, augmented in training only: the patch sees its electrodes as they are worn."""
 
 from __future__ import annotations
 

@@ -212,6 +212,14 @@ def _read_numbers(path: Path, columns: list[list[str]], names: list[str]) -> NDA
     return out
 
 
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
 def _read_labels(path: Path, cells: list[str], labels: list[str]) -> NDArray[np.int64]:
     """Return class numbers from cells that hold numbers or names."""
     numbers: dict[str, int] = {str(index): index for index in range(len(labels))}

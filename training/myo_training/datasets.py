@@ -19,7 +19,7 @@ VARIABLE = "MYOPATCH_DATA"
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """A data set that MyoPatch knows by name: what it is, where it lives in public, and how a folder of it is opened."""
+    """A data set that MyoPatch knows by name: what it is, its public home, and how a copy is opened."""
 
     name: str
     description: str
@@ -40,13 +40,13 @@ CATALOGUE: dict[str, CatalogueEntry] = {
 
 
 def find_cache() -> Path:
-    """Return the user's cache of data sets, ``$XDG_CACHE_HOME/myopatch/data`` or ``~/.cache/myopatch/data``."""
+    """Return the user's cache, ``$XDG_CACHE_HOME/myopatch/data`` or ``~/.cache/myopatch/data``."""
     root = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(root) if root else Path.home() / ".cache") / "myopatch" / "data"
 
 
 def list_places(data_dir: Path | None = None) -> list[Path]:
-    """Return the folders in which a data set is looked for, in order: the one given alone, else all known ones."""
+    """Return the folders to look for a data set in, in order: the one given alone, else all known ones."""
     if data_dir is not None:
         return [data_dir]
     repository = Path(__file__).resolve().parents[2]

@@ -33,7 +33,7 @@ def predict_float(model: Any) -> Predict:  # noqa: ANN401
 
 
 def predict_int8(flatbuffer: bytes) -> Predict:
-    """Return a function from network inputs to the int8 model's outputs in real units, through ``tflite_micro``."""
+    """Return a function from network inputs to the int8 outputs in real units, through ``tflite_micro``."""
     (in_scale, in_zero), (out_scale, out_zero) = (
         read_quantization(flatbuffer, t) for t in ("input", "output")
     )
@@ -65,17 +65,19 @@ def evaluate(windows: WindowSet, predict: Predict, input_scale: float, spec: Pat
     truth, vote = windows.labels, spec.decision.vote
     if spec.output.kind == "classes":
         n_classes = len(spec.output_names)
+        numbers = truth.astype(np.int64)
         voted = np.concatenate(
             [vote_classes(outputs[part], vote, spec.decision.reject_below)[0] for _, part in windows.parts()]
         )
         return {
-            "window": summarize_classes(truth, outputs.argmax(axis=1), persons, n_classes),
-            "voted": summarize_classes(truth, voted, persons, n_classes),
+            "window": summarize_classes(numbers, outputs.argmax(axis=1), persons, n_classes),
+            "voted": summarize_classes(numbers, voted, persons, n_classes),
         }
+    values = truth.astype(np.float64)
     means = np.concatenate([mean_values(outputs[part], vote) for _, part in windows.parts()])
     return {
-        "window": summarize_values(truth, outputs, persons),
-        "voted": summarize_values(truth, means, persons),
+        "window": summarize_values(values, outputs, persons),
+        "voted": summarize_values(values, means, persons),
     }
 
 
@@ -97,7 +99,7 @@ def choose_segments(
 ) -> list[Segment]:
     """Choose what to replay: for each person and trial one segment around the first change of label.
 
-    A person's trials are taken from his sessions in turn, so that every session and every trial name is
+    A person's trials are taken from their sessions in turn, so that every session and every trial name is
     covered without replaying all. Segments are of equal length, about ``target_windows`` windows in all.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 import tempfile
@@ -171,5 +170,5 @@ def _replace_folder(new: Path, place: Path) -> None:
     """Put a folder in place; one that stood there is taken away only after the new one is complete."""
     old = new.with_name("replaced")
     if place.exists():
-        os.replace(place, old)
-    os.replace(new, place)
+        place.replace(old)
+    new.replace(place)

@@ -1,4 +1,4 @@
-"""Learning: weighted cross-entropy or mean square, Adam on a cosine schedule, the epoch chosen on other persons."""
+"""Learning: weighted cross-entropy or mean square, Adam on a cosine schedule, the epoch chosen on others."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def fit_model(
                 x = train.x[chosen]
                 if settings.augment:
                     x = augment_windows(x, rng)
+                model.reset_metrics()
                 loss = model.train_on_batch(x, train.y[chosen], sample_weight=train.weights[chosen])
                 batch_losses.append(float(np.ravel(loss)[0]))
-            losses.append(batch_losses[-1])
-            model.reset_metrics()
+            losses.append(float(np.mean(batch_losses)))
             text = f"epoch {epoch + 1} of {settings.epochs}, loss {losses[-1]:.3f}"
             if validation is not None:
                 scores.append(_score(model, validation, classes))

@@ -46,7 +46,7 @@ def estimate_mean(values: Sequence[float], lowest: float = -np.inf, highest: flo
 def count_confusion(
     truth: NDArray[np.int64], decided: NDArray[np.int64], n_classes: int
 ) -> NDArray[np.int64]:
-    """Return how often each class (row) was decided as each (column); the last column counts undecided windows (-1)."""
+    """Return how often each class (row) was decided as each (column); the last column: undecided (-1)."""
     columns = np.where(decided < 0, n_classes, decided)
     flat = np.bincount(truth * (n_classes + 1) + columns, minlength=n_classes * (n_classes + 1))
     return flat.reshape(n_classes, n_classes + 1)
@@ -70,7 +70,7 @@ def measure_macro(confusion: NDArray[np.int64]) -> float:
 def summarize_classes(
     truth: NDArray[np.int64], decided: NDArray[np.int64], persons: NDArray[np.str_], n_classes: int
 ) -> dict[str, Any]:
-    """Return accuracy and macro accuracy with intervals over persons, per person, and the confusion matrix."""
+    """Return accuracy and macro accuracy with intervals over persons, per person, and the confusions."""
     names = sorted(set(persons.tolist()))
     tables = {p: count_confusion(truth[persons == p], decided[persons == p], n_classes) for p in names}
     macro = {p: measure_macro(t) for p, t in tables.items()}

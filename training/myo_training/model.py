@@ -43,8 +43,9 @@ def measure_input_scale(counts: NDArray[np.floating]) -> float:
 
 def scale_input(counts: NDArray[np.floating], input_scale: float) -> NDArray[np.float32]:
     """Return the network's input, (n_windows, 1, window_samples, n_channels), clipped to what int8 holds."""
-    x = np.clip(np.asarray(counts, dtype=np.float32) / np.float32(input_scale), -1.0, INPUT_MAX)
-    return x[:, None].astype(np.float32)
+    scaled = np.asarray(counts, dtype=np.float32) / np.float32(input_scale)
+    x: NDArray[np.float32] = np.clip(scaled, -1.0, INPUT_MAX)[:, None].astype(np.float32)
+    return x
 
 
 def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types

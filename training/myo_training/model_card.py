@@ -1,4 +1,4 @@
-"""The model card: what a model is, what it was learned from, how good it is on whom, and what it is not for."""
+"""The model card: what a model is, what it was learned from, how good it is on whom, and what it is not."""
 
 from __future__ import annotations
 
@@ -72,9 +72,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         "multiply-accumulates a window, quantized to int8 after training. It takes "
         f"{spec.window.window_ms:g} ms of "
         f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms, "
-        "after "
-        + (", ".join(describe_stage(stage) for stage in spec.stage) or "no filter")
-        + ".",
+        "after " + (", ".join(describe_stage(stage) for stage in spec.stage) or "no filter") + ".",
         "",
         f"Ops: {', '.join(record['model']['ops'])}. Outputs: {', '.join(spec.output_names)}.",
         "",

@@ -1,8 +1,7 @@
-"""The ``myo_readings`` set: eight wrist gestures of 29 persons, a Myo armband, in its public text form or
-packed.
+"""The ``myo_readings`` set: eight wrist gestures of 29 persons, in its public text form or packed.
 
-Public form: ``_readings_right_hand/<id>-<session>/<gesture>.txt`` and ``_readings_left_hand/...``, one sample
-a line, eight signed counts and the label, separated by commas. Packed form: ``<hand><id>.npz`` with
+Public form: ``_readings_right_hand/<id>-<session>/<gesture>.txt`` and ``_readings_left_hand/...``, one sample a
+line, eight signed counts and the label, separated by commas. Packed form: ``<hand><id>.npz`` with
 ``s<session>_g<gesture>_emg`` and ``..._lab``, both int8. Both give the same recordings.
 """
 
@@ -53,7 +52,7 @@ def _info(source: str) -> DataSetInfo:
         kind="classes",
         outputs=LABELS,
         licence="MIT",
-        citation="aljazfrancic, myo-readings-dataset (public repository aljazfrancic/myo-readings-dataset), copyright 2021",
+        citation="aljazfrancic/myo-readings-dataset (public repository), copyright 2021",
         source=source,
         faults=_FAULTS,
     )

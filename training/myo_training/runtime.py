@@ -1,4 +1,4 @@
-"""Run ``.tflite`` models through the ``tflite_micro`` runtime: for int8, the bits that the patch must give."""
+"""Run ``.tflite`` models through ``tflite_micro``: for int8, the bits that the patch must give."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 def quantize_input(x: NDArray[np.floating], scale: float, zero_point: int) -> NDArray[np.int8]:
     """Return network inputs in int8: rounded to nearest, saturated."""
-    return np.clip(np.rint(x / scale) + zero_point, -128, 127).astype(np.int8)
+    y: NDArray[np.int8] = np.clip(np.rint(x / scale) + zero_point, -128, 127).astype(np.int8)
+    return y
 
 
 def run_model(flatbuffer: bytes, x: NDArray[np.generic]) -> NDArray[np.generic]:

@@ -64,8 +64,8 @@ def simulate_drive(
 
 
 def simulate_emg(
-    drive: NDArray[np.float64], weights: NDArray[np.float64], rng: np.random.Generator, rate_hz: float, lsb_uv: float,
-    adc_bits: int, noise_uv: float = 3.0, mains_uv: float = 2.0,
+    drive: NDArray[np.float64], weights: NDArray[np.float64], rng: np.random.Generator, rate_hz: float,
+    lsb_uv: float, adc_bits: int, noise_uv: float = 3.0, mains_uv: float = 2.0,
 ) -> NDArray[np.int32]:  # fmt: skip
     """Return multi-channel EMG counts for muscle activations.
 
@@ -98,7 +98,8 @@ def simulate_emg(
     time_s = np.arange(n_samples) / rate_hz
     emg += mains_uv * np.sin(2 * np.pi * (50 * time_s[:, None] + rng.random(n_channels)))
     full = 1 << (adc_bits - 1)
-    return np.clip(np.rint(emg / lsb_uv), -full, full - 1).astype(np.int32)
+    counts: NDArray[np.int32] = np.clip(np.rint(emg / lsb_uv), -full, full - 1).astype(np.int32)
+    return counts
 
 
 class SimulatedSet(DataSet):
@@ -124,10 +125,15 @@ class SimulatedSet(DataSet):
             raise DataError(f"cannot simulate output.kind {spec.output.kind!r}; use 'classes' or 'values'")
         self.info = DataSetInfo(
             name=NAME,
-            description="noise carriers shaped by muscle activations; tests the path, says nothing about
-            people", rate_hz=spec.sensor.rate_hz, lsb_uv=spec.sensor.lsb_uv, n_channels=spec.sensor.channels,
-            kind=spec.output.kind, outputs=tuple(spec.output_names), licence="none needed",
-            citation="MyoPatch's own simulation", source=f"SIMULATED, no person was measured ({reason})",
+            description="noise carriers shaped by muscle activations: tests the path, tells nothing of people",
+            rate_hz=spec.sensor.rate_hz,
+            lsb_uv=spec.sensor.lsb_uv,
+            n_channels=spec.sensor.channels,
+            kind=spec.output.kind,
+            outputs=tuple(spec.output_names),
+            licence="none needed",
+            citation="MyoPatch's own simulation",
+            source=f"SIMULATED, no person was measured ({reason})",
             simulated=True,
         )
 

@@ -200,7 +200,7 @@ def train(
 
 
 class _Targets:
-    """Targets as the network learns them: class numbers as they are, values to zero mean and unit variance."""
+    """Targets as the network learns them: class numbers as they are, values to mean 0 and variance 1."""
 
     def __init__(self, labels: NDArray[Any]) -> None:
         values = labels.ndim == 2
@@ -210,10 +210,11 @@ class _Targets:
     def normalize(self, labels: NDArray[Any]) -> NDArray[Any]:
         if self._mean is None or self._spread is None:
             return labels
-        return ((labels - self._mean) / self._spread).astype(np.float32)
+        targets: NDArray[np.float32] = ((labels - self._mean) / self._spread).astype(np.float32)
+        return targets
 
     def restore(self, model: Any) -> None:  # noqa: ANN401
-        """Fold the units back into the output layer, so that the network gives values as the recordings do."""
+        """Fold the units back into the output layer: the network then gives values as the recordings do."""
         if self._mean is None or self._spread is None:
             return
         kernel, bias = model.get_layer("output").get_weights()
@@ -242,9 +243,10 @@ def _make_examples(windows: WindowSet, spec: PatchSpec, input_scale: float, targ
 
 
 def _evaluate_splits(
-    model: Any, int8: bytes, reader: _Reader, split: Split, spec: PatchSpec, input_scale: float, tell: Progress  # noqa: ANN401
+    model: Any, int8: bytes, reader: _Reader, split: Split, spec: PatchSpec, input_scale: float,  # noqa: ANN401
+    tell: Progress,
 ) -> tuple[dict[str, Any], list[Any]]:  # fmt: skip
-    """Evaluate float on every part of the split and int8 on the tested one; choose what to replay from that."""
+    """Evaluate float on every part of the split, int8 on the tested one; choose what to replay from that."""
     figures: dict[str, Any] = {"float": {}, "int8": {}}
     segments: list[Any] = []
     with quiet_stderr():
@@ -293,7 +295,7 @@ def _thin_recordings(recordings: list[Recording], spec: PatchSpec) -> tuple[list
 
 
 def _hash_files(data: DataSet) -> dict[str, str]:
-    """Return the SHA-256 of the files used, by name below their common folder: the path is the user's own affair."""
+    """Return the SHA-256 of the files used, by name below their common folder, wherever that lies."""
     files = data.files()
     if not files:
         return {}

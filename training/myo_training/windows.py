@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +82,8 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
             f"{len(lengths)} recordings, none as long as a window of {spec.window.window_ms:g} ms; "
             "shorten window.window_ms or record longer"
         )
-    return WindowSet(np.concatenate(counts), np.concatenate(labels), tuple(lengths), tuple(persons))
+    joined: NDArray[Any] = np.concatenate(labels)
+    return WindowSet(np.concatenate(counts), joined, tuple(lengths), tuple(persons))
 
 
 def choose_balanced(
@@ -115,4 +117,5 @@ def weigh_classes(labels: NDArray[np.int64], n_classes: int) -> NDArray[np.float
     """
     counts = np.bincount(labels, minlength=n_classes).astype(np.float64)
     weights = np.divide(1.0, np.sqrt(counts), out=np.zeros_like(counts), where=counts > 0)[labels]
-    return (weights / weights.mean()).astype(np.float32)
+    normalized: NDArray[np.float32] = (weights / weights.mean()).astype(np.float32)
+    return normalized

@@ -162,8 +162,22 @@ static uint64_t adc_due_ns(uint64_t frame) {
     return port.adc_start_ns + frame * 1000000000000u / port.adc_rate_mhz;
 }
 
+/* A process that the system did not run for a while has missed nothing that a board's ADC would have sampled: its
+   sample clock stood still, but for what half the ring holds. */
+static void forgive_pause(void) {
+    const uint64_t limit_ns = port.samples->capacity / 2u * (1000000000000u / port.adc_rate_mhz);
+    const uint64_t now = now_ns();
+    const uint64_t due = adc_due_ns(port.adc_frames + 1u);
+    if (now > due + limit_ns) {
+        port.adc_start_ns += now - due - limit_ns;
+    }
+}
+
 static bool serve_adc(void) {
     bool served = false;
+    if (port.samples != NULL) {
+        forgive_pause();
+    }
     while (port.samples != NULL && now_ns() >= adc_due_ns(port.adc_frames + 1u)) {
         int32_t *frame = myo_ring_reserve(port.samples);
         for (uint16_t channel = 0; channel < port.samples->n_channels; channel++) {

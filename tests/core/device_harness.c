@@ -1,0 +1,271 @@
+/* Link and patch around a toy network, as the app wires them; the test is the serial line and the clock.
+
+   Operations: I config -> status; R bytes from the host -> bytes to the host, when all is served; A frames from the
+   ADC's interrupt, with no service in between -> nothing; S service -> bytes to the host; B bytes that the line takes
+   before it stalls (tx stays full then; 0xffffffff: never) -> nothing; Q -> resets, waits, adc running. */
+#include "harness.h"
+#include "link/myo_link.h"
+#include "stream/myo_patch.h"
+
+typedef struct {
+    uint32_t n_channels, window_samples, hop_samples, n_outputs, sample_bytes, adc_bits, output_kind, vote;
+    int32_t reject_below, input_shift;
+    uint32_t post_shift;
+    int32_t multiplier;
+    uint32_t shift;
+    int32_t zero_point;
+    uint32_t ring_frames, rx_bytes, tx_bytes, n_sections;
+} settings_t;
+
+static struct {
+    settings_t settings;
+    myo_patch_config_t config;
+    int32_t coefficients[5 * MYO_SOS_MAX_SECTIONS];
+    myo_quantize_config_t quantize[300];
+    void *memory[16];
+    size_t n_memory;
+    myo_ring_t ring;
+    myo_byte_ring_t rx, tx;
+    myo_patch_t patch;
+    myo_link_t link;
+    buffer_t line;
+    uint32_t budget, n_resets, n_waits, now;
+    bool adc;
+} device;
+
+static void toy_init(void *arena) {
+    memset(arena, 0, device.config.net_arena_size);
+}
+
+/* Layer 0: the input's complement. Layer 1, the output: eighths of the sums over every n_outputs-th input. */
+static void toy_run(void *arena, const int8_t *input, int8_t *output, net_observer_t observer, void *context) {
+    int8_t *layer = arena;
+    for (size_t i = 0; i < device.config.net_input_size; i++) {
+        layer[i] = (int8_t)~input[i];
+    }
+    if (observer != NULL) {
+        observer(context, 0, layer, device.config.net_input_size);
+    }
+    for (size_t o = 0; o < device.config.net_output_size; o++) {
+        int32_t sum = 0;
+        for (size_t i = o; i < device.config.net_input_size; i += device.config.net_output_size) {
+            sum += input[i];
+        }
+        sum >>= 3;
+        output[o] = (int8_t)(sum < -128 ? -128 : sum > 127 ? 127 : sum);
+    }
+    if (observer != NULL) {
+        observer(context, 1, output, device.config.net_output_size);
+    }
+}
+
+static uint32_t on_ticks(void *context) {
+    (void)context;
+    return device.now++;
+}
+
+static void on_send(void *context) {
+    (void)context;
+    uint8_t byte;
+    while (device.budget > 0 && myo_byte_ring_take(&device.tx, &byte)) {
+        buffer_add(&device.line, &byte, 1);
+        device.budget -= device.budget < UINT32_MAX;
+    }
+}
+
+static void on_wait(void *context) {
+    device.n_waits++;
+    device.budget += device.budget < 64u ? 64u : 0; /* the line moves on while the board waits */
+    on_send(context);
+}
+
+static bool on_adc_start(void *context) {
+    (void)context;
+    device.adc = true;
+    return true;
+}
+
+static void on_adc_stop(void *context) {
+    (void)context;
+    device.adc = false;
+}
+
+static void on_reset(void *context) {
+    (void)context;
+    device.n_resets++;
+}
+
+static uint32_t on_stack_used(void *context) {
+    (void)context;
+    return 123;
+}
+
+/* Memory of exactly the size that is told to the core. */
+static void *own(size_t bytes) {
+    void *memory = aligned_alloc(MYO_ARENA_ALIGNMENT, (bytes + 15u) / 16u * 16u + 16u);
+    device.memory[device.n_memory++] = memory;
+    return memory;
+}
+
+static myo_status_t init_patch(void) {
+    const settings_t *s = &device.settings;
+    myo_patch_config_t *config = &device.config;
+    *config = (myo_patch_config_t){
+        .rate_mhz = 1000000,
+        .n_channels = (uint16_t)s->n_channels,
+        .window_samples = (uint16_t)s->window_samples,
+        .hop_samples = (uint16_t)s->hop_samples,
+        .n_layers = 2,
+        .n_outputs = (uint16_t)s->n_outputs,
+        .sample_bytes = (uint8_t)s->sample_bytes,
+        .adc_bits = (uint8_t)s->adc_bits,
+        .output_kind = (uint8_t)s->output_kind,
+        .vote = (uint8_t)s->vote,
+        .reject_below = (int8_t)s->reject_below,
+        .front_end = {.n_sections = (uint8_t)s->n_sections,
+                      .input_shift = (int8_t)s->input_shift,
+                      .post_shift = (uint8_t)s->post_shift,
+                      .coefficients = device.coefficients},
+        .quantize = device.quantize,
+        .bundle_hash = {1, 2, 3},
+        .net_input_size = (size_t)s->window_samples * s->n_channels,
+        .net_output_size = s->n_outputs,
+        .net_arena_size = (size_t)s->window_samples * s->n_channels,
+        .net_init = toy_init,
+        .net_run = toy_run,
+    };
+    for (size_t c = 0; c < s->n_channels; c++) {
+        device.quantize[c] = (myo_quantize_config_t){
+            .multiplier = s->multiplier, .shift = (uint8_t)s->shift, .zero_point = (int8_t)(s->zero_point + (int)c % 2)};
+    }
+    const size_t state_words = s->n_channels * s->n_sections * MYO_SOS_STATE_WORDS;
+    const size_t input = config->net_input_size;
+    const myo_patch_memory_t memory = {
+        .ring = &device.ring,
+        .filters = own(s->n_channels * sizeof(myo_sos_t)),
+        .n_filters = s->n_channels,
+        .filter_state = own(4 * state_words),
+        .filter_state_words = state_words,
+        .block = own(4u * MYO_BLOCK_FRAMES * s->n_channels),
+        .block_words = MYO_BLOCK_FRAMES * s->n_channels,
+        .window = own(input),
+        .window_bytes = input,
+        .input = own(input),
+        .input_bytes = input,
+        .output = own(s->n_outputs),
+        .output_bytes = s->n_outputs,
+        .arena = own(input),
+        .arena_bytes = input,
+        .history = own((size_t)s->vote * s->n_outputs),
+        .history_bytes = (size_t)s->vote * s->n_outputs,
+        .sums = own(4u * s->n_outputs),
+        .n_sums = s->n_outputs,
+    };
+    const myo_patch_hooks_t hooks = {
+        .context = &device.link, .work_ticks = on_ticks, .tensor = myo_link_tensor, .decision = myo_link_decision};
+    return myo_patch_init(&device.patch, config, &memory, &hooks);
+}
+
+static myo_status_t init_device(const uint8_t *data, uint32_t n) {
+    while (device.n_memory > 0) {
+        free(device.memory[--device.n_memory]);
+    }
+    memcpy(&device.settings, data, sizeof device.settings);
+    memcpy(device.coefficients, data + sizeof device.settings, n - sizeof device.settings);
+    device.budget = UINT32_MAX;
+    device.n_resets = device.n_waits = 0;
+    device.adc = false;
+    const settings_t *s = &device.settings;
+    myo_status_t status = myo_ring_init(&device.ring, own(4u * s->ring_frames * s->n_channels),
+                                        own(4u * s->ring_frames), s->ring_frames, (uint16_t)s->n_channels);
+    status = status != MYO_OK ? status : myo_byte_ring_init(&device.rx, own(s->rx_bytes), s->rx_bytes);
+    status = status != MYO_OK ? status : myo_byte_ring_init(&device.tx, own(s->tx_bytes), s->tx_bytes);
+    status = status != MYO_OK ? status : init_patch();
+    const myo_link_config_t config = {
+        .board = "a board with a long name",
+        .tick_hz = 1000,
+        .stack_bytes = 4096,
+        .rx = &device.rx,
+        .tx = &device.tx,
+        .patch = &device.patch,
+        .hooks = {.ticks = on_ticks,
+                  .send = on_send,
+                  .wait = on_wait,
+                  .adc_start = on_adc_start,
+                  .adc_stop = on_adc_stop,
+                  .reset = on_reset,
+                  .stack_used = on_stack_used},
+    };
+    return status != MYO_OK ? status : myo_link_init(&device.link, &config);
+}
+
+static void service(void) {
+    for (bool worked = true; worked;) {
+        worked = myo_link_poll(&device.link);
+        worked = myo_patch_process(&device.patch) > 0 || worked;
+    }
+}
+
+/* As an interrupt gives them: n frames of counts. */
+static void sample(const uint8_t *data, uint32_t n) {
+    const size_t frame_bytes = 4u * device.settings.n_channels;
+    for (size_t at = 0; at + frame_bytes <= n; at += frame_bytes) {
+        int32_t *frame = myo_ring_reserve(&device.ring);
+        if (frame != NULL) {
+            memcpy(frame, data + at, frame_bytes);
+            myo_ring_commit(&device.ring, device.now);
+        }
+    }
+}
+
+static void flush(buffer_t *out) {
+    on_send(NULL);
+    buffer_add(out, device.line.bytes, device.line.length);
+    device.line.length = 0;
+}
+
+int main(void) {
+    buffer_t out = {0};
+    uint8_t *data;
+    uint32_t n;
+    for (int operation; (operation = harness_read(&data, &n)) != EOF;) {
+        switch (operation) {
+        case 'I':
+            buffer_add_u32(&out, init_device(data, n));
+            device.line.length = 0;
+            break;
+        case 'R':
+            for (uint32_t i = 0; i < n; i++) {
+                myo_byte_ring_put(&device.rx, data[i]);
+            }
+            service();
+            flush(&out);
+            break;
+        case 'A':
+            sample(data, n);
+            break;
+        case 'S':
+            service();
+            flush(&out);
+            break;
+        case 'B':
+            memcpy(&device.budget, data, sizeof device.budget);
+            break;
+        case 'Q':
+            buffer_add_u32(&out, device.n_resets);
+            buffer_add_u32(&out, device.n_waits);
+            buffer_add_u32(&out, device.adc);
+            break;
+        default:
+            return 2;
+        }
+        harness_answer(&out);
+        free(data);
+    }
+    while (device.n_memory > 0) {
+        free(device.memory[--device.n_memory]);
+    }
+    free(device.line.bytes);
+    free(out.bytes);
+    return 0;
+}
