@@ -47,8 +47,8 @@ class Board:
     clock_hz: float = 64e6
 
 
-# Under `-icount shift=5` QEMU's clock advances 32 ns an instruction; the board's 25 MHz counter then ticks once every
-# 40 ns, 1.25 instructions. 1.3 cycles an instruction is what the TRM's timings give for this kind of code (docs/cost.md).
+# Under `-icount shift=6` QEMU's clock advances 64 ns an instruction; the board's 25 MHz counter then ticks every 40 ns:
+# 0.625 instructions a tick. 1.3 cycles an instruction is what the TRM's timings give for this kind of code (docs/cost.md).
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
@@ -56,8 +56,8 @@ BOARDS: dict[str, Board] = {
             "virtual_m4",
             "Cortex-M4F (Arm MPS2 AN386) in QEMU",
             ("qemu-system-arm", "-M", "mps2-an386", "-kernel", "{elf}", "-display", "none", "-monitor", "none",
-             "-serial", "pty", "-icount", "shift=5,sleep=off"),
-            instructions_per_tick=1.25,
+             "-serial", "pty", "-icount", "shift=6,sleep=off"),
+            instructions_per_tick=0.625,
             cycles_per_instruction=1.3,
         ),
         Board("native", "a process on this machine, under address and undefined-behaviour sanitizers", ("{elf}",)),

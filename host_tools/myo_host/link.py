@@ -274,7 +274,6 @@ class _Collector:
         self._port, self._hello = port, hello
         self._pieces: dict[tuple[int, int, int], list[NDArray[Any]]] = {}
         self._samples: dict[int, list[NDArray[Any]]] = {m.Stage.RAW: [], m.Stage.FILTERED: []}
-        self._n_samples = {m.Stage.RAW: 0, m.Stage.FILTERED: 0}
         self._windows: dict[tuple[int, int], list[NDArray[Any]]] = {}
         self.decisions: list[dict[str, int]] = []
 
@@ -297,14 +296,13 @@ class _Collector:
     def _take_tensor(self, values: dict[str, Any], data: NDArray[Any]) -> None:
         stage = m.Stage(values["stage"])
         if stage in self._samples:
-            due = self._n_samples[stage] * self._hello.n_channels
+            due = sum(map(len, self._samples[stage]))
             found = values["index"] * self._hello.n_channels + values["offset"]
-            if found != due or len(data) % self._hello.n_channels:
+            if found != due:
                 raise LinkError(
                     f"{self._port}: {stage.name} piece at word {found} came where {due} was due: frames were lost, check the line"
                 )
-            self._samples[stage].append(data.reshape(-1, self._hello.n_channels))
-            self._n_samples[stage] += len(data) // self._hello.n_channels
+            self._samples[stage].append(data)
             return
         pieces = self._pieces.setdefault((stage, values["layer"], values["index"]), [])
         due = sum(map(len, pieces))
@@ -316,8 +314,9 @@ class _Collector:
         pieces.append(data)
 
     def samples(self, stage: m.Stage) -> NDArray[np.int32]:
-        blocks = self._samples[stage]
-        return np.concatenate(blocks) if blocks else np.zeros((0, self._hello.n_channels), np.int32)
+        words = np.concatenate([np.zeros(0, np.int32), *self._samples[stage]])
+        whole = len(words) // self._hello.n_channels * self._hello.n_channels
+        return words[:whole].reshape(-1, self._hello.n_channels)
 
     def windows(self, stage: m.Stage, layer: int = 0) -> NDArray[Any]:
         rows = self._windows.get((stage, layer))
