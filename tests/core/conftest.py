@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import struct
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,55 +17,8 @@ STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = ["-g1", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 BIQUAD = "Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c"
 
-CompileC = Callable[[Sequence[Path], Sequence[Path]], Path]
-
-
-class Harness:
-    """A harness process: send it an operation with its data, get its answer."""
-
-    def __init__(self, program: Path) -> None:
-        self.process = subprocess.Popen(
-            [str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-
-    def ask(self, operation: str, data: bytes = b"") -> bytes:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        assert self.process.stderr is not None
-        try:
-            self.process.stdin.write(operation.encode() + struct.pack("<I", len(data)) + data)
-            self.process.stdin.flush()
-        except BrokenPipeError:
-            pass
-        head = self.process.stdout.read(4)
-        if len(head) < 4:
-            raise AssertionError(f"the harness died: {self.process.stderr.read().decode(errors='replace')[:2000]}")
-        return self.process.stdout.read(struct.unpack("<I", head)[0])
-
-    def close(self) -> None:
-        _, errors = self.process.communicate(timeout=20)
-        assert self.process.returncode == 0, errors.decode(errors="replace")[:2000]
-
-
-@pytest.fixture(scope="session")
-def cc(tmp_path_factory: pytest.TempPathFactory) -> CompileC:
-    """Compile C sources, with include folders, to a program: strict warnings, sanitizers; the same sources once."""
-    compiler = shutil.which("gcc") or shutil.which("cc")
-    if compiler is None:
-        pytest.skip("needs a host C compiler (apt-get install gcc)")
-    folder = tmp_path_factory.mktemp("programs")
-
-    def compile_c(sources: Sequence[Path], includes: Sequence[Path]) -> Path:
-        digest = hashlib.sha256("".join(map(str, includes)).encode())
-        for source in sources:
-            digest.update(str(source).encode() + source.read_bytes())
-        program = folder / digest.hexdigest()[:16]
-        if not program.is_file():
-            options = [*STRICT, *SANITIZERS, *(f"-I{path}" for path in includes)]
-            subprocess.run([compiler, *options, *map(str, sources), "-o", str(program)], check=True)
-        return program
-
-    return compile_c
+sys.path.insert(0, str(Path(__file__).parent))
+from device_line import Harness  # noqa: E402
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,7 @@ objects = [
 ]
 
 env.Append(CCFLAGS=[*STRICT, *settings["ours"], "-isystem", str(cmsis_dsp / "Include")])
-env.BuildSources("$BUILD_DIR/bundle", str(bundle / "c"))
+env.BuildSources("$BUILD_DIR/bundle", str(bundle / "c"), src_filter="+<*.c>")  # c/tflm is for TFLM projects
 env.Append(PIOBUILDFILES=objects)
 
 program = None if "nobuild" in COMMAND_LINE_TARGETS else env.BuildProgram()

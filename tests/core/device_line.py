@@ -1,0 +1,147 @@
+"""How the tests talk to the harnesses: to one by operations, to the device harness over its serial line."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import zlib
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cobs import cobs
+
+from myo_host import messages as m
+
+
+class Harness:
+    """A harness process: send it an operation with its data, get its answer."""
+
+    def __init__(self, program: Path) -> None:
+        self.process = subprocess.Popen(
+            [str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def ask(self, operation: str, data: bytes = b"") -> bytes:
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        try:
+            self.process.stdin.write(operation.encode() + struct.pack("<I", len(data)) + data)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pass
+        head = self.process.stdout.read(4)
+        if len(head) < 4:
+            raise AssertionError(f"the harness died: {self.process.stderr.read().decode(errors='replace')[:2000]}")
+        return self.process.stdout.read(struct.unpack("<I", head)[0])
+
+    def close(self) -> None:
+        _, errors = self.process.communicate(timeout=20)
+        assert self.process.returncode == 0, errors.decode(errors="replace")[:2000]
+
+
+def line_frame(kind: int, sequence: int, payload: bytes, version: int = m.PROTOCOL_VERSION) -> bytes:
+    body = m.HEADER.pack(version, kind, sequence) + payload
+    return cobs.encode(body + m.CRC.pack(zlib.crc32(body))) + b"\0"
+
+
+@dataclass
+class Settings:
+    """As settings_t in device_harness.c, in its order."""
+
+    n_channels: int = 3
+    window_samples: int = 12
+    hop_samples: int = 5
+    n_outputs: int = 4
+    sample_bytes: int = 2
+    adc_bits: int = 10
+    output_kind: int = 0
+    vote: int = 3
+    reject_below: int = -128
+    input_shift: int = 18
+    post_shift: int = 1
+    multiplier: int = 1 << 24
+    shift: int = 45
+    zero_point: int = -3
+    ring_frames: int = 32
+    rx_bytes: int = 4096
+    tx_bytes: int = 1024
+    sections: list[list[int]] = field(default_factory=list)
+
+    def pack(self) -> bytes:
+        *numbers, sections = astuple(self)
+        numbers.append(len(sections))
+        flat = [c for section in sections for c in section]
+        return struct.pack(f"<{len(numbers) + len(flat)}i", *numbers, *flat)
+
+
+@dataclass
+class Said:
+    """One message from the device."""
+
+    name: str
+    fields: dict[str, Any]
+    tail: bytes
+
+    def elements(self) -> np.ndarray:
+        return np.frombuffer(self.tail, {0: "<i1", 1: "<i2", 2: "<i4"}[self.fields["dtype"]]).astype(np.int64)
+
+
+class Device:
+    """The host's side of the device harness: checks every frame's CRC, version and sequence number."""
+
+    def __init__(self, harness: Harness, settings: Settings) -> None:
+        self.harness, self.settings = harness, settings
+        self.status = struct.unpack("<I", harness.ask("I", settings.pack()))[0]
+        self.sequence = 0
+        self.expected = 0
+        self.sent_samples = 0
+
+    def raw(self, data: bytes) -> list[Said]:
+        return self._parse(self.harness.ask("R", data))
+
+    def service(self) -> list[Said]:
+        return self._parse(self.harness.ask("S"))
+
+    def send(self, message: m.Message, tail: bytes = b"", **values: int) -> list[Said]:
+        frame = line_frame(message.type, self.sequence, message.pack(tail, **values))
+        self.sequence = (self.sequence + 1) & 0xFFFF
+        return self.raw(frame)
+
+    def start(self, source: m.Source = m.Source.HOST, trace_mask: int = 0) -> list[Said]:
+        self.sent_samples = 0
+        return self.send(m.START, source=source, trace_mask=trace_mask)
+
+    def samples(self, counts: np.ndarray) -> list[Said]:
+        dtype = "<i2" if self.settings.sample_bytes == 2 else "<i4"
+        first = self.sent_samples
+        self.sent_samples += len(counts)
+        return self.send(m.SAMPLES, counts.astype(dtype).tobytes(), first_sample=first, n_frames=len(counts))
+
+    def interrupt(self, counts: np.ndarray) -> None:
+        self.harness.ask("A", counts.astype("<i4").tobytes())
+
+    def stall(self, budget: int = 0) -> None:
+        self.harness.ask("B", struct.pack("<I", budget))
+
+    def counters(self) -> dict[str, int]:
+        return dict(zip(("resets", "waits", "adc"), struct.unpack("<3I", self.harness.ask("Q")), strict=True))
+
+    def _parse(self, line: bytes) -> list[Said]:
+        said = []
+        *frames, rest = line.split(b"\0")
+        assert rest == b""
+        for encoded in frames:
+            body = cobs.decode(encoded)
+            assert zlib.crc32(body[:-4]) == m.CRC.unpack(body[-4:])[0]
+            version, kind, sequence = m.HEADER.unpack(body[:4])
+            message = m.BY_TYPE[kind]
+            if message is m.HELLO:
+                self.expected = 0
+            assert (version, sequence) == (m.PROTOCOL_VERSION, self.expected), message.name
+            self.expected = (sequence + 1) & 0xFFFF
+            assert len(body) - 8 <= m.MAX_PAYLOAD
+            said.append(Said(message.name, *message.unpack(body[4:-4])))
+        return said
