@@ -1,11 +1,11 @@
-"""Cost of the compiled networks on a Cortex-M4F: instructions, flash, arena, and whether every output word is right.
+"""Cost of the compiled networks on a Cortex-M4F: instructions, flash, arena, and whether every word is right.
 
 usage: python benchmarks/bench_network.py [--models FOLDER] [--out FILE]
 
-The models are looked for in --models, $MYOPATCH_BENCH, then ../shared/bench beside the repository; each is NAME.tflite
-with NAME_inputs.npy and NAME_outputs.npy. Each is compiled to C, built with arm-none-eabi-gcc, and run under QEMU
-(mps2-an386) on all its inputs. Instructions are counted by m4cost, looked for in $MYOPATCH_M4COST, then
-../shared/tools/m4cost/m4cost; without it the figures are left out.
+The models are looked for in --models, $MYOPATCH_BENCH, then ../shared/bench beside the repository; each is
+NAME.tflite with NAME_inputs.npy and NAME_outputs.npy. Each is compiled to C, built with arm-none-eabi-gcc,
+and run under QEMU (mps2-an386) on all its inputs. Instructions are counted by m4cost, looked for in
+$MYOPATCH_M4COST, then ../shared/tools/m4cost/m4cost; without it the figures are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from pathlib import Path
 
 import numpy as np
 from elftools.elf.elffile import ELFFile
-
 from myo_export.emit_net import NetworkReport, emit_network
 from myo_pipeline.errors import BuildError, MyoError
 
@@ -35,7 +34,16 @@ RESULTS = Path(__file__).resolve().parent / "results" / "network.json"
 COMPILER = "arm-none-eabi-gcc"
 EMULATOR = "qemu-system-arm"
 CPU_FLAGS = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
-C_FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-ffunction-sections", "-fdata-sections"]
+C_FLAGS = [
+    "-std=c11",
+    "-O3",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Werror",
+    "-ffunction-sections",
+    "-fdata-sections",
+]
 LINK_FLAGS = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections"]
 RUN_TIMEOUT_S = 120
 
@@ -97,17 +105,21 @@ def build_image(models: Path, name: str, folder: Path) -> tuple[Path, NetworkRep
     command += [f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, sources), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
-        raise BuildError(f"{name}: {COMPILER} failed ({run.stderr.strip().splitlines()[:1]}); see the sources in {folder}")
+        raise BuildError(
+            f"{name}: {COMPILER} failed ({run.stderr.strip().splitlines()[:1]}); see the sources in {folder}"
+        )
     return image, report
 
 
 def _vectors(inputs: np.ndarray, outputs: np.ndarray) -> str:
     text = f"#include <stdint.h>\n#define N_VECTORS {len(inputs)}u\n"
     for what, words in (("inputs", inputs), ("outputs", outputs)):
-        rows = ",\n".join("{" + ",".join(str(v) for v in row) + "}" for row in words.reshape(len(words), -1).tolist())
+        rows = ",\n".join(
+            "{" + ",".join(str(v) for v in row) + "}" for row in words.reshape(len(words), -1).tolist()
+        )
         size = words.reshape(len(words), -1).shape[1]
-        text += f'__attribute__((section(".bench_vectors"))) static const int8_t vector_{what}[N_VECTORS][{size}] = '
-        text += "{\n" + rows + "};\n"
+        place = '__attribute__((section(".bench_vectors")))'
+        text += f"{place} static const int8_t vector_{what}[N_VECTORS][{size}] = {{\n{rows}}};\n"
     return text
 
 
@@ -121,16 +133,30 @@ def run_image(image: Path) -> tuple[int, int, int]:
     """
     with tempfile.TemporaryDirectory() as folder:
         serial = Path(folder) / "serial.txt"
-        command = [EMULATOR, "-M", "mps2-an386", "-kernel", str(image), "-display", "none", "-monitor", "none"]
+        command = [
+            EMULATOR,
+            "-M",
+            "mps2-an386",
+            "-kernel",
+            str(image),
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+        ]
         command += ["-serial", f"file:{serial}", "-semihosting-config", "enable=on,target=native"]
         try:
             subprocess.run(command, timeout=RUN_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
         except subprocess.TimeoutExpired as error:
-            raise BuildError(f"{image.name}: no end within {RUN_TIMEOUT_S} s under {EMULATOR}; see the image") from error
+            raise BuildError(
+                f"{image.name}: no end within {RUN_TIMEOUT_S} s under {EMULATOR}; see the image"
+            ) from error
         text = serial.read_text(errors="replace") if serial.exists() else ""
     found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+)", text)
     if found is None:
-        raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count; see the image")
+        raise BuildError(
+            f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count; see the image"
+        )
     return int(found[1]), int(found[2]), int(found[3])
 
 
@@ -142,9 +168,13 @@ def count_instructions(image: Path, counter: Path) -> tuple[float, float]:
     BuildError
         If the counter fails.
     """
-    run = subprocess.run([sys.executable, str(counter), str(image)], capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, str(counter), str(image)], capture_output=True, text=True, check=False
+    )
     if run.returncode:
-        raise BuildError(f"{image.name}: m4cost failed ({run.stderr.strip()[-120:]}); it needs capstone and a C compiler")
+        raise BuildError(
+            f"{image.name}: m4cost failed ({run.stderr.strip()[-120:]}); it needs capstone and a C compiler"
+        )
     regions = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")][1:]
     return float(np.mean([r["instr"] for r in regions])), float(np.mean([r["cycles"] for r in regions]))
 
@@ -154,7 +184,9 @@ def flash_without_vectors(image: Path) -> int:
     with image.open("rb") as file:
         sections = [(s.name, s["sh_size"], s["sh_flags"]) for s in ELFFile(file).iter_sections()]
     allocated = 2  # SHF_ALLOC
-    return sum(size for name, size, flags in sections if flags & allocated and name not in (".bss", ".vectors_data"))
+    return sum(
+        size for name, size, flags in sections if flags & allocated and name not in (".bss", ".vectors_data")
+    )
 
 
 def bench_model(models: Path, name: str, counter: Path | None) -> BenchResult:
@@ -193,7 +225,10 @@ def main() -> int:
         return 2
     if counter is None:
         print("bench_network: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
-    print(f"{'model':14} {'MACs':>8} {'instr':>10} {'per MAC':>8} {'flash w/o model':>16} {'arena':>7} {'equal':>8}")
+    print(
+        f"{'model':14} {'MACs':>8} {'instr':>10} {'per MAC':>8}"
+        f" {'flash w/o model':>16} {'arena':>7} {'equal':>8}"
+    )
     results = []
     for path in sorted(models.glob("*.tflite")):
         try:
@@ -209,8 +244,11 @@ def main() -> int:
             f"{result.model:14} {result.macs:8} {instructions} {per_mac} {result.flash_without_model:16}"
             f" {result.arena:7} {equal:>8}"
         )
-    version = subprocess.run([COMPILER, "-dumpversion"], capture_output=True, text=True, check=True).stdout.strip()
-    how = f"mps2-an386 under QEMU, {COMPILER} {version} {' '.join(CPU_FLAGS + C_FLAGS)}; mean of the first 8 inputs"
+    version = subprocess.run(
+        [COMPILER, "-dumpversion"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    flags = " ".join(CPU_FLAGS + C_FLAGS)
+    how = f"mps2-an386 under QEMU, {COMPILER} {version} {flags}; mean of the first 8 inputs"
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     content = {"how": how, "kernels": "plain C", "models": [asdict(r) for r in results]}
     temporary = arguments.out.with_suffix(".tmp")

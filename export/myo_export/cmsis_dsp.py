@@ -1,7 +1,7 @@
 """CMSIS-DSP's C sources, from the same Python package that the twin computes with.
 
-They are fetched once from the package's source distribution, checked against its SHA-256, and unpacked, as far as the
-firmware needs them, into the user's cache. Nothing of them is committed.
+They are fetched once from the package's source distribution, checked against its SHA-256, and unpacked,
+as far as the firmware needs them, into the user's cache. Nothing of them is committed.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def locate() -> Path:
 def _download(folder: Path) -> Path:
     """Let pip fetch the source distribution.
 
-    pip builds the package's metadata on the way. With the build tools that this environment has it takes a quarter of
-    the time; where they do not do, pip fetches its own.
+    pip builds the package's metadata on the way. With the build tools that this environment has it takes a
+    quarter of the time; where they do not do, pip fetches its own.
     """
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
@@ -63,7 +63,9 @@ def _download(folder: Path) -> Path:
         result = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
         if result.returncode == 0 and archive.is_file():
             return archive
-    reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["pip said nothing"]
+    reasons = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or [
+        "pip said nothing"
+    ]
     raise BuildError(
         f"CMSIS-DSP {VERSION} could not be fetched with pip ({reasons[0]}); "
         f"run again when the package index can be reached"
@@ -77,7 +79,7 @@ def _check(archive: Path) -> None:
 
 
 def _unpack(archive: Path, folder: Path) -> Path:
-    """Unpack what the firmware needs: regular files below the wanted names, and nothing that climbs out of them."""
+    """Unpack what the firmware needs: regular files below the wanted names, none that climbs out of them."""
     root = f"cmsisdsp-{VERSION}/"
     wanted = tuple(root + name for name in _WANTED)
     with tarfile.open(archive) as tar:

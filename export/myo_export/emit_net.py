@@ -1,6 +1,7 @@
 """Compile a ``.tflite`` file to ``net.h`` and ``net.c``: C that a person can follow, and figures about it.
 
-The text depends on the model and the provenance only: no times, no paths, so the same model gives the same bytes.
+The text depends on the model and the provenance only: no times, no paths, so the same model gives the same
+bytes.
 """
 
 import os
@@ -8,14 +9,26 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from myo_pipeline.errors import ExportError
+
 from myo_export.emit_net_layers import LayerText, layer_text
 from myo_export.emit_net_tflm import tflm_files
 from myo_export.graph import Tensor
 from myo_export.lower import lower_graph
-from myo_export.lowered import Add, Alias, Conv, DepthwiseConv, FullyConnected, Layer, Mul, Network, Pool, Step
+from myo_export.lowered import (
+    Add,
+    Alias,
+    Conv,
+    DepthwiseConv,
+    FullyConnected,
+    Layer,
+    Mul,
+    Network,
+    Pool,
+    Step,
+)
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from myo_export.tflite_reader import printable, read_graph
-from myo_pipeline.errors import ExportError
 
 
 @dataclass(frozen=True)
@@ -137,7 +150,9 @@ def _about(layer: Layer) -> list[str]:
                 text += f", {w.pad_top} rows and {w.pad_left} columns of padding before"
             return [text]
         case FullyConnected():
-            return [f"{layer.weights.shape[1]} inputs, {layer.weights.shape[0]} outputs, {layer.n_rows} row(s)"]
+            return [
+                f"{layer.weights.shape[1]} inputs, {layer.weights.shape[0]} outputs, {layer.n_rows} row(s)"
+            ]
         case Add() | Mul():
             constants = [o for o in (layer.a, layer.b) if o.values is not None]
             return ["one operand is constant"] if constants else []
@@ -165,7 +180,9 @@ def _expression(plan: MemoryPlan, tensor: int) -> str:
     return "output" if buffer == plan.output_buffer else f"t{buffer}"
 
 
-_RUN_HEAD = """void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer, void *context) {
+_RUN_HEAD = """\
+void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
+                      void *context) {
 """
 
 _RUN_TAIL = """}
@@ -179,7 +196,8 @@ void net_init(void *arena) {
 }
 """
 
-_OBSERVE = """static void observe(net_observer_t observer, void *context, uint16_t layer, const int8_t *data, size_t n) {
+_OBSERVE = """\
+static void observe(net_observer_t observer, void *context, uint16_t layer, const int8_t *data, size_t n) {
     if (observer != NULL) {
         observer(context, layer, data, n);
     }
@@ -213,13 +231,18 @@ def render_network(model: bytes, provenance: str) -> NetworkSource:
     tensors = network.graph.tensors
     texts = tuple(
         layer_text(
-            step.op.index, step.layer, [_expression(plan, i) for i in step.inputs], _expression(plan, step.output)
+            step.op.index,
+            step.layer,
+            [_expression(plan, i) for i in step.inputs],
+            _expression(plan, step.output),
         )
         for step in network.steps
     )
     constants, body = "", ""
     for buffer, offset in sorted(plan.offsets.items(), key=lambda item: item[0]):
-        body += f"    int8_t *const t{buffer} = (int8_t *)arena + {offset}; /* {tensors[buffer].size} bytes */\n"
+        body += (
+            f"    int8_t *const t{buffer} = (int8_t *)arena + {offset}; /* {tensors[buffer].size} bytes */\n"
+        )
     if not plan.offsets:
         body += "    (void)arena; /* every activation is the caller's */\n"
     for step, text in zip(network.steps, texts, strict=True):
@@ -249,7 +272,7 @@ extern "C" {{
 
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
-#define NET_ARENA_SIZE {_arena_bytes(plan)} /* bytes, aligned to {ALIGNMENT}; {plan.lower_bound} live at once */
+#define NET_ARENA_SIZE {_arena_bytes(plan)} /* bytes; {plan.lower_bound} of them live at once */
 #define NET_N_LAYERS {len(network.steps)}
 
 /* Gets the words of a layer after it has run; they are valid during the call only. */
@@ -258,12 +281,13 @@ typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data
 /* Call once before the first run. The arena is the caller's: NET_ARENA_SIZE bytes, aligned to {ALIGNMENT}. */
 void net_init(void *arena);
 
-/* Runs the network once. input: NET_INPUT_SIZE words, left as they are; output: NET_OUTPUT_SIZE words. Input, output
-   and arena must not overlap. Not reentrant on one arena. */
+/* Runs the network once. input: NET_INPUT_SIZE words, left as they are; output: NET_OUTPUT_SIZE words.
+   Input, output and arena must not overlap. Not reentrant on one arena. */
 void net_run(void *arena, const int8_t *input, int8_t *output);
 
-/* The same; the observer sees every layer in order, before its memory can be used again. NULL observes nothing. */
-void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer, void *context);
+/* The same; the observer sees every layer in order, before its memory can be used again. It may be NULL. */
+void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
+                      void *context);
 
 #ifdef __cplusplus
 }}
@@ -285,11 +309,11 @@ def emit_network(model: bytes, out_dir: Path, provenance: str) -> NetworkReport:
     model : bytes
         Content of a fully int8-quantized ``.tflite`` file.
     out_dir : pathlib.Path
-        Made if it does not exist. Files in it are replaced one by one, each whole; if the model cannot be compiled,
-        none is touched.
+        Made if it does not exist. Files in it are replaced one by one, each whole; if the model cannot be
+        compiled, none is touched.
     provenance : str
-        Goes into the head comment of the files: hash, tool versions, the command that makes them again. Lines of up
-        to 200 printable characters.
+        Goes into the head comment of the files: hash, tool versions, the command that makes them again.
+        Lines of up to 200 printable characters.
 
     Returns
     -------
@@ -303,12 +327,16 @@ def emit_network(model: bytes, out_dir: Path, provenance: str) -> NetworkReport:
     """
     text = render_network(model, provenance)
     tflm = tflm_files(text.network, model, _provenance(provenance))
-    files = {"net.h": text.header, "net.c": text.source} | {f"tflm/{name}": body for name, body in tflm.files.items()}
+    files = {"net.h": text.header, "net.c": text.source} | {
+        f"tflm/{name}": body for name, body in tflm.files.items()
+    }
     try:
         for name, body in files.items():
             _write_whole(out_dir / name, body)
     except OSError as error:
-        raise ExportError(f"{out_dir}: cannot be written ({error.strerror}); choose a folder that can") from error
+        raise ExportError(
+            f"{out_dir}: cannot be written ({error.strerror}); choose a folder that can"
+        ) from error
     return _report(text, tflm.arena_bytes)
 
 

@@ -65,7 +65,8 @@ def _window(window: Window) -> str:
     return (
         f"{{.height = {window.height}, .width = {window.width},\n"
         f"               .stride_height = {window.stride_height}, .stride_width = {window.stride_width},\n"
-        f"               .dilation_height = {window.dilation_height}, .dilation_width = {window.dilation_width},\n"
+        f"               .dilation_height = {window.dilation_height},"
+        f" .dilation_width = {window.dilation_width},\n"
         f"               .pad_top = {window.pad_top}, .pad_left = {window.pad_left}}}"
     )
 
@@ -82,15 +83,18 @@ def _factors(name: str, requantize: Requantize) -> tuple[str, str, int]:
     arrays += c_array("int8_t", f"{name}_shift", (f.shift for f in requantize.factors), f"[{n}]")
     field = (
         f"{{.multiplier = {name}_multiplier, .shift = {name}_shift,\n"
-        f"                   .zero_point = {requantize.zero_point}, .low = {requantize.low}, .high = {requantize.high}}}"
+        f"                   .zero_point = {requantize.zero_point}, .low = {requantize.low},"
+        f" .high = {requantize.high}}}"
     )
     return arrays, field, 5 * n
 
 
 def _weights(name: str, weights: np.ndarray, bias: np.ndarray) -> str:
     shape = " x ".join(str(n) for n in weights.shape)
-    return f"/* {shape} */\n" + c_array("int8_t", f"{name}_weights", weights.flat, f"[{weights.size}]") + c_array(
-        "int32_t", f"{name}_bias", bias.flat, f"[{bias.size}]"
+    return (
+        f"/* {shape} */\n"
+        + c_array("int8_t", f"{name}_weights", weights.flat, f"[{weights.size}]")
+        + c_array("int32_t", f"{name}_bias", bias.flat, f"[{bias.size}]")
     )
 
 
@@ -311,7 +315,7 @@ def _table(name: str, layer: Table, source: str, target: str) -> LayerText:
     )
 
 
-def layer_text(index: int, layer: Layer, sources: list[str], target: str) -> LayerText:  # noqa: PLR0911
+def layer_text(index: int, layer: Layer, sources: list[str], target: str) -> LayerText:
     """Write one layer.
 
     Parameters

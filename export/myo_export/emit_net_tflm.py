@@ -1,4 +1,4 @@
-"""What a TensorFlow Lite for Microcontrollers project needs to run the same model, to compare or to fall back on."""
+"""What a TensorFlow Lite for Microcontrollers project needs to run the same model."""
 
 import re
 import subprocess
@@ -6,9 +6,10 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
+from myo_pipeline.errors import ExportError
+
 from myo_export.emit_net_layers import c_array
 from myo_export.lowered import Conv, DepthwiseConv, Network
-from myo_pipeline.errors import ExportError
 
 # The resolver's method of every operator that the export supports.
 _ADD_METHODS: Final = {
@@ -38,7 +39,8 @@ _ADD_METHODS: Final = {
 
 _MEASURE_TIMEOUT_S: Final = 60
 # The runtime reports its arena on the error stream, and may end the process on a model that it does not like:
-# it gets a process of its own. An arena of 16 times the model's size and 4 MB more is enough for any such model.
+# it gets a process of its own. An arena of 16 times the model's size and 4 MB more is enough for any such
+# model.
 _MEASURE: Final = """
 import sys
 import numpy as np
@@ -79,16 +81,20 @@ def measure_tflm_arena(model: bytes) -> int:
     """
     command = [sys.executable, "-c", _MEASURE]
     try:
-        run = subprocess.run(command, input=model, capture_output=True, timeout=_MEASURE_TIMEOUT_S, check=False)
+        run = subprocess.run(
+            command, input=model, capture_output=True, timeout=_MEASURE_TIMEOUT_S, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise ExportError(
-            f"model: the tflite_micro runtime did not run it within {_MEASURE_TIMEOUT_S} s; make the network smaller"
+            f"model: the tflite_micro runtime took over {_MEASURE_TIMEOUT_S} s; make the network smaller"
         ) from error
     total = re.search(r"Arena allocation total (\d+) bytes", run.stderr.decode("utf-8", "replace"))
     if run.returncode or total is None:
         lines = [line for line in run.stderr.decode("ascii", "replace").splitlines() if line.strip()]
         reason = lines[0][:160] if lines else f"exit code {run.returncode}"
-        raise ExportError(f"model: the tflite_micro runtime refuses it ({reason}); export it again with a current converter")
+        raise ExportError(
+            f"model: the tflite_micro runtime refuses it ({reason}); export it again with a current converter"
+        )
     return int(total.group(1))
 
 
@@ -132,16 +138,21 @@ def tflm_files(network: Network, model: bytes, provenance: str) -> TflmFiles:
 extern const unsigned char g_model[];
 extern const unsigned int g_model_size;
 
-/* {measured} bytes that the tflite_micro runtime used on a machine with 64-bit pointers (a 32-bit core uses less),
-   and {scratch} for the working memory of CMSIS-NN's kernels. */
+/* {measured} bytes that the tflite_micro runtime used on a machine with 64-bit pointers (a 32-bit core uses
+   less), and {scratch} for the working memory of CMSIS-NN's kernels. */
 constexpr int kModelArenaSize = {arena};
 
 #endif
 """
-    array = c_array("unsigned char", "g_model", model, f"[{len(model)}]").replace("static const", "alignas(16) extern const", 1)
-    source = f'{provenance}#include "model_data.h"\n\n{array}\nextern const unsigned int g_model_size = {len(model)};\n'
+    array = c_array("unsigned char", "g_model", model, f"[{len(model)}]").replace(
+        "static const", "alignas(16) extern const", 1
+    )
+    source = f'{provenance}#include "model_data.h"\n\n{array}\n'
+    source += f"extern const unsigned int g_model_size = {len(model)};\n"
     names = sorted({step.op.name for step in network.steps})
-    adds = "".join(f"    if (resolver.{_ADD_METHODS[n]}() != kTfLiteOk) return kTfLiteError;\n" for n in names)
+    adds = "".join(
+        f"    if (resolver.{_ADD_METHODS[n]}() != kTfLiteOk) return kTfLiteError;\n" for n in names
+    )
     ops = f"""{provenance}#ifndef MODEL_OPS_H
 #define MODEL_OPS_H
 

@@ -1,19 +1,21 @@
 """Builds a bundle's firmware with PlatformIO, offline, and measures the image.
 
-``platformio.ini`` and ``firmware/platform`` say how; this module lays out what PlatformIO would otherwise download,
-runs it, and reads flash, RAM and stack out of the ELF. ``python -m myo_export.firmware_build`` does the first alone,
-after which ``pio run -e virtual_m4`` works by hand.
+``platformio.ini`` and ``firmware/platform`` say how; this module lays out what PlatformIO would otherwise
+download, runs it, and reads flash, RAM and stack out of the ELF. ``python -m myo_export.firmware_build`` does
+the first alone, after which ``pio run -e virtual_m4`` works by hand.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -21,9 +23,9 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
+from myo_pipeline.errors import BuildError, MyoError
 
 from myo_export import cmsis_dsp
-from myo_pipeline.errors import BuildError, MyoError
 
 PROJECT = Path(__file__).resolve().parents[2]
 CORE_DIR = PROJECT / ".pio" / "core"  # as platformio.ini says
@@ -78,15 +80,23 @@ def prepare_platformio() -> None:
     try:
         scons, platformio = metadata.version("scons"), metadata.version("platformio")
     except metadata.PackageNotFoundError as error:
-        raise BuildError(f"{error.name} is not installed; run: python -m pip install scons platformio") from error
+        raise BuildError(
+            f"{error.name} is not installed; run: python -m pip install scons platformio"
+        ) from error
     tool = CORE_DIR / "packages" / "tool-scons"
     # PlatformIO's version of SCons a.b.c is 4.abbcc.0: 4.11.1 is 4.41101.0.
     major, minor, patch = (int(part) for part in scons.split("."))
     version = f"4.{major}{minor:02d}{patch:02d}.0"
-    description = {"name": "tool-scons", "version": version, "description": "SCons software construction tool"}
+    description = {
+        "name": "tool-scons",
+        "version": version,
+        "description": "SCons software construction tool",
+    }
     spec = {"owner": "platformio", "id": None, "name": "tool-scons", "requirements": None, "uri": None}
     _write(tool / "package.json", json.dumps(description))
-    _write(tool / ".piopm", json.dumps({"type": "tool", "name": "tool-scons", "version": version, "spec": spec}))
+    _write(
+        tool / ".piopm", json.dumps({"type": "tool", "name": "tool-scons", "version": version, "spec": spec})
+    )
     _write(tool / "scons.py", "from SCons.Script import main\n\nmain()\n")
     state = CORE_DIR / "appstate.json"
     if not state.is_file():
@@ -123,7 +133,8 @@ def build_firmware(
     tools = BOARDS[board]
     if shutil.which(tools.compiler) is None:
         raise BuildError(
-            f"{tools.compiler} is not on this machine, and {board} needs it; run: sudo apt-get install {tools.packages}"
+            f"{tools.compiler} is not on this machine, and {board} needs it; "
+            f"run: sudo apt-get install {tools.packages}"
         )
     bundle = bundle_dir.resolve()
     if not (bundle / "c" / "patch_config.c").is_file():
@@ -131,9 +142,10 @@ def build_firmware(
     prepare_platformio()
     cmsis_dsp.locate()  # here rather than inside the build, so that its error is one line
     log = bundle / "firmware" / f"{board}.log"
-    _run_platformio(bundle, board, log, progress)
     elf = bundle / "firmware" / f"{board}.elf"
-    _copy(PROJECT / ".pio" / "build" / board / tools.image, elf)
+    with _alone():
+        _run_platformio(bundle, board, log, progress)
+        _copy(PROJECT / ".pio" / "build" / board / tools.image, elf)
     return measure_image(elf)
 
 
@@ -165,16 +177,38 @@ def measure_image(elf: Path) -> BuiltFirmware:
     return BuiltFirmware(elf, flash, ram, stack, sized)
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold the project's build folder: all bundles are built in the same place."""
+    with (PROJECT / ".pio" / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _run_platformio(bundle: Path, board: str, log: Path, progress: Callable[[str], None] | None) -> None:
     environment = os.environ | {
         "MYOPATCH_BUNDLE": str(bundle),
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
     }
-    command = [sys.executable, "-m", "platformio", "run", "--environment", board, "--project-dir", str(PROJECT)]
+    command = [
+        sys.executable,
+        "-m",
+        "platformio",
+        "run",
+        "--environment",
+        board,
+        "--project-dir",
+        str(PROJECT),
+    ]
     lines: list[str] = []
     with subprocess.Popen(
-        command, env=environment, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        env=environment,
+        text=True,
+        errors="replace",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     ) as process:
         for line in process.stdout or ():
             lines.append(line)
@@ -182,11 +216,13 @@ def _run_platformio(bundle: Path, board: str, log: Path, progress: Callable[[str
                 progress(line.rstrip())
     _write(log, "".join(lines))
     if process.returncode != 0:
-        raise BuildError(f"the firmware for {board} does not build: {_first_error(lines)}; the whole log is {log}")
+        raise BuildError(
+            f"the firmware for {board} does not build: {_first_error(lines)}; the whole log is {log}"
+        )
 
 
 def _first_error(lines: list[str]) -> str:
-    marks = (": fatal error:", ": error:", "undefined reference", "Error: ", "error:", "overflowed by")
+    marks = ("undefined reference", "overflowed by", ": fatal error:", ": error:", "Error: ")
     for mark in marks:
         for line in lines:
             if mark in line:

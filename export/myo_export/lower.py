@@ -53,8 +53,8 @@ def lower_graph(network: Graph) -> Network:
     Raises
     ------
     ExportError
-        If an operator is not supported, or its shapes, types or scales are not. The message is one line that names
-        the operator, its place, and what to do.
+        If an operator is not supported, or its shapes, types or scales are not. The message is one line
+        that names the operator, its place, and what to do.
     """
     steps = []
     for op in network.ops:

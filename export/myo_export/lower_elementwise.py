@@ -10,6 +10,8 @@ from myo_export.lower_weights import clamp_of
 from myo_export.lowered import Add, Broadcast, Mul, Operand, OpView, Softmax, Step, Table
 
 _ADD_HEADROOM_BITS = 20
+# From 512 equal words on, the division by their sum asks for a shift of more than 31 bits: the format's end.
+_SOFTMAX_MAX_ROW = 511
 
 
 def _operands(view: OpView) -> tuple[Tensor, Tensor, Operand, Operand, tuple[int, ...]]:
@@ -22,7 +24,9 @@ def _operands(view: OpView) -> tuple[Tensor, Tensor, Operand, Operand, tuple[int
         if index >= 0 and tensor.data is not None:
             constant = view.constant(position, "int8", "operand")
             if len(constant.scales) != 1:
-                view.fail(f"has a constant operand with {len(constant.scales)} scales, expected 1", "quantize again")
+                view.fail(
+                    f"has a constant operand with {len(constant.scales)} scales, expected 1", "quantize again"
+                )
             found.append((constant, Operand(index, tensor.data.reshape(-1))))
         else:
             found.append((view.activation(position), Operand(index, None)))
@@ -40,7 +44,8 @@ def _broadcast(view: OpView, a: Tensor, b: Tensor, target: Tensor) -> Broadcast:
         together = None
     if together != target.shape or len(target.shape) > 4:
         view.fail(
-            f"joins shapes {list(a.shape)} and {list(b.shape)} to {list(target.shape)}", "use shapes of at most 4 axes that fit"
+            f"joins shapes {list(a.shape)} and {list(b.shape)} to {list(target.shape)}",
+            "use shapes of at most 4 axes that fit",
         )
     size = (1,) * (4 - len(target.shape)) + target.shape
 
@@ -66,7 +71,10 @@ def lower_add(view: OpView) -> Step:
         q.quantize_factor(twice_largest / (float(1 << _ADD_HEADROOM_BITS) * target.quantization.scale)),
     ]
     if any(factor.shift > 0 for factor in factors):
-        view.fail("has an output scale far finer than its inputs'", "quantize the model again with representative data")
+        view.fail(
+            "has an output scale far finer than its inputs'",
+            "quantize the model again with representative data",
+        )
     layer = Add(
         _broadcast(view, a, b, target),
         operand_a,
@@ -112,7 +120,10 @@ def lower_table(view: OpView) -> Step:
         view.expect_shape(target.shape, source.shape, "output")
     table = _function_table(view, source.quantization, target.quantization)
     if table is None:
-        view.fail("has scales that its integer format has no room for", "quantize the model again with representative data")
+        view.fail(
+            "has scales that its integer format has no room for",
+            "quantize the model again with representative data",
+        )
     return Step(view.op, Table(table, target.size), (source.index,), target.index, 0)
 
 
@@ -127,7 +138,7 @@ def _function_table(view: OpView, source: q.Quantization, target: q.Quantization
     if name == "HARD_SWISH":
         return q.hard_swish_table(source, target)
     if name == "RELU6":
-        # The kernel clamps without a change of scale: with two scales its result would be wrong, not only different.
+        # The kernel clamps without a change of scale: two scales would give a wrong result.
         view.expect_same_quantization(source, target)
         return q.relu6_table(source)
     if name == "LEAKY_RELU":
@@ -135,8 +146,8 @@ def _function_table(view: OpView, source: q.Quantization, target: q.Quantization
         if not abs(alpha) <= 1e6:
             view.fail(f"has slope {alpha}", "the file is damaged, export again")
         factors = (
-            q.quantize_factor(float(np.float32(source.scale) / np.float32(target.scale))),
-            q.quantize_factor(float(np.float32(source.scale) * np.float32(alpha) / np.float32(target.scale))),
+            q.quantize_factor(source.scale / target.scale),
+            q.quantize_factor(source.scale * alpha / target.scale),
         )
         for factor in factors:
             view.expect_factor(replace(factor, multiplier=abs(factor.multiplier)))
@@ -148,7 +159,8 @@ def _function_table(view: OpView, source: q.Quantization, target: q.Quantization
 def _expect_output(view: OpView, target: q.Quantization, scale: float, zero_point: int) -> None:
     if target != q.Quantization(scale, zero_point):
         view.fail(
-            f"has output scale {target.scale:g} and zero point {target.zero_point}, expected {scale:g} and {zero_point}",
+            f"has output scale {target.scale:g} and zero point {target.zero_point},"
+            f" expected {scale:g} and {zero_point}",
             "quantize the model again with a current converter",
         )
 
@@ -160,10 +172,18 @@ def lower_softmax(view: OpView) -> Step:
     source, target = view.activation(0), view.output()
     view.expect_shape(target.shape, source.shape, "output")
     _expect_output(view, target.quantization, 1.0 / 256.0, -128)
-    if not source.shape or source.shape[-1] > 4095:
-        view.fail(f"has rows of shape {list(source.shape)}", "at most 4095 words in a row are possible; use fewer classes")
+    if not source.shape or source.shape[-1] > _SOFTMAX_MAX_ROW:
+        view.fail(
+            f"has shape {list(source.shape)}, at most {_SOFTMAX_MAX_ROW} words in a row are possible",
+            "use fewer classes",
+        )
     factors = q.softmax_factors(source.quantization, beta)
     if factors is None:
-        view.fail(f"has input scale {source.quantization.scale:g} and beta {beta:g}", "the scale is too fine; quantize again")
+        view.fail(
+            f"has input scale {source.quantization.scale:g} and beta {beta:g}",
+            "the scale is too fine; quantize again",
+        )
     row_size = source.shape[-1]
-    return Step(view.op, Softmax(source.size // row_size, row_size, factors), (source.index,), target.index, 0)
+    return Step(
+        view.op, Softmax(source.size // row_size, row_size, factors), (source.index,), target.index, 0
+    )

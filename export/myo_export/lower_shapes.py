@@ -1,4 +1,4 @@
-"""Lower what gathers or moves words: pools, mean, padding, concatenation, and reshapes, which move nothing."""
+"""Lower what gathers or moves words: pools, mean, padding, concatenation, and reshapes."""
 
 from itertools import groupby
 
@@ -16,10 +16,14 @@ def lower_pool(view: OpView) -> Step:
     input_shape, output_shape = view.plane(source, "input"), view.plane(target, "output")
     view.expect_shape(output_shape[2:], input_shape[2:], "output channels")
     view.expect_same_quantization(source.quantization, target.quantization)
-    window = window_of(view, options, (options.filter_height, options.filter_width), input_shape, output_shape)
+    window = window_of(
+        view, options, (options.filter_height, options.filter_width), input_shape, output_shape
+    )
     low, high = clamp_of(view, options.activation, target)
     kind = "average" if view.op.name == "AVERAGE_POOL_2D" else "max"
-    return Step(view.op, Pool(kind, input_shape, output_shape, window, low, high), (source.index,), target.index, 0)
+    return Step(
+        view.op, Pool(kind, input_shape, output_shape, window, low, high), (source.index,), target.index, 0
+    )
 
 
 def lower_mean(view: OpView) -> Step:
@@ -30,15 +34,22 @@ def lower_mean(view: OpView) -> Step:
     rank = len(source.shape)
     found = [] if axes.data is None else [int(a) for a in axes.data.reshape(-1)]
     if not 0 < rank <= 4 or not found or not all(-rank <= a < rank for a in found):
-        view.fail(f"reduces axes {found} of shape {list(source.shape)}", "use at most 4 axes and reduce existing ones")
+        view.fail(
+            f"reduces axes {found} of shape {list(source.shape)}",
+            "use at most 4 axes and reduce existing ones",
+        )
     reduced = {a % rank for a in found}
     kept = [n for axis, n in enumerate(source.shape) if axis not in reduced]
     if tuple(n for n in target.shape if n != 1) != tuple(n for n in kept if n != 1):
-        view.fail(f"reduces {list(source.shape)} over {sorted(reduced)} to {list(target.shape)}", "export again")
+        view.fail(
+            f"reduces {list(source.shape)} over {sorted(reduced)} to {list(target.shape)}", "export again"
+        )
     stretches = _stretches(source.shape, reduced)
     kept_0, reduced_0, kept_1, reduced_1 = stretches
     count = reduced_0 * reduced_1
-    factor = _factor_of_mean(view.expect_factor(quantize_factor(source.quantization.scale / target.quantization.scale)), count)
+    factor = _factor_of_mean(
+        view.expect_factor(quantize_factor(source.quantization.scale / target.quantization.scale)), count
+    )
     layer = Mean(
         kept_0,
         reduced_0,
@@ -65,7 +76,7 @@ def _stretches(shape: tuple[int, ...], reduced: set[int]) -> tuple[int, int, int
 
 
 def _factor_of_mean(factor: Factor, count: int) -> Factor:
-    """Fold 1 / count into a factor, losing as few bits as the format does: the quotient is cut, not rounded."""
+    """Fold 1 / count into a factor, as the format does: the quotient is cut, not rounded."""
     shift = min(count.bit_length() - 1, 32, 31 + factor.shift)
     return Factor((factor.multiplier << shift) // count, factor.shift - shift)
 
@@ -77,9 +88,15 @@ def lower_pad(view: OpView) -> Step:
     paddings = view.constant(1, "int32", "paddings")
     rank = len(source.shape)
     if paddings.data is None or paddings.shape != (rank, 2) or not 0 < rank <= 4:
-        view.fail(f"has paddings of shape {list(paddings.shape)} for {list(source.shape)}", "use at most 4 axes")
+        view.fail(
+            f"has paddings of shape {list(paddings.shape)} for {list(source.shape)}", "use at most 4 axes"
+        )
     pads = [(int(before), int(after)) for before, after in paddings.data]
-    if any(not 0 <= n <= 65535 for pair in pads for n in pair) or pads[0] != (0, 0) or max(source.shape) > 65535:
+    if (
+        any(not 0 <= n <= 65535 for pair in pads for n in pair)
+        or pads[0] != (0, 0)
+        or max(source.shape) > 65535
+    ):
         view.fail(f"pads {list(source.shape)} by {pads}", "pad by 0 to 65535, and not the batch")
     expected = tuple(b + n + a for (b, a), n in zip(pads, source.shape, strict=True))
     view.expect_shape(target.shape, expected, "output")
@@ -88,13 +105,18 @@ def lower_pad(view: OpView) -> Step:
     if len(view.op.inputs) == 3:
         constant = view.constant(2, "int8", "padding value")
         if constant.data is None or constant.size != 1 or constant.quantization != target.quantization:
-            view.fail("has a padding value that is not one word of its output's scale", "quantize the model again")
+            view.fail(
+                "has a padding value that is not one word of its output's scale", "quantize the model again"
+            )
         value = int(constant.data.reshape(-1)[0])
     sizes = [1] * (4 - rank) + list(source.shape[1:])
     befores = [0] * (4 - rank) + [b for b, _ in pads[1:]]
     afters = [0] * (4 - rank) + [a for _, a in pads[1:]]
     layer = Pad(
-        (sizes[0], sizes[1], sizes[2]), (befores[0], befores[1], befores[2]), (afters[0], afters[1], afters[2]), value
+        (sizes[0], sizes[1], sizes[2]),
+        (befores[0], befores[1], befores[2]),
+        (afters[0], afters[1], afters[2]),
+        value,
     )
     return Step(view.op, layer, (source.index,), target.index, 0)
 
@@ -108,10 +130,17 @@ def lower_concatenation(view: OpView) -> Step:
     rank = len(target.shape)
     axis = options.axis + rank if options.axis < 0 else options.axis
     if options.activation != "NONE" or not 0 < axis < rank or rank > 4:
-        view.fail(f"joins along axis {options.axis} of {list(target.shape)}", "join along another axis than the batch, of at most 4")
+        view.fail(
+            f"joins along axis {options.axis} of {list(target.shape)}",
+            "join along another axis than the batch, of at most 4",
+        )
     joined = 0
     for source in sources:
-        view.expect_shape(source.shape[:axis] + source.shape[axis + 1 :], target.shape[:axis] + target.shape[axis + 1 :], "an input")
+        view.expect_shape(
+            source.shape[:axis] + source.shape[axis + 1 :],
+            target.shape[:axis] + target.shape[axis + 1 :],
+            "an input",
+        )
         view.expect_same_quantization(source.quantization, target.quantization)
         joined += source.shape[axis]
     view.expect_shape(target.shape[axis : axis + 1], (joined,), "output along its axis")
@@ -127,6 +156,8 @@ def lower_alias(view: OpView) -> Step:
     view.expect_arity((1, 2))
     source, target = view.activation(0), view.output()
     if source.size != target.size:
-        view.fail(f"turns {list(source.shape)} into {list(target.shape)}", "the file is damaged, export again")
+        view.fail(
+            f"turns {list(source.shape)} into {list(target.shape)}", "the file is damaged, export again"
+        )
     view.expect_same_quantization(source.quantization, target.quantization)
     return Step(view.op, Alias(target.size), (source.index,), target.index, 0)

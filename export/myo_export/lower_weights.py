@@ -15,12 +15,15 @@ def lower_conv(view: OpView) -> Step:
     input_shape, output_shape = view.plane(source, "input"), view.plane(target, "output")
     weights = _weights(view, 0)
     if len(weights.shape) != 4 or max(weights.shape) > 65535:
-        view.fail(f"has weights of shape {list(weights.shape)}, expected 4 sizes of at most 65535", "export again")
+        view.fail(
+            f"has weights of shape {list(weights.shape)}, expected 4 sizes of at most 65535", "export again"
+        )
     n_outputs, height, width, weight_channels = weights.shape
     n_groups, rest = divmod(input_shape[2], weight_channels)
     if rest or n_groups == 0 or n_outputs % n_groups or n_outputs != output_shape[2]:
         view.fail(
-            f"has weights of shape {list(weights.shape)} for {input_shape[2]} input and {output_shape[2]} output channels",
+            f"has weights of shape {list(weights.shape)} for {input_shape[2]} input and"
+            f" {output_shape[2]} output channels",
             "the file is damaged, export again",
         )
     window = window_of(view, options, (height, width), input_shape, output_shape)
@@ -29,7 +32,13 @@ def lower_conv(view: OpView) -> Step:
     values = _values(weights)
     view.expect_sums_fit(bias, values.reshape(n_outputs, -1), offset)
     layer = Conv(
-        input_shape, output_shape, window, offset, values, bias, _requantize(view, source, weights, target, n_outputs)
+        input_shape,
+        output_shape,
+        window,
+        offset,
+        values,
+        bias,
+        _requantize(view, source, weights, target, n_outputs),
     )
     macs = target.size * height * width * weight_channels
     return Step(view.op, layer, (source.index,), target.index, macs)
@@ -74,29 +83,30 @@ def lower_fully_connected(view: OpView) -> Step:
     view.expect_arity((2, 3))
     options = view.options(FullyConnectedOptions)
     if options.weights_format != 0:
-        view.fail(f"has weights in format {options.weights_format}, expected 0 (plain)", "export without shuffled weights")
+        view.fail(
+            f"has weights in format {options.weights_format}, expected 0 (plain)",
+            "export without shuffled weights",
+        )
     source, target = view.activation(0), view.output()
     weights = _weights(view, 0)
     if len(weights.shape) != 2:
-        view.fail(f"has weights of shape {list(weights.shape)}, expected 2 sizes", "the file is damaged, export again")
+        view.fail(
+            f"has weights of shape {list(weights.shape)}, expected 2 sizes",
+            "the file is damaged, export again",
+        )
     n_outputs, n_inputs = weights.shape
     n_rows, rest = divmod(source.size, n_inputs)
     if rest or target.size != n_rows * n_outputs or target.shape[-1:] != (n_outputs,):
         view.fail(
-            f"has weights of shape {list(weights.shape)} between {list(source.shape)} and {list(target.shape)}",
+            f"has weights of shape {list(weights.shape)} between {list(source.shape)} and"
+            f" {list(target.shape)}",
             "the file is damaged, export again",
         )
     offset = -source.quantization.zero_point
     bias = _bias(view, n_outputs)
     values = _values(weights)
     view.expect_sums_fit(bias, values, offset)
-    # With one scale for all weights, the product of the input's and the weights' scale is formed in single precision.
-    if len(weights.scales) == 1:
-        product = np.float32(source.quantization.scale) * np.float32(weights.scales[0])
-        real = float(product) / target.quantization.scale
-        factors = (view.expect_factor(quantize_factor(real)),) * n_outputs
-    else:
-        factors = _channel_factors(view, source, weights, target, n_outputs)
+    factors = _channel_factors(view, source, weights, target, n_outputs)
     low, high = clamp_of(view, options.activation, target)
     layer = FullyConnected(
         n_rows, offset, values, bias, Requantize(factors, target.quantization.zero_point, low, high)
@@ -108,7 +118,9 @@ def clamp_of(view: OpView, activation: str, target: Tensor) -> tuple[int, int]:
     """Range that a fused activation leaves to the output."""
     clamp = activation_range(activation, target.quantization)
     if clamp is None:
-        view.fail(f"has the activation {activation} outside of its output's range", "quantize the model again")
+        view.fail(
+            f"has the activation {activation} outside of its output's range", "quantize the model again"
+        )
     return clamp
 
 
@@ -125,7 +137,9 @@ def window_of(
     if isinstance(options, ConvOptions):
         dilations = (options.dilation_height, options.dilation_width)
     if not all(0 < n <= 65535 for n in (*strides, *dilations, *size)):
-        view.fail(f"has strides {strides}, dilations {dilations} and window {size}", "each must be 1 to 65535")
+        view.fail(
+            f"has strides {strides}, dilations {dilations} and window {size}", "each must be 1 to 65535"
+        )
     pads = []
     for axis in range(2):
         reach = (size[axis] - 1) * dilations[axis] + 1
@@ -133,13 +147,15 @@ def window_of(
         expected = -(-n_input // stride) if options.padding == "SAME" else -(-(n_input - reach + 1) // stride)
         if n_output != expected:
             view.fail(
-                f"has output shape {list(output_shape)}, its window and padding {options.padding} ask for {expected} along"
-                f" axis {axis + 1}",
+                f"has output shape {list(output_shape)}, its window and padding {options.padding}"
+                f" ask for {expected} along axis {axis + 1}",
                 "the file is damaged, export again",
             )
         pads.append(max(0, (n_output - 1) * stride + reach - n_input) // 2)
     if max(pads) > 65535:
-        view.fail(f"has a padding of {max(pads)}", "at most 65535 is possible; use a smaller window or dilation")
+        view.fail(
+            f"has a padding of {max(pads)}", "at most 65535 is possible; use a smaller window or dilation"
+        )
     return Window(size[0], size[1], *strides, *dilations, pads[0], pads[1])
 
 
@@ -151,7 +167,8 @@ def _weights(view: OpView, channel_axis: int) -> Tensor:
         view.fail("has weights with a zero point other than 0", "quantize the weights symmetrically")
     if len(weights.scales) > 1 and weights.channel_axis != channel_axis:
         view.fail(
-            f"has scales along axis {weights.channel_axis} of its weights, expected {channel_axis}", "quantize the model again"
+            f"has scales along axis {weights.channel_axis} of its weights, expected {channel_axis}",
+            "quantize the model again",
         )
     return weights
 

@@ -1,18 +1,18 @@
 """The lowered network: what each kernel needs to know, as numbers, without any C.
 
-A layer here is what an emitter turns into a configuration and a call. Passes over the network, kernels for other
-cores and other packings of weights all start from these.
+A layer here is what an emitter turns into a configuration and a call. Passes over the network, kernels for
+other cores and other packings of weights all start from these.
 """
 
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 import numpy as np
+from myo_pipeline.errors import ExportError
 
 from myo_export.graph import Graph, Op, Options, Tensor
 from myo_export.quantized_math import INT32_MAX, Factor, Quantization, SoftmaxFactors
 from myo_export.tflite_reader import printable
-from myo_pipeline.errors import ExportError
 
 Shape3 = tuple[int, int, int]  # height, width, channels
 
@@ -56,7 +56,7 @@ class Conv:
 
 @dataclass(frozen=True, eq=False)
 class DepthwiseConv:
-    """DEPTHWISE_CONV_2D. ``weights`` int8 (height, width, output channel), ``bias`` int32 (output channel)."""
+    """DEPTHWISE_CONV_2D. ``weights`` int8 (height, width, output channel), ``bias`` int32 per channel."""
 
     input_shape: Shape3
     output_shape: Shape3
@@ -195,7 +195,20 @@ class Alias:
     size: int
 
 
-Layer = Conv | DepthwiseConv | FullyConnected | Pool | Mean | Add | Mul | Pad | Concatenation | Softmax | Table | Alias
+Layer = (
+    Conv
+    | DepthwiseConv
+    | FullyConnected
+    | Pool
+    | Mean
+    | Add
+    | Mul
+    | Pad
+    | Concatenation
+    | Softmax
+    | Table
+    | Alias
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +271,9 @@ class OpView:
             Always.
         """
         name = printable(self.graph.tensors[self.op.outputs[0]].name) if self.op.outputs else ""
-        raise ExportError(f"model: operator {self.op.index} ({self.op.name}, output '{name}') {found}; {remedy}")
+        raise ExportError(
+            f"model: operator {self.op.index} ({self.op.name}, output '{name}') {found}; {remedy}"
+        )
 
     def options(self, kind: type[_Kind]) -> _Kind:
         """Attributes of the operator, which must be of a kind."""
@@ -271,7 +286,8 @@ class OpView:
         least, most = n_inputs
         if not least <= len(self.op.inputs) <= most or len(self.op.outputs) != n_outputs:
             self.fail(
-                f"has {len(self.op.inputs)} inputs and {len(self.op.outputs)} outputs", "the file is damaged, export again"
+                f"has {len(self.op.inputs)} inputs and {len(self.op.outputs)} outputs",
+                "the file is damaged, export again",
             )
 
     def activation(self, position: int) -> Tensor:
@@ -289,9 +305,14 @@ class OpView:
         if tensor.dtype != "int8":
             self.fail(f"has {tensor.dtype} as {what}, expected int8", "quantize the whole model to int8")
         if len(tensor.scales) != 1:
-            self.fail(f"has {len(tensor.scales)} scales for {what}, expected 1", "quantize the whole model to int8")
+            self.fail(
+                f"has {len(tensor.scales)} scales for {what}, expected 1", "quantize the whole model to int8"
+            )
         if tensor.shape[:1] not in ((), (1,)):
-            self.fail(f"has shape {list(tensor.shape)} for {what}, expected batch 1", "export the model with batch 1")
+            self.fail(
+                f"has shape {list(tensor.shape)} for {what}, expected batch 1",
+                "export the model with batch 1",
+            )
         return tensor
 
     def constant(self, position: int, dtype: str, what: str) -> Tensor:
@@ -308,7 +329,8 @@ class OpView:
         """Shape of a (1, height, width, channels) activation, every size at most 65535."""
         if len(tensor.shape) != 4 or max(tensor.shape) > 65535:
             self.fail(
-                f"has shape {list(tensor.shape)} as {what}, expected [1, height, width, channels] of at most 65535 each",
+                f"has shape {list(tensor.shape)} as {what}, expected [1, height, width, channels] of at most"
+                " 65535 each",
                 "reshape it",
             )
         return tensor.shape[1], tensor.shape[2], tensor.shape[3]
@@ -316,7 +338,10 @@ class OpView:
     def expect_shape(self, found: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:
         """Check a shape that follows from others."""
         if found != expected:
-            self.fail(f"has shape {list(found)} as {what}, expected {list(expected)}", "the file is damaged, export again")
+            self.fail(
+                f"has shape {list(found)} as {what}, expected {list(expected)}",
+                "the file is damaged, export again",
+            )
 
     def expect_same_quantization(self, source: Quantization, target: Quantization) -> None:
         """Check that a layer which only moves words has one scale and zero point."""
@@ -330,12 +355,19 @@ class OpView:
     def expect_factor(self, factor: Factor) -> Factor:
         """Check that a factor has a place in the kernels' format."""
         if factor.shift > 30 or factor.multiplier < 0:
-            self.fail("has scales whose ratio is over 2^30", "quantize the model again with representative data")
+            self.fail(
+                "has scales whose ratio is over 2^30", "quantize the model again with representative data"
+            )
         return factor
 
     def expect_sums_fit(self, bias: np.ndarray, weights: np.ndarray, input_offset: int) -> None:
         """Check that no input can make a sum leave int32; ``weights`` is (output channel, rest)."""
         largest_input = max(abs(-128 + input_offset), abs(127 + input_offset))
-        magnitude = np.abs(weights.astype(np.int64)).sum(axis=1) * largest_input + np.abs(bias.astype(np.int64))
+        magnitude = np.abs(weights.astype(np.int64)).sum(axis=1) * largest_input + np.abs(
+            bias.astype(np.int64)
+        )
         if int(magnitude.max()) > INT32_MAX:
-            self.fail("has weights and biases whose sum may leave int32", "quantize the model again; the bias is damaged")
+            self.fail(
+                "has weights and biases whose sum may leave int32",
+                "quantize the model again; the bias is damaged",
+            )

@@ -1,7 +1,7 @@
 """Plan one arena for all activations of a network: tensors that never live at once share bytes.
 
-The network's input and output are the caller's buffers and take no arena. Reshapes move nothing: their tensors are
-one buffer under several names.
+The network's input and output are the caller's buffers and take no arena. Reshapes move nothing: their
+tensors are one buffer under several names.
 """
 
 from collections.abc import Sequence
@@ -87,7 +87,10 @@ def place(lifetimes: Sequence[Lifetime]) -> Placement:
     size = max((offset + _aligned(buffer.size) for buffer, offset in placed), default=0)
     # The sum of what lives changes only where a buffer begins to live.
     lower_bound = max(
-        (sum(_aligned(b.size) for b in lifetimes if b.first <= step <= b.last) for step in {b.first for b in lifetimes}),
+        (
+            sum(_aligned(b.size) for b in lifetimes if b.first <= step <= b.last)
+            for step in {b.first for b in lifetimes}
+        ),
         default=0,
     )
     return Placement(offsets, size, lower_bound)
@@ -134,8 +137,8 @@ def plan_memory(network: Network) -> MemoryPlan:
         Offsets, arena size and its lower bound.
     """
     tensors, ends = network.graph.tensors, (network.graph.input, network.graph.output)
-    # An alias is in its input's buffer. The caller's output must be a buffer of its own: the last step on the way from
-    # the caller's input to it copies, if all are aliases.
+    # An alias is in its input's buffer. The caller's output must be a buffer of its own: if all steps from
+    # the caller's input to it are aliases, the last one copies.
     buffer_of = {network.graph.input: network.graph.input}
     copies = []
     for place_in_order, step in enumerate(network.steps):
@@ -163,5 +166,11 @@ def plan_memory(network: Network) -> MemoryPlan:
         ]
     )
     return MemoryPlan(
-        buffer_of, placement.offsets, input_buffer, output_buffer, tuple(copies), placement.size, placement.lower_bound
+        buffer_of,
+        placement.offsets,
+        input_buffer,
+        output_buffer,
+        tuple(copies),
+        placement.size,
+        placement.lower_bound,
     )

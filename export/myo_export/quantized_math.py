@@ -1,8 +1,8 @@
-"""Exact integer arithmetic of int8 networks: what a layer's scales become, and tables of elementwise functions.
+"""Exact integer arithmetic of int8 networks: what a layer's scales become, and tables of functions.
 
-Everything here repeats, bit for bit, what TensorFlow Lite for Microcontrollers computes when it prepares a layer
-(double and single precision where it uses them) or evaluates one word (Python integers). The C side of the same
-arithmetic is ``firmware/core/nn/myo_fixed_point.h``.
+Everything here repeats, bit for bit, what TensorFlow Lite for Microcontrollers computes when it prepares a
+layer (double or single precision where it uses them) or evaluates one word (Python integers). The C side of
+the same arithmetic is ``firmware/core/nn/myo_fixed_point.h``.
 """
 
 import math
@@ -116,7 +116,7 @@ def _exp_last_quarter(a_q31: int) -> int:
 
 
 def _exp_negative(a: int, integer_bits: int) -> int:
-    """exp(a) for a <= 0 in Q(integer_bits).(31 - integer_bits), as Q31."""  # noqa: D401, D403
+    """exp(a) for a <= 0 in Q(integer_bits).(31 - integer_bits), as Q31."""
     if a == 0:
         return INT32_MAX
     fraction_bits = 31 - integer_bits
@@ -131,7 +131,7 @@ def _exp_negative(a: int, integer_bits: int) -> int:
 
 
 def _reciprocal_of_half_denominator(a_q31: int) -> int:
-    """2 / (1 + a) for a in [0, 1), Q31 to Q2.29, by three Newton steps."""  # noqa: D401
+    """2 / (1 + a) for a in [0, 1), Q31 to Q2.29, by three Newton steps."""
     d = (a_q31 + INT32_MAX + 1) // 2
     x = _NEWTON_CONSTANT_Q29 + mul_q31(d, _NEWTON_SLOPE_Q29)
     for _ in range(3):
@@ -140,7 +140,7 @@ def _reciprocal_of_half_denominator(a_q31: int) -> int:
 
 
 def logistic_q31(a_q27: int) -> int:
-    """1 / (1 + exp(-a)) of a number in Q4.27, as Q31."""  # noqa: D401
+    """1 / (1 + exp(-a)) of a number in Q4.27, as Q31."""
     if a_q27 == 0:
         return 1 << 30
     positive = shift_left_saturating(_reciprocal_of_half_denominator(_exp_negative(-abs(a_q27), 4)), 1)
@@ -148,10 +148,12 @@ def logistic_q31(a_q27: int) -> int:
 
 
 def tanh_q31(a_q27: int) -> int:
-    """tanh(a) of a number in Q4.27, as Q31: (1 - e) / (1 + e) with e = exp(-2 |a|)."""  # noqa: D403
+    """tanh(a) of a number in Q4.27, as Q31: (1 - e) / (1 + e) with e = exp(-2 |a|)."""
     if a_q27 == 0:
         return 0
-    x = _reciprocal_of_half_denominator(_exp_negative(-abs(a_q27), 5))  # Q4.27 read as Q5.26 is twice the number
+    x = _reciprocal_of_half_denominator(
+        _exp_negative(-abs(a_q27), 5)
+    )  # Q4.27 read as Q5.26 is twice the number
     magnitude = shift_left_saturating(x - _ONE_Q29, 2)
     return magnitude if a_q27 > 0 else -magnitude
 
@@ -164,8 +166,9 @@ class Quantization:
     zero_point: int
 
 
-def _float32(x: float) -> np.float32:
-    return np.float32(x)
+def _quantize_bound(real: float, scale: float) -> int:
+    """Bring a clamp's bound to steps; in single precision, unlike the factors of scaling."""
+    return round_half_away(float(np.float32(real) / np.float32(scale)))
 
 
 def activation_range(activation: str, output: Quantization) -> tuple[int, int] | None:
@@ -183,16 +186,12 @@ def activation_range(activation: str, output: Quantization) -> tuple[int, int] |
     tuple of int or None
         (low, high); None where 6 / scale leaves int32, or where no int8 value lies within the range.
     """
-    bounds = {"NONE": (None, None), "RELU": (0.0, None), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}
-    real_low, real_high = bounds[activation]
-    low, high = INT8_MIN, INT8_MAX
-    for real in (real_low, real_high):
-        if real is not None and not abs(float(_float32(real) / _float32(output.scale))) < INT32_MAX - 255:
-            return None
-    if real_low is not None:
-        low = max(low, output.zero_point + round_half_away(float(_float32(real_low) / _float32(output.scale))))
-    if real_high is not None:
-        high = min(high, output.zero_point + round_half_away(float(_float32(real_high) / _float32(output.scale))))
+    bounds = {"NONE": (), "RELU": (0.0,), "RELU6": (0.0, 6.0), "RELU_N1_TO_1": (-1.0, 1.0)}[activation]
+    if any(abs(real) / output.scale > INT32_MAX - 256 for real in bounds):
+        return None
+    ends = [output.zero_point + _quantize_bound(real, output.scale) for real in bounds]
+    low = max(INT8_MIN, *ends[:1]) if ends else INT8_MIN
+    high = min(INT8_MAX, *ends[1:]) if len(ends) > 1 else INT8_MAX
     return (low, high) if low <= high else None
 
 
@@ -216,16 +215,14 @@ def relu_table(source: Quantization, target: Quantization) -> np.ndarray:
 
 def relu6_table(source: Quantization) -> np.ndarray:
     """Table of min(max(x, 0), 6); no change of scale."""
-    six = source.zero_point + round_half_away(float(_float32(6.0) / _float32(source.scale)))
-    six = clamp_int8(six)
+    six = clamp_int8(source.zero_point + _quantize_bound(6.0, source.scale))
     return table_of(lambda q: max(source.zero_point, min(six, q)))
 
 
 def leaky_relu_table(source: Quantization, target: Quantization, alpha: float) -> np.ndarray:
-    """Table of x for x >= 0, alpha * x else; the factors are formed in single precision."""
-    s, t = _float32(source.scale), _float32(target.scale)
-    identity = quantize_factor(float(s / t))
-    slope = quantize_factor(float(s * _float32(alpha) / t))
+    """Table of x for x >= 0, alpha * x else."""
+    identity = quantize_factor(source.scale / target.scale)
+    slope = quantize_factor(source.scale * alpha / target.scale)
 
     def one(q: int) -> int:
         x = q - source.zero_point
@@ -252,12 +249,12 @@ def _sigmoid_table(source: Quantization, one: Callable[[int], int]) -> np.ndarra
 
 
 def logistic_table(source: Quantization) -> np.ndarray | None:
-    """Table of 1 / (1 + exp(-x)); the output has scale 1/256 and zero point -128. None: scale under 2**-28."""
+    """Table of 1 / (1 + exp(-x)); the output has scale 1/256 and zero point -128; None: no room for it."""
     return _sigmoid_table(source, lambda a: shift_right_rounded(logistic_q31(a), 23) - 128)
 
 
 def tanh_table(source: Quantization) -> np.ndarray | None:
-    """Table of tanh(x); the output has scale 1/128 and zero point 0. None: scale under 2**-28."""
+    """Table of tanh(x); the output has scale 1/128 and zero point 0; None: no room for the scale."""
     return _sigmoid_table(source, lambda a: shift_right_rounded(tanh_q31(a), 24))
 
 
@@ -277,9 +274,9 @@ def hard_swish_table(source: Quantization, target: Quantization) -> np.ndarray |
     numpy.ndarray or None
         int8[256]; None where the scales are so far apart that the format's 16 bits have no room for them.
     """
-    fine_scale = _float32(1.0 / 128.0) * _float32(source.scale)
-    to_output = quantize_factor(float(fine_scale / _float32(target.scale)))
-    to_reluish = quantize_factor(float(fine_scale / (_float32(3.0) / _float32(32768.0))))
+    fine_scale = source.scale / 128.0
+    to_output = quantize_factor(fine_scale / target.scale)
+    to_reluish = quantize_factor(fine_scale / (3.0 / 32768.0))
     if not -15 <= to_output.shift <= 0 or not -15 <= to_reluish.shift <= 30:
         return None
 

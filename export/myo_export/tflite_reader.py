@@ -1,7 +1,7 @@
-"""Read a ``.tflite`` file into a small graph, and refuse with one clear line what is not a whole int8 network.
+"""Read a ``.tflite`` file into a small graph, and refuse in one line what is not an int8 network.
 
-The file may be anything: truncated, bit-flipped, hostile. Every index, count and size is checked before it is used;
-the reader allocates nothing that is larger than the file.
+The file may be anything: truncated, bit-flipped, hostile. Every index, count and size is checked before it
+is used; the reader allocates nothing that is larger than the file.
 """
 
 import struct
@@ -10,15 +10,16 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
+from myo_pipeline.errors import ExportError
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from myo_export import graph
 from myo_export.graph import Graph, Op, Options, Tensor
-from myo_pipeline.errors import ExportError
 
 _IDENTIFIER: Final = b"TFL3"
 _SCHEMA_VERSION: Final = 3
-# Generous bounds of what can matter to a microcontroller; they keep a damaged count from costing time or memory.
+# Generous bounds of what can matter to a microcontroller; they keep a damaged count from costing time or
+# memory.
 _MAX_OPS: Final = 2048
 _MAX_TENSORS: Final = 8192
 _MAX_OP_TENSORS: Final = 64
@@ -36,7 +37,11 @@ _DTYPE_NAMES: Final = {value: name.lower() for value, name in _names(schema.Tens
 _PADDING_NAMES: Final = _names(schema.Padding)
 _ACTIVATION_NAMES: Final = _names(schema.ActivationFunctionType)
 _ACTIVATIONS: Final = ("NONE", "RELU", "RELU6", "RELU_N1_TO_1")
-_NUMPY_DTYPES: Final = {"int8": np.dtype("i1"), "int32": np.dtype("<i4"), "int64": np.dtype("<i8")}
+_NUMPY_DTYPES: Final[dict[str, "np.dtype[Any]"]] = {
+    "int8": np.dtype("i1"),
+    "int32": np.dtype("<i4"),
+    "int64": np.dtype("<i8"),
+}
 
 
 def printable(name: str, limit: int = 60) -> str:
@@ -50,8 +55,18 @@ def _damage_is_reported(what: str) -> Iterator[None]:
     """Turn whatever the FlatBuffers accessors raise on a damaged file into one line."""
     try:
         yield
-    except (struct.error, ValueError, IndexError, TypeError, OverflowError, AttributeError, MemoryError) as error:
-        raise ExportError(f"model: {what} cannot be read, the file is damaged or truncated; {_DAMAGED}") from error
+    except (
+        struct.error,
+        ValueError,
+        IndexError,
+        TypeError,
+        OverflowError,
+        AttributeError,
+        MemoryError,
+    ) as error:
+        raise ExportError(
+            f"model: {what} cannot be read, the file is damaged or truncated; {_DAMAGED}"
+        ) from error
 
 
 def read_graph(model: bytes) -> Graph:
@@ -65,31 +80,38 @@ def read_graph(model: bytes) -> Graph:
     Returns
     -------
     Graph
-        Tensors and operators in the file's order. Every operator's inputs are constants, the network's input, or
-        outputs of earlier operators.
+        Tensors and operators in the file's order. Every operator's inputs are constants, the network's
+        input, or outputs of earlier operators.
 
     Raises
     ------
     ExportError
-        If the content is not a whole ``.tflite`` file, or not one network with one int8 input and one int8 output of
-        batch 1 and fixed shapes. The message is one line.
+        If the content is not a whole ``.tflite`` file, or not one network with one int8 input and one int8
+        output of batch 1 and fixed shapes. The message is one line.
     """
     if len(model) < 8 or model[4:8] != _IDENTIFIER:
         found = "an empty file" if not model else f"{len(model)} bytes that start otherwise"
-        raise ExportError(f"model: expected a .tflite file (TFL3 in bytes 4 to 7), found {found}; give the quantized model")
+        raise ExportError(
+            f"model: expected a .tflite file (TFL3 in bytes 4 to 7), found {found}; give the quantized model"
+        )
     with _damage_is_reported("the header"):
         file = schema.Model.GetRootAs(model, 0)
         version, n_subgraphs = file.Version(), file.SubgraphsLength()
     if version != _SCHEMA_VERSION:
-        raise ExportError(f"model: schema version {version}, expected {_SCHEMA_VERSION}; convert with a current TensorFlow")
+        raise ExportError(
+            f"model: schema version {version}, expected {_SCHEMA_VERSION}; convert with a current TensorFlow"
+        )
     if n_subgraphs != 1:
-        raise ExportError(f"model: {n_subgraphs} subgraphs, expected 1; remove control flow (if, while) and export again")
+        raise ExportError(
+            f"model: {n_subgraphs} subgraphs, expected 1; remove control flow (if, while) and export again"
+        )
     with _damage_is_reported("the subgraph"):
         subgraph = file.Subgraphs(0)
         n_tensors, n_ops = int(subgraph.TensorsLength()), int(subgraph.OperatorsLength())
     if not 0 < n_ops <= _MAX_OPS or not 0 < n_tensors <= _MAX_TENSORS:
         raise ExportError(
-            f"model: {n_ops} operators and {n_tensors} tensors, expected 1 to {_MAX_OPS} and 1 to {_MAX_TENSORS}; {_DAMAGED}"
+            f"model: {n_ops} operators and {n_tensors} tensors, expected 1 to {_MAX_OPS} and 1 to"
+            f" {_MAX_TENSORS}; {_DAMAGED}"
         )
     ops = []
     for i in range(n_ops):
@@ -115,7 +137,9 @@ def read_graph(model: bytes) -> Graph:
 
 def _only(indices: tuple[int, ...], what: str) -> int:
     if len(indices) != 1 or indices[0] < 0:
-        raise ExportError(f"model: {len(indices)} {what}, expected 1; export a model with one input and one output")
+        raise ExportError(
+            f"model: {len(indices)} {what}, expected 1; export a model with one input and one output"
+        )
     return indices[0]
 
 
@@ -131,7 +155,11 @@ def _read_tensor(file: Any, table: Any, index: int) -> Tensor:  # noqa: ANN401
     name = (table.Name() or b"").decode("utf-8", "replace")
     where = f"model: tensor {index} '{printable(name)}'"
     shape = () if table.ShapeIsNone() else tuple(int(n) for n in table.ShapeAsNumpy()[: _MAX_RANK + 1])
-    signature = () if table.ShapeSignatureIsNone() else tuple(int(n) for n in table.ShapeSignatureAsNumpy()[: _MAX_RANK + 1])
+    signature = (
+        ()
+        if table.ShapeSignatureIsNone()
+        else tuple(int(n) for n in table.ShapeSignatureAsNumpy()[: _MAX_RANK + 1])
+    )
     if len(shape) > _MAX_RANK:
         raise ExportError(f"{where} has more than {_MAX_RANK} dimensions; reshape it to at most 4")
     if any(n <= 0 for n in shape) or any(n < 0 for n in signature[1:]):
@@ -144,7 +172,8 @@ def _read_tensor(file: Any, table: Any, index: int) -> Tensor:  # noqa: ANN401
         size *= n
         if size > _MAX_TENSOR_BYTES:
             raise ExportError(
-                f"{where} has shape {list(shape)}, more than {_MAX_TENSOR_BYTES >> 20} MB; make the network smaller"
+                f"{where} has shape {list(shape)}, over {_MAX_TENSOR_BYTES >> 20} MB; make the network"
+                " smaller"
             )
     scales, zero_points, axis = _read_quantization(table, where, shape)
     data = _read_data(file, table, where, shape, dtype, size)
@@ -167,9 +196,13 @@ def _read_quantization(
     if not (np.all(np.isfinite(scales)) and np.all(scales > 0)):
         raise ExportError(f"{where} has a scale that is not a positive number; quantize the model again")
     if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
-        raise ExportError(f"{where} has {len(scales)} scales, which fit none of its axes; quantize the model again")
+        raise ExportError(
+            f"{where} has {len(scales)} scales, which fit none of its axes; quantize the model again"
+        )
     if len(zero_points) not in (1, len(scales)) or not np.all((zero_points >= -128) & (zero_points <= 127)):
-        raise ExportError(f"{where} has zero points outside of -128 to 127 or of wrong number; quantize the model again")
+        raise ExportError(
+            f"{where} has zero points outside of -128 to 127 or of wrong number; quantize the model again"
+        )
     return tuple(float(s) for s in scales), tuple(int(z) for z in zero_points), axis
 
 
@@ -183,10 +216,14 @@ def _read_data(
 ) -> np.ndarray | None:
     index = int(table.Buffer())
     if not 0 <= index < file.BuffersLength():
-        raise ExportError(f"{where} names buffer {index}, which does not exist; the file is damaged: {_DAMAGED}")
+        raise ExportError(
+            f"{where} names buffer {index}, which does not exist; the file is damaged: {_DAMAGED}"
+        )
     buffer = file.Buffers(index)
     if buffer.Offset() > 1:
-        raise ExportError(f"{where} keeps its data outside of the FlatBuffer; export a model of less than 2 GB")
+        raise ExportError(
+            f"{where} keeps its data outside of the FlatBuffer; export a model of less than 2 GB"
+        )
     n_bytes = buffer.DataLength()
     if n_bytes == 0:
         return None
@@ -204,7 +241,9 @@ def _read_data(
 def _read_op(file: Any, table: Any, index: int, n_tensors: int) -> Op:  # noqa: ANN401
     code_index = int(table.OpcodeIndex())
     if not 0 <= code_index < file.OperatorCodesLength():
-        raise ExportError(f"model: operator {index} has a code that does not exist; the file is damaged: {_DAMAGED}")
+        raise ExportError(
+            f"model: operator {index} has a code that does not exist; the file is damaged: {_DAMAGED}"
+        )
     code = file.OperatorCodes(code_index)
     # Codes up to 126 stand in the old field (or in both), later ones in the new: the larger one counts.
     number = max(int(code.BuiltinCode()), int(code.DeprecatedBuiltinCode()))
@@ -214,7 +253,9 @@ def _read_op(file: Any, table: Any, index: int, n_tensors: int) -> Op:  # noqa: 
     inputs = _indices(table.InputsAsNumpy(), n_tensors, f"operator {index} ({name}): inputs")
     outputs = _indices(table.OutputsAsNumpy(), n_tensors, f"operator {index} ({name}): outputs")
     if any(v < 0 for v in outputs):
-        raise ExportError(f"model: operator {index} ({name}) lacks an output; the file is damaged: {_DAMAGED}")
+        raise ExportError(
+            f"model: operator {index} ({name}) lacks an output; the file is damaged: {_DAMAGED}"
+        )
     return Op(index, name, inputs, outputs, _read_options(table, index, name))
 
 
@@ -223,7 +264,9 @@ def _attributes(table: Any, index: int, name: str, kind: type) -> Any:  # noqa: 
     expected = getattr(schema.BuiltinOptions, kind.__name__)
     union = table.BuiltinOptions()
     if union is None or table.BuiltinOptionsType() != expected:
-        raise ExportError(f"model: operator {index} ({name}) lacks its attributes; the file is damaged: {_DAMAGED}")
+        raise ExportError(
+            f"model: operator {index} ({name}) lacks its attributes; the file is damaged: {_DAMAGED}"
+        )
     options = kind()
     options.Init(union.Bytes, union.Pos)
     return options
@@ -241,7 +284,9 @@ def _activation(value: int, index: int, name: str) -> str:
 
 def _padding(value: int, index: int, name: str) -> str:
     if value not in _PADDING_NAMES:
-        raise ExportError(f"model: operator {index} ({name}) has padding {value}; the file is damaged: {_DAMAGED}")
+        raise ExportError(
+            f"model: operator {index} ({name}) has padding {value}; the file is damaged: {_DAMAGED}"
+        )
     return _PADDING_NAMES[value]
 
 
@@ -300,9 +345,13 @@ def _check_ends(network: Graph) -> None:
                 f" inference_{end}_type = tf.int8"
             )
         if len(tensor.scales) != 1:
-            raise ExportError(f"{where} has {len(tensor.scales)} scales, expected 1; quantize the model again")
+            raise ExportError(
+                f"{where} has {len(tensor.scales)} scales, expected 1; quantize the model again"
+            )
         if not tensor.shape or tensor.shape[0] != 1:
-            raise ExportError(f"{where} has shape {list(tensor.shape)}, expected batch 1; export the model with batch 1")
+            raise ExportError(
+                f"{where} has shape {list(tensor.shape)}, expected batch 1; export the model with batch 1"
+            )
 
 
 def _check_order(network: Graph) -> None:
@@ -313,7 +362,9 @@ def _check_order(network: Graph) -> None:
     for op in network.ops:
         where = f"model: operator {op.index} ({op.name})"
         for i in op.inputs:
-            known = i < 0 or i in written or network.tensors[i].data is not None or network.tensors[i].is_variable
+            known = (
+                i < 0 or i in written or network.tensors[i].data is not None or network.tensors[i].is_variable
+            )
             if not known:
                 raise ExportError(
                     f"{where} reads tensor '{printable(network.tensors[i].name)}' before it is written;"

@@ -1,4 +1,5 @@
-/* The app: one loop over the link and the patch. Sample interrupts and serial interrupts fill rings behind its back. */
+/* The app: one loop over the link and the patch. Sample interrupts and serial interrupts
+   fill rings behind its back. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -10,8 +11,8 @@
 /* Frames that may be under way from the host, and 640 ms of a 200 Hz ADC. */
 #define RING_FRAMES 128u
 
-/* Serial line to link: what a host with all its credit may send while the patch waits, in messages of one frame (16
-   bytes around each) up to a limit, in full ones beyond. */
+/* Serial line to link: what a host with all its credit may send while the patch waits, in messages of one
+   frame (16 bytes around each) up to a limit, in full ones beyond. */
 #define CREDIT_BYTES (RING_FRAMES * (PATCH_N_CHANNELS * PATCH_SAMPLE_BYTES + 16u))
 #define RX_BYTES (CREDIT_BYTES <= 4096u ? 4096u : CREDIT_BYTES <= 16384u ? 16384u : 131072u)
 #define TX_BYTES 2048u

@@ -1,7 +1,7 @@
 /* What CMSIS-DSP asks of CMSIS-Core's header of this name, over GCC's and Clang's arm_acle.h.
 
-   CMSIS-DSP's Python package carries its sources without CMSIS-Core. On a core with the DSP extension its headers use
-   the intrinsics below; elsewhere it brings its own C for them. */
+   CMSIS-DSP's Python package carries its sources without CMSIS-Core. On a core with the DSP extension its
+   headers use the intrinsics below; elsewhere it brings its own C for them. */
 #ifndef CMSIS_COMPILER_H
 #define CMSIS_COMPILER_H
 
@@ -47,9 +47,9 @@
 #define __SXTB16 __sxtb16
 #define __SXTAB16 __sxtab16
 
-#define __PKHBT(low, high, shift)                                                                                      \
+#define __PKHBT(low, high, shift)                                                                            \
     ((uint32_t)((((uint32_t)(low)) & 0x0000ffffu) | (((uint32_t)(high) << (shift)) & 0xffff0000u)))
-#define __PKHTB(high, low, shift)                                                                                      \
+#define __PKHTB(high, low, shift)                                                                            \
     ((uint32_t)((((uint32_t)(high)) & 0xffff0000u) | ((uint32_t)((int32_t)(low) >> (shift)) & 0x0000ffffu)))
 
 /* The upper word of a Q63 multiply-accumulate: SMMLA, which GCC recognises. */

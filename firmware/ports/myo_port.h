@@ -1,7 +1,8 @@
-/* What a board must supply. One board is one folder beside this file; the app calls nothing of a board but this.
+/* What a board must supply. One board is one folder beside this file; the app calls nothing of a board but
+   this.
 
-   A port keeps its peripherals' state in its own file: there is one of each. Its interrupts only copy bytes and
-   samples into the rings that they were given, and count what did not fit. */
+   A port keeps its peripherals' state in its own file: there is one of each. Its interrupts only copy bytes
+   and samples into the rings that they were given, and count what did not fit. */
 #ifndef MYO_PORT_H
 #define MYO_PORT_H
 
@@ -15,7 +16,8 @@
 /* The board's name as the host knows it, at most 16 characters. */
 extern const char myo_port_name[];
 
-/* Brings up clock, tick counter and serial port. rx: the port produces; tx: the port consumes. Called once. */
+/* Brings up clock, tick counter and serial port. rx: the port produces; tx: the port
+   consumes. Called once. */
 void myo_port_init(myo_byte_ring_t *rx, myo_byte_ring_t *tx);
 
 /* Rate of the tick counter in hertz. */
@@ -24,25 +26,27 @@ uint32_t myo_port_tick_hz(void);
 /* Free-running counter, wraps at 2^32. ISR-safe: yes. */
 uint32_t myo_port_ticks(void);
 
-/* The same counter, standing still while interrupts are served: what the main loop's own work took. ISR-safe: no. */
+/* The same counter, standing still while interrupts are served: what the main loop's own
+   work took. ISR-safe: no. */
 uint32_t myo_port_work_ticks(void);
 
 /* The tx ring holds bytes: begin to send them, or go on. Returns at once. */
 void myo_port_send(void);
 
-/* Sleeps until an interrupt (or what stands for one) has been served; returns at once if one was since the last call
-   returned. Look at the rings after it, not before: nothing is missed then. */
+/* Sleeps until an interrupt (or what stands for one) has been served; returns at once if one was since the
+   last call returned. Look at the rings after it, not before: nothing is missed then. */
 void myo_port_idle(void);
 
-/* Samples of n_channels signed counts of adc_bits go into the ring at rate_mhz (millihertz) from an interrupt, until
-   myo_port_adc_stop. false: the board has no such source, or not at this rate. */
+/* Samples of n_channels signed counts of adc_bits go into the ring at rate_mhz (millihertz) from an
+   interrupt, until myo_port_adc_stop. false: the board has no such source, or not at this rate. */
 bool myo_port_adc_start(myo_ring_t *ring, uint32_t rate_mhz, uint8_t adc_bits);
 void myo_port_adc_stop(void);
 
 /* Resets the board as its reset line would. */
 _Noreturn void myo_port_reset(void);
 
-/* The app cannot run: its generated config contradicts its memory. Says so where the board can, and stays down. */
+/* The app cannot run: its generated config contradicts its memory. Says so where the board
+   can, and stays down. */
 _Noreturn void myo_port_halt(myo_status_t status);
 
 /* Stack size, and its deepest use since boot by painting, in bytes; 0 and 0 where the board cannot tell. */

@@ -1,8 +1,8 @@
 /* The samples of the virtual boards' ADC: noise that a host can repeat.
 
-   Marsaglia's xorshift32 (Journal of Statistical Software 8(14), 2003, doi:10.18637/jss.v008.i14), seeded with
-   MYO_VIRTUAL_ADC_SEED at every start. One step a count, in the order frame by frame, channel by channel; the count is
-   the step's upper adc_bits bits as a two's complement number. */
+   Marsaglia's xorshift32 (Journal of Statistical Software 8(14), 2003, doi:10.18637/jss.v008.i14), seeded
+   with MYO_VIRTUAL_ADC_SEED at every start. One step a count, in the order frame by frame, channel by
+   channel; the count is the step's upper adc_bits bits as a two's complement number. */
 #ifndef MYO_VIRTUAL_ADC_H
 #define MYO_VIRTUAL_ADC_H
 

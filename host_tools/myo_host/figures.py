@@ -77,10 +77,10 @@ def draw_response(bundle: Bundle, config: TwinConfig) -> str:
         axes.plot(frequencies, decibels(h_designed), color=_GREY, linewidth=4, alpha=0.5, label="designed, float64")
         axes.plot(frequencies, decibels(h_rounded), color=_BLUE, linewidth=1.2, label="on the device, Q31")
         axes.plot(frequencies, decibels(h_rounded - h_designed), color=_ORANGE, linewidth=1, label="difference")
-        axes.set_ylim(-220, 10)
+        axes.set_ylim(-240, 10)
         axes.set_xlabel("frequency, Hz")
         axes.set_ylabel("gain, dB")
-        axes.legend(frameon=False, loc="lower right", ncols=3)
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         return _render(figure)
 
 
@@ -119,7 +119,7 @@ def draw_memory(parts: dict[str, int], title: str) -> str:
     """Draw where bytes go, as one bar."""
     colours = ("#2f6fb0", "#d9822b", "#5a9e6f", "#b0587a", "#8a7fb8", "#999999")
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(7.4, 0.9))
+        figure = Figure(figsize=(8.6, 0.9))
         axes = figure.add_subplot()
         left = 0
         for (name, size), colour in zip(parts.items(), colours, strict=False):

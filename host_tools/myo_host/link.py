@@ -323,7 +323,9 @@ class _Collector:
         return np.stack(rows) if rows else np.zeros((0, 0), np.int8)
 
 
-def stream_segment(link: PatchLink, counts: NDArray[np.integer], trace_mask: int = 0) -> Capture:
+def stream_segment(
+    link: PatchLink, counts: NDArray[np.integer], trace_mask: int = 0, *, lockstep: bool = False
+) -> Capture:
     """Feed a segment to a board from reset, under its credit, and collect all that it sends.
 
     Parameters
@@ -334,6 +336,9 @@ def stream_segment(link: PatchLink, counts: NDArray[np.integer], trace_mask: int
         Integer counts, shape (n_samples, n_channels).
     trace_mask
         Sum of ``1 << Stage`` for the stages to be sent back; decisions always are.
+    lockstep
+        Wait for each window's decision before more samples are sent, so that no sample queues behind a running network and
+        the board's latency is what a patch has at its own sample rate.
 
     Raises
     ------
@@ -352,8 +357,10 @@ def stream_segment(link: PatchLink, counts: NDArray[np.integer], trace_mask: int
     sent = consumed = 0
     began = time.monotonic()
     link.send(m.START, source=m.Source.HOST, trace_mask=trace_mask)
+    window_end = hello.window_samples if lockstep else len(counts)
     while sent < len(counts):
-        n = min(chunk, len(counts) - sent)
+        n = min(chunk, len(counts) - sent, window_end - sent)
+        due = len(collector.decisions) + 1 if lockstep and sent + n == window_end else 0
         while sent + n - consumed > hello.credit_frames:
             for message, values, tail in _next_messages(link):
                 if message is m.CREDIT:
@@ -362,6 +369,13 @@ def stream_segment(link: PatchLink, counts: NDArray[np.integer], trace_mask: int
         data = counts[sent : sent + n].astype(dtype).tobytes()
         link.send(m.SAMPLES, data, first_sample=sent, n_frames=n)
         sent += n
+        while len(collector.decisions) < due:
+            for message, values, tail in _next_messages(link):
+                if message is m.CREDIT:
+                    consumed = values["consumed_frames"]
+                collector.take(message, values, tail)
+        if lockstep and sent == window_end:
+            window_end += hello.hop_samples
     link.send(m.STOP)
     status: dict[str, int] | None = None
     while status is None:

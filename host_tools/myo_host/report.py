@@ -89,6 +89,28 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
     return rows
 
 
+def summarize_training(training: dict[str, Any]) -> list[str]:
+    """Return the metrics of training.json that a user looks for first, a line each."""
+    lines = []
+    rows = [(f"float, {part.replace('_', ' ')}", m) for part, m in training["metrics"]["float"].items()]
+    int8 = training["metrics"]["int8"]
+    rows += [(f"int8, {int8['on']}", int8["int8"]), ("float on the same windows", int8["float"])]
+    for what, metrics in rows:
+        if metrics is None:
+            continue
+        figures = []
+        for kind, values in metrics.items():
+            for name in ("macro_accuracy", "mae", "rmse", "r2"):
+                value = values.get(name)
+                if value is None:
+                    continue
+                scale, unit = (100, " %") if name == "macro_accuracy" else (1, "")
+                interval = "" if value["low"] is None else f" ({scale * value['low']:.3g} to {scale * value['high']:.3g})"
+                figures.append(f"{kind} {name.replace('_', ' ')} {scale * value['mean']:.3g}{unit}{interval}")
+        lines.append(f"{what}: {', '.join(figures)}")
+    return lines
+
+
 def describe_verdict(result: Validation) -> str:
     """Return the verdict in one sentence."""
     words = sum(stage.words for stage in result.stages)
@@ -136,7 +158,7 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
     training = bundle.read_json("training.json")
     budget = bundle.read_json("budget.json")
     memory = read_memory(bundle, result.board)
-    stages = [stage for stage in result.as_dict()["stages"]]
+    stages = result.as_dict()["stages"]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("myo_host", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
@@ -148,6 +170,7 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
         stages=stages,
         summary=summarize(bundle, result),
         training=training,
+        training_lines=summarize_training(training),
         budget=budget,
         memory=memory,
         figures={

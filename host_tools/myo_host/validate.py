@@ -19,6 +19,7 @@ from myo_pipeline.vectors import GoldenSegment, load_vectors
 
 TRACE_ALL = sum(1 << s for s in (Stage.RAW, Stage.FILTERED, Stage.INPUT, Stage.LAYER, Stage.OUTPUT))
 TRACE_OUTPUT = 1 << Stage.OUTPUT
+LATENCY_WINDOWS = 20  # windows that run in lockstep to measure latency; their costs hardly differ
 
 
 @dataclass
@@ -287,9 +288,11 @@ def validate_board(
         if progress:
             progress(f"decisions of {segment.name}", done / work)
     received = link.decoder.bytes_seen - before
+    first = golden[0].counts[: config.window_samples + (LATENCY_WINDOWS - 1) * config.hop_samples]
+    paced = stream_segment(link, first, lockstep=True)
     law2 = comparison.check_law2()
     accuracy, agreement, confusion = _score(bundle, config, golden, devices)
-    ticks = _ticks(decisions)
+    ticks = _ticks(decisions, paced.decisions)
     cost, latency = _cost(bundle, board, hello, ticks)
     return Validation(
         board=hello.board,
@@ -362,11 +365,11 @@ def _score(
     return accuracy, agreement, confusion.tolist()
 
 
-def _ticks(decisions: list[dict[str, int]]) -> dict[str, float]:
-    """Return mean and maximum of each counter over the decisions, in ticks."""
+def _ticks(decisions: list[dict[str, int]], paced: list[dict[str, int]]) -> dict[str, float]:
+    """Return mean and maximum of each counter over the decisions, in ticks; latency from the windows in lockstep."""
     out: dict[str, float] = {}
     for key in ("front_end_ticks", "network_ticks", "decision_ticks", "latency_ticks"):
-        values = np.array([d[key] for d in decisions], np.float64)
+        values = np.array([d[key] for d in (paced if key == "latency_ticks" else decisions)], np.float64)
         out |= {f"{key}_mean": float(values.mean()), f"{key}_max": float(values.max())} if len(values) else {}
     return out
 

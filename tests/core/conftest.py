@@ -1,4 +1,4 @@
-"""The firmware's own C under pytest: programs that speak over their standard input and output, under sanitizers."""
+"""The firmware's own C under pytest: programs that speak over standard input and output, under sanitizers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
+from hypothesis import settings
 from myo_export import cmsis_dsp
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
@@ -19,6 +19,10 @@ BIQUAD = "Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c"
 
 sys.path.insert(0, str(Path(__file__).parent))
 from device_line import Harness  # noqa: E402
+
+# Sanitizers and other processes make times vary; the examples are the same in every run.
+settings.register_profile("core", deadline=None, derandomize=True)
+settings.load_profile("core")
 
 
 @pytest.fixture(scope="session")
@@ -32,9 +36,14 @@ def core_program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     includes = [f"-I{FIRMWARE / 'core'}", f"-I{FIRMWARE / 'ports'}"]
     theirs = folder / "biquad.o"
     subprocess.run(
-        [compiler, "-O1", "-w", "-fwrapv", *includes, f"-I{cmsis / 'Include'}", f"-I{cmsis / 'PrivateInclude'}",
-         "-c", str(cmsis / BIQUAD), "-o", str(theirs)], check=True)  # fmt: skip
-    ours = [str(path) for part in ("dsp", "stream", "link") for path in sorted((FIRMWARE / "core" / part).glob("*.c"))]
+        [compiler, "-O1", "-w", "-fwrapv", *includes, f"-I{cmsis / 'Include'}",
+         f"-I{cmsis / 'PrivateInclude'}", "-c", str(cmsis / BIQUAD), "-o", str(theirs)],
+        check=True)  # fmt: skip
+    ours = [
+        str(path)
+        for part in ("dsp", "stream", "link")
+        for path in sorted((FIRMWARE / "core" / part).glob("*.c"))
+    ]
     options = [*STRICT, *SANITIZERS, *includes, "-isystem", str(cmsis / "Include")]
 
     def compile_harness(name: str) -> Path:

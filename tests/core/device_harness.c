@@ -1,8 +1,9 @@
 /* Link and patch around a toy network, as the app wires them; the test is the serial line and the clock.
 
-   Operations: I config -> status; R bytes from the host -> bytes to the host, when all is served; A frames from the
-   ADC's interrupt, with no service in between -> nothing; S service -> bytes to the host; B bytes that the line takes
-   before it stalls (tx stays full then; 0xffffffff: never) -> nothing; Q -> resets, waits, adc running. */
+   Operations: I config -> status; R bytes from the host -> bytes to the host, when all is served; A frames
+   from the ADC's interrupt, with no service in between -> nothing; S service -> bytes to the host; B bytes
+   that the line takes before it stalls (tx stays full then; 0xffffffff: never) -> nothing; Q -> resets,
+   waits, adc running. */
 #include "harness.h"
 #include "link/myo_link.h"
 #include "stream/myo_patch.h"
@@ -38,7 +39,8 @@ static void toy_init(void *arena) {
 }
 
 /* Layer 0: the input's complement. Layer 1, the output: eighths of the sums over every n_outputs-th input. */
-static void toy_run(void *arena, const int8_t *input, int8_t *output, net_observer_t observer, void *context) {
+static void toy_run(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
+                    void *context) {
     int8_t *layer = arena;
     for (size_t i = 0; i < device.config.net_input_size; i++) {
         layer[i] = (int8_t)~input[i];
@@ -135,8 +137,9 @@ static myo_status_t init_patch(void) {
         .net_run = toy_run,
     };
     for (size_t c = 0; c < s->n_channels; c++) {
-        device.quantize[c] = (myo_quantize_config_t){
-            .multiplier = s->multiplier, .shift = (uint8_t)s->shift, .zero_point = (int8_t)(s->zero_point + (int)c % 2)};
+        device.quantize[c] = (myo_quantize_config_t){.multiplier = s->multiplier,
+                                                     .shift = (uint8_t)s->shift,
+                                                     .zero_point = (int8_t)(s->zero_point + (int)c % 2)};
     }
     const size_t state_words = s->n_channels * s->n_sections * MYO_SOS_STATE_WORDS;
     const size_t input = config->net_input_size;
@@ -161,8 +164,10 @@ static myo_status_t init_patch(void) {
         .sums = own(4u * s->n_outputs),
         .n_sums = s->n_outputs,
     };
-    const myo_patch_hooks_t hooks = {
-        .context = &device.link, .work_ticks = on_ticks, .tensor = myo_link_tensor, .decision = myo_link_decision};
+    const myo_patch_hooks_t hooks = {.context = &device.link,
+                                     .work_ticks = on_ticks,
+                                     .tensor = myo_link_tensor,
+                                     .decision = myo_link_decision};
     return myo_patch_init(&device.patch, config, &memory, &hooks);
 }
 

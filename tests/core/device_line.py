@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from cobs import cobs
-
 from myo_host import messages as m
 
 
@@ -34,7 +33,9 @@ class Harness:
             pass
         head = self.process.stdout.read(4)
         if len(head) < 4:
-            raise AssertionError(f"the harness died: {self.process.stderr.read().decode(errors='replace')[:2000]}")
+            raise AssertionError(
+                f"the harness died: {self.process.stderr.read().decode(errors='replace')[:2000]}"
+            )
         return self.process.stdout.read(struct.unpack("<I", head)[0])
 
     def close(self) -> None:
@@ -98,6 +99,7 @@ class Device:
         self.sequence = 0
         self.expected = 0
         self.sent_samples = 0
+        self.rest = b""  # of a frame that the line cut
 
     def raw(self, data: bytes) -> list[Said]:
         return self._parse(self.harness.ask("R", data))
@@ -131,8 +133,7 @@ class Device:
 
     def _parse(self, line: bytes) -> list[Said]:
         said = []
-        *frames, rest = line.split(b"\0")
-        assert rest == b""
+        *frames, self.rest = (self.rest + line).split(b"\0")
         for encoded in frames:
             body = cobs.decode(encoded)
             assert zlib.crc32(body[:-4]) == m.CRC.unpack(body[-4:])[0]

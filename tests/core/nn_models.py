@@ -1,4 +1,4 @@
-"""Small int8 `.tflite` files, built directly: every shape, stride, scale and zero point is the test's choice."""
+"""Small int8 `.tflite` files, built directly: every shape and scale is the test's choice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ class ModelBuilder:
         tensor = schema.TensorT()
         tensor.name = f"t{len(self.tensors)}".encode()
         tensor.shape = [int(n) for n in shape]
-        code = {"int8": schema.TensorType.INT8, "int32": schema.TensorType.INT32, "float32": schema.TensorType.FLOAT32}
+        code = {
+            "int8": schema.TensorType.INT8,
+            "int32": schema.TensorType.INT32,
+            "float32": schema.TensorType.FLOAT32,
+        }
         tensor.type = code[dtype or ("int8" if data is None else str(np.asarray(data).dtype))]
         if len(scales):
             quantization = schema.QuantizationParametersT()
@@ -49,7 +53,9 @@ class ModelBuilder:
         operator.opcodeIndex = self.codes.index(number)
         operator.inputs, operator.outputs = list(inputs), list(outputs)
         if options is not None:
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__.removesuffix("T"))
+            operator.builtinOptionsType = getattr(
+                schema.BuiltinOptions, type(options).__name__.removesuffix("T")
+            )
             operator.builtinOptions = options
         self.operators.append(operator)
 
@@ -142,8 +148,12 @@ class RandomNetwork:
             bias = self.rng.integers(-4000, 4000, n_outputs).astype(np.int32)
             inputs.append(self.b.tensor((n_outputs,), F32(self.scale) * scales, [0] * n_scales, bias))
         elif axis == 0 and self.rng.random() < 0.5:
-            inputs.append(-1)  # absent; the runtime's depthwise convolution cannot take it so, and ends the process
-        out_scale = float(F32(self.scale * scales.mean() * 60 * np.sqrt(depth) * 2.0 ** self.rng.uniform(-1, 2)))
+            inputs.append(
+                -1
+            )  # absent; the runtime's depthwise convolution cannot take it so, and ends the process
+        out_scale = float(
+            F32(self.scale * scales.mean() * 60 * np.sqrt(depth) * 2.0 ** self.rng.uniform(-1, 2))
+        )
         return inputs, out_scale
 
     def _conv(self):
@@ -192,7 +202,6 @@ class RandomNetwork:
         options = fill(
             schema.FullyConnectedOptionsT(), fusedActivationFunction=self._activation(), keepNumDims=keep
         )
-        # TFLM wants |bias scale - product of scales| small only where weights have one scale: given so by _weights.
         self.b.op("FULLY_CONNECTED", inputs, [self._next((*self.shape[:-1], n_outputs), scale)], options)
 
     def _pool(self, name):
@@ -209,7 +218,9 @@ class RandomNetwork:
             fusedActivationFunction=self._activation(),
         )
         source = self.at
-        self.b.op(name, [source], [self._next((1, *out, self.shape[3]), self.scale, self.zero_point)], options)
+        self.b.op(
+            name, [source], [self._next((1, *out, self.shape[3]), self.scale, self.zero_point)], options
+        )
 
     def _average_pool(self):
         self._pool("AVERAGE_POOL_2D")
@@ -228,7 +239,9 @@ class RandomNetwork:
         at = self.b.tensor((len(axes),), data=np.array(signed, np.int32))
         source, scale = self.at, self.scale
         same = self.rng.random() < 0.3
-        out = self._next(kept, scale if same else scale * self.rng.uniform(0.3, 1.2), self.zero_point if same else None)
+        out = self._next(
+            kept, scale if same else scale * self.rng.uniform(0.3, 1.2), self.zero_point if same else None
+        )
         self.b.op("MEAN", [source, at], [out], fill(schema.ReducerOptionsT(), keepDims=keep))
 
     def _binary(self, name, options):
@@ -244,7 +257,9 @@ class RandomNetwork:
         pair = [self.at, other] if self.rng.random() < 0.5 else [other, self.at]
         scale = max(self.scale, other_scale) * 1.5 if name == "ADD" else self.scale * other_scale * 90
         options.fusedActivationFunction = self._activation()
-        self.b.op(name, pair, [self._next(self.shape, float(F32(scale * 2.0 ** self.rng.uniform(-1, 1))))], options)
+        self.b.op(
+            name, pair, [self._next(self.shape, float(F32(scale * 2.0 ** self.rng.uniform(-1, 1))))], options
+        )
 
     def _add(self):
         self._binary("ADD", schema.AddOptionsT())
@@ -284,8 +299,10 @@ class RandomNetwork:
             return
         axis = self._int(1, rank - 1)
         others = [
-            p for p in self.past
-            if len(p[1]) == rank and p[1][:axis] + p[1][axis + 1 :] == self.shape[:axis] + self.shape[axis + 1 :]
+            p
+            for p in self.past
+            if len(p[1]) == rank
+            and p[1][:axis] + p[1][axis + 1 :] == self.shape[:axis] + self.shape[axis + 1 :]
             and p[2:] == (self.scale, self.zero_point)
         ]
         parts = [(self.at, self.shape), *((p[0], p[1]) for p in others[:2])]
@@ -294,7 +311,9 @@ class RandomNetwork:
         shape = list(self.shape)
         shape[axis] = sum(s[axis] for _, s in parts)
         options = fill(schema.ConcatenationOptionsT(), axis=axis - rank if self.rng.random() < 0.3 else axis)
-        self.b.op("CONCATENATION", [i for i, _ in parts], [self._next(shape, self.scale, self.zero_point)], options)
+        self.b.op(
+            "CONCATENATION", [i for i, _ in parts], [self._next(shape, self.scale, self.zero_point)], options
+        )
 
     def _unary(self, name, options=None, scale=None, zero_point=None):
         source = self.at

@@ -7,10 +7,9 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-from tflite_micro.python.tflite_micro import runtime
-
 from myo_export.emit_net import NetworkSource
 from myo_export.tflite_reader import read_graph
+from tflite_micro.python.tflite_micro import runtime
 
 NN_DIR = Path(__file__).parents[2] / "firmware" / "core" / "nn"
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
@@ -39,7 +38,8 @@ int main(void) {
         fwrite(output, 1, NET_OUTPUT_SIZE, stdout);
         memset(arena, 0x5A, NET_ARENA_SIZE);
         net_run(arena, input, again);
-        if (expected_layer != NET_N_LAYERS || memcmp(copy, input, NET_INPUT_SIZE) || memcmp(again, output, NET_OUTPUT_SIZE)) {
+        if (expected_layer != NET_N_LAYERS || memcmp(copy, input, NET_INPUT_SIZE) ||
+            memcmp(again, output, NET_OUTPUT_SIZE)) {
             return 3;
         }
     }
@@ -71,13 +71,22 @@ def run_c(text: NetworkSource, inputs: np.ndarray, library: Path, folder: Path) 
     (folder / "net.c").write_text(text.source)
     (folder / "harness.c").write_text(HARNESS)
     program = folder / "net"
-    command = [host_compiler() or "cc", *WARNINGS, *SANITIZERS, f"-I{NN_DIR}", f"-I{folder}", str(folder / "net.c")]
+    command = [
+        host_compiler() or "cc",
+        *WARNINGS,
+        *SANITIZERS,
+        f"-I{NN_DIR}",
+        f"-I{folder}",
+        str(folder / "net.c"),
+    ]
     subprocess.run([*command, str(folder / "harness.c"), str(library), "-o", str(program)], check=True)
     run = subprocess.run([str(program)], input=inputs.tobytes(), capture_output=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr.decode()[:2000]
     assert run.stderr == b""
     graph = text.network.graph
-    sizes = [graph.tensors[step.output].size for step in text.network.steps] + [graph.tensors[graph.output].size]
+    sizes = [graph.tensors[step.output].size for step in text.network.steps] + [
+        graph.tensors[graph.output].size
+    ]
     words = np.frombuffer(run.stdout, np.int8).reshape(len(inputs), sum(sizes))
     return [np.split(row, np.cumsum(sizes)[:-1]) for row in words]
 
@@ -92,7 +101,10 @@ def run_tflm(model: bytes, inputs: np.ndarray) -> list[list[np.ndarray]]:
     for words in inputs:
         interpreter.set_input(words.reshape(graph.tensors[graph.input].shape), 0)
         interpreter.invoke()
-        layers = [np.array(interpreter.GetTensor(op.outputs[0], 0)["tensor_data"], np.int8).reshape(-1) for op in graph.ops]
+        layers = [
+            np.array(interpreter.GetTensor(op.outputs[0], 0)["tensor_data"], np.int8).reshape(-1)
+            for op in graph.ops
+        ]
         results.append([*layers, np.array(interpreter.get_output(0), np.int8).reshape(-1)])
     return results
 

@@ -54,8 +54,9 @@ static void decode(const uint8_t *data, uint32_t n, buffer_t *out) {
 static void encode_frame(const uint8_t *data, uint32_t n, buffer_t *out) {
     uint8_t frame[MYO_FRAME_MAX_ENCODED];
     const size_t head = word(data, 2);
-    buffer_add(out, frame, myo_frame_encode((uint8_t)word(data, 0), (uint16_t)word(data, 1), data + 12, head,
-                                            data + 12 + head, n - 12 - head, frame, sizeof frame));
+    buffer_add(out, frame,
+               myo_frame_encode((uint8_t)word(data, 0), (uint16_t)word(data, 1), data + 12, head,
+                                data + 12 + head, n - 12 - head, frame, sizeof frame));
 }
 
 /* line -> bad frames, then per frame: result, header, length, payload */
@@ -77,7 +78,8 @@ static void decode_frames(const uint8_t *data, uint32_t n, buffer_t *out) {
     free(decoder);
 }
 
-/* sections, input shift, post shift, blocks, block sizes, coefficients, counts -> Q31 (status alone where init fails) */
+/* sections, input shift, post shift, blocks, block sizes, coefficients, counts -> Q31
+   (status alone where init fails) */
 static void filter(const uint8_t *data, uint32_t n, buffer_t *out) {
     const uint32_t n_sections = word(data, 0);
     const uint32_t n_blocks = word(data, 3);
@@ -110,16 +112,17 @@ static void filter(const uint8_t *data, uint32_t n, buffer_t *out) {
 
 /* multiplier, shift, zero point, x_q31... -> int8... */
 static void quantize(const uint8_t *data, uint32_t n, buffer_t *out) {
-    const myo_quantize_config_t config = {
-        .multiplier = (int32_t)word(data, 0), .shift = (uint8_t)word(data, 1), .zero_point = (int8_t)word(data, 2)};
+    const myo_quantize_config_t config = {.multiplier = (int32_t)word(data, 0),
+                                          .shift = (uint8_t)word(data, 1),
+                                          .zero_point = (int8_t)word(data, 2)};
     for (size_t i = 3; i < n / 4; i++) {
         const int8_t y = myo_quantize_run(&config, (int32_t)word(data, i));
         buffer_add(out, &y, 1);
     }
 }
 
-/* kind, vote, reject, outputs, start index (values of int8 outputs follow) -> per window: decided, raw, confidence,
-   votes (int16), sums (int32, values only) */
+/* kind, vote, reject, outputs, start index (values of int8 outputs follow) -> per window: decided, raw,
+   confidence, votes (int16), sums (int32, values only) */
 static void decide(const uint8_t *data, uint32_t n, buffer_t *out) {
     const uint16_t n_outputs = (uint16_t)word(data, 3);
     const myo_decision_config_t config = {.output_kind = (uint8_t)word(data, 0),
@@ -134,7 +137,8 @@ static void decide(const uint8_t *data, uint32_t n, buffer_t *out) {
     buffer_add_u32(out, status);
     for (size_t at = 16; status == MYO_OK && at + n_outputs <= n; at += n_outputs) {
         const myo_decision_t decision = myo_decision_run(&state, (const int8_t *)data + at);
-        const int16_t values[4] = {decision.decided, decision.raw, decision.confidence, (int16_t)decision.n_votes};
+        const int16_t values[4] = {decision.decided, decision.raw, decision.confidence,
+                                   (int16_t)decision.n_votes};
         buffer_add(out, values, sizeof values);
         if (decision.sums != NULL) {
             buffer_add(out, decision.sums, 4u * n_outputs);
@@ -144,8 +148,8 @@ static void decide(const uint8_t *data, uint32_t n, buffer_t *out) {
     free(history);
 }
 
-/* capacity, channels, steps: positive pushes that many frames, negative takes that many -> used, contiguous, lost and
-   the frames taken (their tick and counts, which are tick * 16 + channel) */
+/* capacity, channels, steps: positive pushes that many frames, negative takes that many -> used, contiguous,
+   lost and the frames taken (their tick and counts, which are tick * 16 + channel) */
 static void ring(const uint8_t *data, uint32_t n, buffer_t *out) {
     const uint32_t capacity = word(data, 0);
     const uint16_t n_channels = (uint16_t)word(data, 1);
@@ -182,8 +186,8 @@ static void ring(const uint8_t *data, uint32_t n, buffer_t *out) {
     free(counts);
 }
 
-/* capacity, steps (count > 0: put bytes one by one; 0x40000000 + count: write at once; negative: take) -> taken bytes,
-   lost */
+/* capacity, steps (count > 0: put bytes one by one; 0x40000000 + count: write at once; negative: take) ->
+   taken bytes, lost */
 static void byte_ring(const uint8_t *data, uint32_t n, buffer_t *out) {
     const uint32_t capacity = word(data, 0);
     uint8_t *bytes = malloc(capacity + 1u);

@@ -10,13 +10,14 @@ from cobs import cobs
 from device_line import Harness, line_frame
 from hypothesis import example, given
 from hypothesis import strategies as st
-
 from myo_host import messages as m
 
 # Runs around 254 bytes, where COBS opens a block without a zero, and zeros everywhere.
 PAYLOADS = st.one_of(
     st.binary(max_size=600),
-    st.lists(st.sampled_from([b"\0", b"a", b"b" * 253, b"c" * 254, b"d" * 255, b"\xff"]), max_size=4).map(b"".join),
+    st.lists(st.sampled_from([b"\0", b"a", b"b" * 253, b"c" * 254, b"d" * 255, b"\xff"]), max_size=4).map(
+        b"".join
+    ),
 )
 
 
@@ -80,14 +81,18 @@ def decode_frames(parts: Harness, line: bytes) -> tuple[int, list[tuple[int, int
 
 
 @given(st.integers(0, 255), st.integers(0, 65535), st.binary(max_size=600), st.integers(0, 600))
-def test_frame_encodes_as_described(parts: Harness, kind: int, sequence: int, payload: bytes, cut: int) -> None:
+def test_frame_encodes_as_described(
+    parts: Harness, kind: int, sequence: int, payload: bytes, cut: int
+) -> None:
     request = struct.pack("<III", kind, sequence, min(cut, len(payload))) + payload
     expected = line_frame(kind, sequence, payload) if len(payload) <= m.MAX_PAYLOAD else b""
     assert parts.ask("E", request) == expected
 
 
 @given(st.binary(max_size=700), st.lists(st.binary(max_size=m.MAX_PAYLOAD), min_size=1, max_size=3))
-def test_frame_decoder_is_in_step_after_the_next_zero(parts: Harness, noise: bytes, payloads: list[bytes]) -> None:
+def test_frame_decoder_is_in_step_after_the_next_zero(
+    parts: Harness, noise: bytes, payloads: list[bytes]
+) -> None:
     frames = b"".join(line_frame(7, number, payload) for number, payload in enumerate(payloads))
     n_bad, got = decode_frames(parts, noise + b"\0" + frames)
     assert got[-len(payloads) :] == [(1, 7, number, payload) for number, payload in enumerate(payloads)]

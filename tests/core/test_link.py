@@ -1,4 +1,4 @@
-"""The board's end of the link: hello, credits, faults, waiting and dropping, and whatever a line may bring."""
+"""The board's end of the link: hello, credits, faults, waiting, dropping, and whatever a line may bring."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 from device_line import Device, Harness, Said, Settings, line_frame
 from hypothesis import given
 from hypothesis import strategies as st
-
 from myo_host import messages as m
 
 ROW = np.array([[1, -2, 3]])
@@ -29,7 +28,12 @@ def test_hello_says_who_and_what(device: Harness) -> None:
     assert hello["bundle_hash"] == bytes([1, 2, 3]) + bytes(29)
     assert hello["schema_hash"] == m.SCHEMA_HASH
     assert (hello["protocol"], hello["reason"], hello["credit_frames"]) == (1, m.HelloReason.REQUESTED, 64)
-    assert (hello["n_channels"], hello["window_samples"], hello["hop_samples"], hello["n_outputs"]) == (3, 12, 5, 4)
+    assert (hello["n_channels"], hello["window_samples"], hello["hop_samples"], hello["n_outputs"]) == (
+        3,
+        12,
+        5,
+        4,
+    )
     assert (hello["rate_mhz"], hello["tick_hz"], hello["max_payload"]) == (1000000, 1000, m.MAX_PAYLOAD)
 
 
@@ -38,7 +42,9 @@ def test_hello_starts_the_sequence_numbers_again(device: Harness) -> None:
     patch.send(m.HELLO_REQUEST, protocol=1)
     patch.send(m.STATUS_REQUEST)
     patch.sequence = 0
-    said = patch.send(m.HELLO_REQUEST, protocol=1) + patch.send(m.STATUS_REQUEST)  # Device checks the answers' numbers
+    said = patch.send(m.HELLO_REQUEST, protocol=1) + patch.send(
+        m.STATUS_REQUEST
+    )  # Device checks the answers' numbers
     assert [x.name for x in said] == ["HELLO", "STATUS"]
     assert faults(said) == []
 
@@ -61,8 +67,8 @@ def test_another_version_is_refused(device: Harness) -> None:
 @pytest.mark.parametrize(
     ("kind", "payload"),
     [(m.START.type, b""), (m.START.type, bytes(6)), (m.SAMPLES.type, bytes(5)), (m.SAMPLES.type, bytes(7)),
-     (m.STOP.type, b"x"), (m.STATUS_REQUEST.type, b"x"), (m.RESET.type, b"\2"), (m.HELLO_REQUEST.type, b""), (0x81, b""),
-     (0x77, b"")],
+     (m.STOP.type, b"x"), (m.STATUS_REQUEST.type, b"x"), (m.RESET.type, b"\2"), (m.HELLO_REQUEST.type, b""),
+     (0x81, b""), (0x77, b"")],
 )  # fmt: skip
 def test_a_malformed_message_is_a_fault(device: Harness, kind: int, payload: bytes) -> None:
     patch = Device(device, Settings())
@@ -128,6 +134,7 @@ def test_a_stalled_line_stops_the_patch_and_loses_nothing(device: Harness) -> No
     patch.stall(0xFFFFFFFF)
     stalled += patch.service()
     assert [(x.name, x.tail) for x in stalled] == [(x.name, x.tail) for x in free]
+    assert patch.rest == b""
 
 
 def test_the_adc_never_waits_and_drops_tensors_first(device: Harness) -> None:
@@ -177,15 +184,21 @@ def test_reset_resets(device: Harness) -> None:
     assert patch.counters()["adc"] == 0
 
 
+def samples_frame(first: int, n: int) -> bytes:
+    return line_frame(m.SAMPLES.type, 0, m.SAMPLES.pack(bytes(6 * n), first_sample=first, n_frames=n))
+
+
+def start_frame(source: int, mask: int) -> bytes:
+    return line_frame(m.START.type, 0, m.START.pack(source=source, trace_mask=mask))
+
+
 KINDS = st.sampled_from([message.type for message in m.MESSAGES] + [0, 0x55])
 CHUNKS = st.one_of(
     st.binary(max_size=60),
     st.builds(line_frame, KINDS, st.integers(0, 3), st.binary(max_size=40), st.sampled_from([1, 1, 1, 2])),
-    st.builds(lambda first, n: line_frame(m.SAMPLES.type, 0, m.SAMPLES.pack(bytes(6 * n), first_sample=first, n_frames=n)),
-              st.integers(0, 9), st.integers(0, 40)),
-    st.builds(lambda source, mask: line_frame(m.START.type, 0, m.START.pack(source=source, trace_mask=mask)),
-              st.integers(0, 2), st.integers(0, 63)),
-)  # fmt: skip
+    st.builds(samples_frame, st.integers(0, 9), st.integers(0, 40)),
+    st.builds(start_frame, st.integers(0, 2), st.integers(0, 63)),
+)
 
 
 @given(st.lists(CHUNKS, max_size=12))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -9,14 +10,19 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from myo_export.emit_net import render_network
+from myo_export.lowered import FullyConnected, Pool, Table
+from myo_export.quantized_math import clamp_int8, table_of
+from myo_export.quantized_math import scale as scale_int32
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 sys.path.insert(0, str(Path(__file__).parent))
-from nn_models import RandomNetwork  # noqa: E402
-from nn_run import build_kernels, compare, host_compiler, run_c, run_tflm, varied_inputs  # noqa: E402
+from nn_models import ModelBuilder, RandomNetwork, fill
+from nn_run import build_kernels, compare, host_compiler, run_c, run_tflm, varied_inputs
 
-pytestmark = pytest.mark.skipif(host_compiler() is None, reason="needs a host C compiler (apt-get install gcc)")
+pytestmark = pytest.mark.skipif(
+    host_compiler() is None, reason="needs a host C compiler (apt-get install gcc)"
+)
 
 WEIGHTED = ["conv", "depthwise", "dense"]
 MOVING = ["average_pool", "max_pool", "mean", "pad", "reshape", "flatten", "concatenation"]
@@ -42,13 +48,13 @@ def check(model: bytes, seed: int, kernels: Path, folder: Path, inputs: np.ndarr
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_layer_alone(kind, kernels, tmp_path):
-    """Kinds that make layers of their own kind again show it twice: at the network's input and at its output."""
+    """Twice in a row, so that it reads and writes both the caller's buffers and the arena."""
     for seed in range(2):
         check(RandomNetwork(seed, [kind, kind], (3 + seed, 7, 6)).pack(), seed, kernels, tmp_path / str(seed))
 
 
 @settings(
-    max_examples=50,
+    max_examples=35,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -69,15 +75,90 @@ def test_tables_for_every_word(kind, seed, kernels, tmp_path):
     check(RandomNetwork(seed, [kind], (1, 256, 1)).pack(), seed, kernels, tmp_path, every_word)
 
 
+def tie_models(op: str, n: int) -> list[bytes]:
+    """One-operator models whose scales put some product next to a half, where precision shows."""
+    rng = np.random.default_rng(7)
+    models = []
+    for _ in range(n):
+        scale = float(np.float32(0.05 * 2.0 ** rng.uniform(-2, 2)))
+        x, half, alpha = (
+            int(rng.integers(20, 120)),
+            int(rng.integers(3, 100)) + 0.5,
+            float(np.float32(rng.uniform(0.05, 0.9))),
+        )
+        b = ModelBuilder()
+        a = b.activation((1, 256, 1), scale, 0)
+        inputs, options, target = [a], None, x * scale / half
+        if op == "LEAKY_RELU":
+            options = fill(schema.LeakyReluOptionsT(), alpha=alpha)
+            target *= alpha if rng.random() < 0.5 else 1.0
+        elif op == "HARD_SWISH":
+            target = scale / ((int(rng.integers(16384, 32767)) + 0.5) / 32768)
+        elif op == "FULLY_CONNECTED":
+            weight, weight_scale = (
+                int(rng.integers(1, 128)),
+                float(np.float32(0.05 * 2.0 ** rng.uniform(-2, 2))),
+            )
+            inputs.append(b.tensor((1, 1), [weight_scale], [0], np.array([[weight]], np.int8)))
+            options = fill(schema.FullyConnectedOptionsT(), keepNumDims=True)
+            target *= weight * weight_scale
+        out = b.activation((1, 256, 1), float(np.float32(target)), 0)
+        b.op(op, inputs, [out], options)
+        models.append(b.pack(a, out))
+    return models
+
+
+@pytest.mark.parametrize("op", ["LEAKY_RELU", "HARD_SWISH", "QUANTIZE", "RELU", "FULLY_CONNECTED"])
+def test_ties(op):
+    """The runtime forms factors in double precision; in single precision many of these would differ."""
+    every_word = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
+    for model in tie_models(op, 100):
+        step = render_network(model, "test").network.steps[0]
+        if isinstance(step.layer, Table):
+            found = step.layer.table
+        else:
+            layer = step.layer
+            assert isinstance(layer, FullyConnected)
+            weight, factor = int(layer.weights[0, 0]), layer.requantize.factors[0]
+            found = table_of(lambda x, w=weight, f=factor: clamp_int8(scale_int32(x * w, f)))
+        assert np.array_equal(found, run_tflm(model, every_word)[0][0])
+
+
+@pytest.mark.parametrize(("real", "activation"), [(6.0, 3), (1.0, 2)])
+def test_ties_of_fused_activations(real, activation):
+    """Bounds of clamps are formed in single precision."""
+    every_word = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
+    for steps in range(3, 100, 2):
+        for direction in (0.0, np.inf):
+            scale = float(np.nextafter(np.float32(real / (steps + 0.5)), np.float32(direction)))
+            b = ModelBuilder()
+            a, out = (b.activation((1, 1, 256, 1), scale, 0 if real == 1.0 else -128) for _ in range(2))
+            ones = dict.fromkeys(("padding", "strideH", "strideW", "filterHeight", "filterWidth"), 1)
+            options = fill(schema.Pool2DOptionsT(), **ones, fusedActivationFunction=activation)
+            b.op("MAX_POOL_2D", [a], [out], options)
+            model = b.pack(a, out)
+            layer = render_network(model, "test").network.steps[0].layer
+            assert isinstance(layer, Pool)
+            assert np.array_equal(
+                np.clip(every_word, layer.low, layer.high)[0], run_tflm(model, every_word)[0][0]
+            )
+
+
 def test_wide_softmax_and_long_sums(kernels, tmp_path):
-    """More words than the random networks have: sums of exponentials over several powers of two, a deep product."""
-    check(RandomNetwork(5, ["softmax"], (1, 3, 1500)).pack(), 5, kernels, tmp_path / "wide")
-    check(RandomNetwork(6, ["flatten", "dense", "softmax"], (8, 32, 16)).pack(), 6, kernels, tmp_path / "deep")
+    """More words than the random networks have: long sums of exponentials, deep products."""
+    check(RandomNetwork(5, ["softmax"], (1, 3, 511)).pack(), 5, kernels, tmp_path / "wide")
+    check(
+        RandomNetwork(6, ["flatten", "dense", "softmax"], (8, 32, 16)).pack(), 6, kernels, tmp_path / "deep"
+    )
 
 
 def bench_models() -> list[Path]:
-    from_environment = __import__("os").environ.get("MYOPATCH_BENCH")
-    root = Path(from_environment) if from_environment else Path(__file__).resolve().parents[3] / "shared" / "bench"
+    from_environment = os.environ.get("MYOPATCH_BENCH")
+    root = (
+        Path(from_environment)
+        if from_environment
+        else Path(__file__).resolve().parents[3] / "shared" / "bench"
+    )
     return sorted(p for p in [*root.glob("*.tflite"), *root.glob("models/*.tflite")] if p.stem != "lstm")
 
 

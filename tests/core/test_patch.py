@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 from collections import Counter
 
@@ -11,7 +12,6 @@ import pytest
 from device_line import Device, Harness, Said, Settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from myo_host import messages as m
 
 CLASSES, VALUES = 0, 1
@@ -39,7 +39,9 @@ def model_filter(counts: np.ndarray, s: Settings) -> np.ndarray:
 
 def model_quantize(x_q31: np.ndarray, s: Settings) -> np.ndarray:
     zero_points = s.zero_point + np.arange(s.n_channels) % 2
-    return np.clip(((x_q31.astype(object) * s.multiplier + (1 << (s.shift - 1))) >> s.shift) + zero_points, -128, 127)
+    return np.clip(
+        ((x_q31.astype(object) * s.multiplier + (1 << (s.shift - 1))) >> s.shift) + zero_points, -128, 127
+    )
 
 
 def model_network(window: np.ndarray, s: Settings) -> list[int]:
@@ -72,25 +74,35 @@ def replay(device: Device, counts: np.ndarray, cuts: list[int], trace_mask: int)
     said = device.start(trace_mask=trace_mask)
     assert [(x.name, x.fields) for x in said] == [("CREDIT", {"consumed_frames": 0})]
     bounds = [0, *cuts, len(counts)]
-    for begin, end in zip(bounds, bounds[1:], strict=False):
-        for at in range(begin, end, device.settings.ring_frames):
-            said += device.samples(counts[at : min(end, at + device.settings.ring_frames)])
+    frame_bytes = device.settings.n_channels * device.settings.sample_bytes
+    most = min(device.settings.ring_frames, (m.MAX_PAYLOAD - m.SAMPLES.struct.size) // frame_bytes)
+    for begin, end in itertools.pairwise(bounds):
+        for at in range(begin, end, most):
+            said += device.samples(counts[at : min(end, at + most)])
     return said + device.send(m.STOP)
 
 
 @settings(max_examples=60)
 @given(st.data())
 def test_patch_follows_its_contract(device: Harness, data: st.DataObject) -> None:
+    draw = data.draw
     s = Settings(
-        n_channels=data.draw(st.integers(1, 9)), window_samples=data.draw(st.integers(1, 40)),
-        hop_samples=data.draw(st.integers(1, 50)), n_outputs=data.draw(st.integers(1, 6)),
-        sample_bytes=data.draw(st.sampled_from([2, 4])), output_kind=data.draw(st.sampled_from([CLASSES, VALUES])),
-        vote=data.draw(st.integers(1, 31)), reject_below=data.draw(st.sampled_from([-128, -20, 0, 5, 127])),
-        sections=SECTIONS[: data.draw(st.integers(0, 2))], ring_frames=data.draw(st.sampled_from([1, 4, 32, 64])),
-        multiplier=data.draw(st.sampled_from([1 << 24, -(1 << 22), 1 << 26])),
-    )  # fmt: skip
+        n_channels=draw(st.integers(1, 9)),
+        window_samples=draw(st.integers(1, 40)),
+        hop_samples=draw(st.integers(1, 50)),
+        n_outputs=draw(st.integers(1, 6)),
+        sample_bytes=draw(st.sampled_from([2, 4])),
+        output_kind=draw(st.sampled_from([CLASSES, VALUES])),
+        vote=draw(st.integers(1, 31)),
+        reject_below=draw(st.sampled_from([-128, -20, 0, 5, 127])),
+        sections=SECTIONS[: draw(st.integers(0, 2))],
+        ring_frames=draw(st.sampled_from([1, 4, 32, 64])),
+        multiplier=draw(st.sampled_from([1 << 24, -(1 << 22), 1 << 26])),
+    )
     n_samples = data.draw(st.integers(0, 180))
-    counts = np.random.default_rng(data.draw(st.integers(0, 99))).integers(-512, 512, (n_samples, s.n_channels))
+    counts = np.random.default_rng(data.draw(st.integers(0, 99))).integers(
+        -512, 512, (n_samples, s.n_channels)
+    )
     cuts = sorted(data.draw(st.lists(st.integers(0, n_samples), max_size=5)))
     patch = Device(device, s)
     assert patch.status == 0
@@ -156,10 +168,10 @@ def test_equal_outputs_give_the_lowest_index(parts: Harness) -> None:
 
 
 BAD_SETTINGS = [
-    {"window_samples": 0}, {"hop_samples": 0}, {"n_outputs": 0}, {"sample_bytes": 3}, {"adc_bits": 0}, {"adc_bits": 25},
-    {"sample_bytes": 2, "adc_bits": 17}, {"output_kind": 2}, {"vote": 0}, {"vote": 32}, {"shift": 0}, {"shift": 63},
-    {"input_shift": 32}, {"post_shift": 32}, {"ring_frames": 12}, {"rx_bytes": 1000}, {"tx_bytes": 512},
-    {"n_channels": 254}, {"n_channels": 127, "sample_bytes": 4},
+    {"window_samples": 0}, {"hop_samples": 0}, {"n_outputs": 0}, {"sample_bytes": 3}, {"adc_bits": 0},
+    {"adc_bits": 25}, {"sample_bytes": 2, "adc_bits": 17}, {"output_kind": 2}, {"vote": 0}, {"vote": 32},
+    {"shift": 0}, {"shift": 63}, {"input_shift": 32}, {"post_shift": 32}, {"ring_frames": 12},
+    {"rx_bytes": 1000}, {"tx_bytes": 512}, {"n_channels": 254}, {"n_channels": 127, "sample_bytes": 4},
 ]  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""The Q31 cascade and the quantization in C against cmsisdsp and Python's integers, for any split into blocks."""
+"""The Q31 cascade and the quantization in C against cmsisdsp and Python's integers, for any blocks."""
 
 from __future__ import annotations
 
@@ -52,13 +52,19 @@ def test_cascade_is_cmsisdsps_for_any_blocks(
 
 
 @pytest.mark.parametrize(("n_sections", "shift", "post"), [(33, 0, 0), (1, 32, 0), (1, -32, 0), (1, 0, 32)])
-def test_cascade_refuses_a_config_out_of_range(parts: Harness, n_sections: int, shift: int, post: int) -> None:
+def test_cascade_refuses_a_config_out_of_range(
+    parts: Harness, n_sections: int, shift: int, post: int
+) -> None:
     request = struct.pack("<IiII", n_sections, shift, post, 0) + bytes(20 * n_sections)
     assert parts.ask("s", request) == struct.pack("<I", 2)
 
 
-@given(WORD, st.integers(1, 62), st.integers(-128, 127), hnp.arrays(np.int32, st.integers(0, 50), elements=WORD))
-def test_quantization_is_exact(parts: Harness, multiplier: int, shift: int, zero_point: int, x: np.ndarray) -> None:
+@given(
+    WORD, st.integers(1, 62), st.integers(-128, 127), hnp.arrays(np.int32, st.integers(0, 50), elements=WORD)
+)
+def test_quantization_is_exact(
+    parts: Harness, multiplier: int, shift: int, zero_point: int, x: np.ndarray
+) -> None:
     answer = parts.ask("q", struct.pack("<iIi", multiplier, shift, zero_point) + x.astype("<i4").tobytes())
     exact = [((int(v) * multiplier + (1 << (shift - 1))) >> shift) + zero_point for v in x]
     assert list(np.frombuffer(answer, np.int8)) == [min(max(v, -128), 127) for v in exact]

@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from myo_export import emit_net
 from myo_export.emit_net import emit_network
 from myo_export.emit_net_tflm import measure_tflm_arena
 from myo_pipeline.errors import ExportError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from nn_models import RandomNetwork  # noqa: E402
+from nn_models import RandomNetwork
 
 MODEL = RandomNetwork(11, ["conv", "relu", "mean", "dense", "softmax"], (1, 20, 4)).pack()
 FILES = ["net.c", "net.h", "tflm/model_data.cc", "tflm/model_data.h", "tflm/model_ops.h"]
@@ -84,14 +83,28 @@ def test_what_a_tflm_project_needs(tmp_path):
     arena = int(re.search(r"kModelArenaSize = (\d+)", header)[1])
     assert arena == report.tflm_arena_bytes >= measure_tflm_arena(MODEL)
     ops = (tmp_path / "tflm" / "model_ops.h").read_text()
-    assert set(re.findall(r"resolver\.(\w+)\(", ops)) == {"AddConv2D", "AddRelu", "AddMean", "AddFullyConnected", "AddSoftmax"}
+    assert set(re.findall(r"resolver\.(\w+)\(", ops)) == {
+        "AddConv2D",
+        "AddRelu",
+        "AddMean",
+        "AddFullyConnected",
+        "AddSoftmax",
+    }
     assert "kModelOpCount = 5" in ops
     data = (tmp_path / "tflm" / "model_data.cc").read_text()
     words = re.findall(r"\d+", data.split("= {")[1].split("}")[0])
     assert bytes(int(w) for w in words) == MODEL
     if shutil.which("g++") is None:
         pytest.skip("needs a host C++ compiler (apt-get install g++)")
-    command = ["g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "-c", str(tmp_path / "tflm" / "model_data.cc")]
+    command = [
+        "g++",
+        "-std=c++17",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-c",
+        str(tmp_path / "tflm" / "model_data.cc"),
+    ]
     subprocess.run([*command, "-o", str(tmp_path / "model.o")], check=True)
 
 

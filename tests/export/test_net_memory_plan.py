@@ -7,15 +7,17 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from myo_export.emit_net import render_network
 from myo_export.memory_plan import ALIGNMENT, Lifetime, place
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from nn_models import ModelBuilder, RandomNetwork  # noqa: E402
+from nn_models import ModelBuilder, RandomNetwork
 
 buffers = st.lists(
-    st.tuples(st.integers(1, 5000), st.integers(0, 20), st.integers(0, 8)).map(lambda t: (t[0], t[1], t[1] + t[2])), max_size=25
+    st.tuples(st.integers(1, 5000), st.integers(0, 20), st.integers(0, 8)).map(
+        lambda t: (t[0], t[1], t[1] + t[2])
+    ),
+    max_size=25,
 )
 
 
@@ -43,7 +45,11 @@ def test_order_does_not_matter(found, random):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.sampled_from(["conv", "add", "reshape", "concatenation", "pad", "relu", "dense"]), min_size=2, max_size=8),
+    st.lists(
+        st.sampled_from(["conv", "add", "reshape", "concatenation", "pad", "relu", "dense"]),
+        min_size=2,
+        max_size=8,
+    ),
     st.integers(0, 10**6),
 )
 def test_networks_live_as_long_as_they_are_read(kinds, seed):
@@ -57,7 +63,10 @@ def test_networks_live_as_long_as_they_are_read(kinds, seed):
         for b, when_b in live.items():
             caller = {plan.input_buffer, plan.output_buffer}
             if a < b and not {a, b} & caller and when_a[0] <= when_b[-1] and when_b[0] <= when_a[-1]:
-                end_a, end_b = plan.offsets[a] + graph.tensors[a].size, plan.offsets[b] + graph.tensors[b].size
+                end_a, end_b = (
+                    plan.offsets[a] + graph.tensors[a].size,
+                    plan.offsets[b] + graph.tensors[b].size,
+                )
                 assert end_a <= plan.offsets[b] or end_b <= plan.offsets[a]
     assert plan.input_buffer != plan.output_buffer
     assert plan.input_buffer not in plan.offsets

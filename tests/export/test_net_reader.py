@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
-
 from myo_export.emit_net import render_network
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.errors import ExportError
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from nn_models import ModelBuilder, RandomNetwork, fill  # noqa: E402
-from nn_run import build_kernels, host_compiler, run_c, varied_inputs  # noqa: E402
+from nn_models import ModelBuilder, RandomNetwork, fill
+from nn_run import build_kernels, host_compiler, run_c, varied_inputs
 
 WHOLE = RandomNetwork(
     3, ["conv", "add", "depthwise", "max_pool", "pad", "mean", "flatten", "dense", "softmax"], (4, 9, 3)
@@ -38,14 +37,16 @@ def chain(op: str = "CONV_2D", **tensor) -> bytes:
     b = ModelBuilder()
     shape = tensor.get("shape", (1, 4, 4, 2))
     a = b.tensor(shape, [0.1], [0], dtype=tensor.get("dtype"))
-    out = b.tensor(tensor.get("out_shape", shape), tensor.get("out_scales", [0.1]), tensor.get("out_zero_points", [0]))
+    out = b.tensor(
+        tensor.get("out_shape", shape), tensor.get("out_scales", [0.1]), tensor.get("out_zero_points", [0])
+    )
     b.op(op, [a], [out], tensor.get("options"))
     return b.pack(a, out)
 
 
 def test_whole_model_is_read():
     graph = read_graph(WHOLE)
-    assert [op.name for op in graph.ops][0] == "CONV_2D"
+    assert graph.ops[0].name == "CONV_2D"
     assert graph.tensors[graph.input].shape == (1, 4, 9, 3)
     assert graph.tensors[graph.output].quantization.zero_point == -128
 
@@ -58,13 +59,14 @@ def test_truncated_anywhere():
 def test_other_files():
     refused(b"", "empty")
     refused(b"\x7fELF" + bytes(100), "TFL3")
-    refused(b"\0" * 4 + b"TFL3" + b"\xff" * 400, "damaged")
+    refused(b"\0" * 4 + b"TFL3" + b"\xff" * 400, "schema version")
+    refused(b"\xff" * 4 + b"TFL3" + b"\xff" * 400, "damaged")
 
 
 def test_flipped_bytes_give_an_error_or_a_sound_network(tmp_path):
     """Networks that are still accepted have to compile and run cleanly under the sanitizers."""
     rng = np.random.default_rng(1)
-    accepted = []
+    accepted, messages = [], []
     for _ in range(400):
         model = bytearray(WHOLE)
         for _ in range(int(rng.integers(1, 4))):
@@ -72,7 +74,8 @@ def test_flipped_bytes_give_an_error_or_a_sound_network(tmp_path):
         try:
             accepted.append(render_network(bytes(model), "test"))
         except ExportError as error:
-            assert "\n" not in str(error)
+            messages.append(str(error))
+    assert not any("\n" in message for message in messages)
     assert 10 < len(accepted) < 390
     if host_compiler() is None:
         pytest.skip("needs a host C compiler (apt-get install gcc)")
@@ -81,11 +84,15 @@ def test_flipped_bytes_give_an_error_or_a_sound_network(tmp_path):
     for i, text in enumerate(list(distinct.values())[:25]):
         graph = text.network.graph
         source = graph.tensors[graph.input]
-        run_c(text, varied_inputs(source.size, source.quantization.zero_point, i, 2), kernels, tmp_path / str(i))
+        run_c(
+            text, varied_inputs(source.size, source.quantization.zero_point, i, 2), kernels, tmp_path / str(i)
+        )
 
 
 def test_unsupported_operator_is_named():
-    message = refused(chain("UNIDIRECTIONAL_SEQUENCE_LSTM"), "operator 0", "UNIDIRECTIONAL_SEQUENCE_LSTM", "not supported")
+    message = refused(
+        chain("UNIDIRECTIONAL_SEQUENCE_LSTM"), "operator 0", "UNIDIRECTIONAL_SEQUENCE_LSTM", "not supported"
+    )
     assert "'t1'" in message
     assert "CONV_2D" in message
 
@@ -130,7 +137,7 @@ def test_hostile_names_stay_comments(tmp_path):
     b.tensors[out].name = b'x */ int evil; /* "\\\n??/ \xff'
     b.op("RELU", [a], [out])
     text = render_network(b.pack(a, out), "from */ int evil2;\nsecond line \x07")
-    assert "evil;" not in text.source.replace("/ int evil", "")
+    assert "*/ int evil" not in text.source
     if host_compiler() is None:
         pytest.skip("needs a host C compiler (apt-get install gcc)")
     run_c(text, np.zeros((1, 4), np.int8), build_kernels(tmp_path), tmp_path / "net")

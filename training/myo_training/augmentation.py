@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from myo_training.model import INPUT_MAX
 
-P_TURN = 0.5  # share of windows that are turned around the arm
-GAIN_SD = 0.3  # natural-log standard deviation of a window's gain
-CHANNEL_GAIN_SD = 0.15  # of each channel's, on top
+P_TURN = 0.3  # share of windows that are turned around the arm
+GAIN_SD = 0.15  # natural-log standard deviation of a window's gain
+CHANNEL_GAIN_SD = 0.075  # of each channel's, on top
 
 
 def augment_windows(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -66,7 +66,7 @@ def _read_description(folder: Path) -> _Description:
     except FileNotFoundError:
         raise DataError(
             f"{path}: missing; write it with rate_hz, lsb_uv, channels and labels (or values), see "
-            "docs/spec.md"
+            "docs/data.md"
         ) from None
     except ValidationError as error:
         fault = error.errors(include_url=False)[0]

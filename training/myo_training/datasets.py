@@ -77,7 +77,9 @@ def find_dataset(name: str, data_dir: Path | None = None) -> Path | None:
     return None
 
 
-def resolve_dataset(name: str, data_dir: Path | None = None, spec: PatchSpec | None = None) -> DataSet:
+def resolve_dataset(
+    name: str, data_dir: Path | None = None, spec: PatchSpec | None = None, base: Path | None = None
+) -> DataSet:
     """Open a data set by name, or a folder of CSV files by path.
 
     A known set is looked for in ``--data``, else ``$MYOPATCH_DATA``, ``../shared/data`` and the user's cache.
@@ -92,6 +94,8 @@ def resolve_dataset(name: str, data_dir: Path | None = None, spec: PatchSpec | N
         instead.
     spec
         The patch, which simulation needs.
+    base
+        Folder that the path of a CSV folder is relative to, the spec's own; without it, the current one.
 
     Raises
     ------
@@ -110,7 +114,7 @@ def resolve_dataset(name: str, data_dir: Path | None = None, spec: PatchSpec | N
                 "out"
             )
         return _simulate(spec, f"{name} was not found; get it with `myopatch data get {name}`")
-    folders = [Path(name)] if data_dir is None else [data_dir / name, data_dir, Path(name)]
+    folders = [data_dir / name, data_dir] if data_dir is not None else [(base or Path()) / name, Path(name)]
     for folder in folders:
         if (folder / csv_folder.DESCRIPTION).is_file():
             return CsvFolder(folder)

@@ -7,14 +7,18 @@ them.
 
 from __future__ import annotations
 
+import json
+import re
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.spec import PatchSpec
-from myo_training.quiet import import_tensorflow
+from myo_training.quiet import import_tensorflow, quiet_stderr
 
 # Filtered counts of training persons are divided by this percentile of their magnitude. EMG is heavy-tailed:
 # the largest count would leave three of eight bits to weak contractions; at 99.9 one sample in a thousand
@@ -72,6 +76,30 @@ def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types
     x = layers.Dropout(shape.dropout, name="drop1")(x)
     activation = "softmax" if spec.output.kind == "classes" else "linear"
     return keras.Model(inputs, layers.Dense(len(spec.output_names), activation=activation, name="output")(x))
+
+
+def save_model(model: Any, path: Path) -> None:  # noqa: ANN401
+    """Save a Keras model so that the same model gives the same file.
+
+    Keras writes the time into its archive, and addresses as identity of shared objects: the first is left
+    out, the second are numbered in the order in which they appear.
+    """
+    with quiet_stderr():
+        model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in sorted(archive.namelist())}
+    about = json.loads(members["metadata.json"])
+    about.pop("date_saved", None)
+    members["metadata.json"] = json.dumps(about).encode()
+    numbers: dict[bytes, int] = {}
+    members["config.json"] = re.sub(
+        rb'("shared_object_id": )(\d+)',
+        lambda m: m[1] + str(numbers.setdefault(m[2], len(numbers))).encode(),
+        members["config.json"],
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(zipfile.ZipInfo(name), content)
 
 
 @dataclass(frozen=True)

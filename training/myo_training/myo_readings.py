@@ -1,7 +1,7 @@
 """The ``myo_readings`` set: eight wrist gestures of 29 persons, in its public text form or packed.
 
-Public form: ``_readings_right_hand/<id>-<session>/<gesture>.txt`` and ``_readings_left_hand/...``, one sample a
-line, eight signed counts and the label, separated by commas. Packed form: ``<hand><id>.npz`` with
+Public form: ``_readings_right_hand/<id>-<session>/<gesture>.txt`` and ``_readings_left_hand/...``, one
+sample a line, eight signed counts and the label, separated by commas. Packed form: ``<hand><id>.npz`` with
 ``s<session>_g<gesture>_emg`` and ``..._lab``, both int8. Both give the same recordings.
 """
 

@@ -125,7 +125,7 @@ class SimulatedSet(DataSet):
             raise DataError(f"cannot simulate output.kind {spec.output.kind!r}; use 'classes' or 'values'")
         self.info = DataSetInfo(
             name=NAME,
-            description="noise carriers shaped by muscle activations: tests the path, tells nothing of people",
+            description="noise carriers shaped by muscle activations: tests the path, not people",
             rate_hz=spec.sensor.rate_hz,
             lsb_uv=spec.sensor.lsb_uv,
             n_channels=spec.sensor.channels,

@@ -30,7 +30,14 @@ from myo_training.evaluation import (
     predict_int8,
 )
 from myo_training.fit import Examples, fit_model
-from myo_training.model import INPUT_PERCENTILE, build_model, count_cost, measure_input_scale, scale_input
+from myo_training.model import (
+    INPUT_PERCENTILE,
+    build_model,
+    count_cost,
+    measure_input_scale,
+    save_model,
+    scale_input,
+)
 from myo_training.model_card import write_card
 from myo_training.quiet import import_tensorflow, quiet_stderr
 from myo_training.recordings import DataSet, Recording, check_fits, digest_listing, digest_recording
@@ -126,7 +133,7 @@ def train(
     started = time.monotonic()
     tell = progress or (lambda _text, _fraction: None)
     spec = load_spec(spec_path)
-    data = resolve_dataset(spec.training.data, data_dir, spec)
+    data = resolve_dataset(spec.training.data, data_dir, spec, spec_path.parent)
     check_fits(data.info, spec)
     split = split_sessions(
         data.sessions(), spec.training.held_out_persons, spec.training.validation_persons, spec.training.seed
@@ -253,7 +260,6 @@ def _evaluate_splits(
         floating = predict_float(model)
         for index, role in enumerate((VALIDATION, ACROSS_SESSIONS, ACROSS_PERSONS)):
             if not split.roles()[role]:
-                figures["float"][role] = None
                 continue
             tell(f"evaluating {role.replace('_', ' ')}", 0.7 + 0.05 * index)
             recordings = reader.read(role)
@@ -327,8 +333,8 @@ def _write_bundle(
     record: dict[str, Any], arrays: dict[str, NDArray[Any]],
 ) -> None:  # fmt: skip
     out_dir.mkdir(parents=True, exist_ok=True)
-    with replace_file(out_dir / "model.keras") as temporary, quiet_stderr():
-        model.save(temporary)
+    with replace_file(out_dir / "model.keras") as temporary:
+        save_model(model, temporary)
     for name, flatbuffer in (("model_float.tflite", floating), ("model.tflite", int8)):
         with replace_file(out_dir / name) as temporary:
             temporary.write_bytes(flatbuffer)

@@ -1,4 +1,5 @@
-/* Q31 to int8, the network's input: a fixed-point multiplication that rounds half up, a zero point, saturation. */
+/* Q31 to int8, the network's input: a fixed-point multiplication that rounds half up, a
+   zero point, saturation. */
 #ifndef MYO_QUANTIZE_H
 #define MYO_QUANTIZE_H
 

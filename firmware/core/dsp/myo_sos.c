@@ -4,7 +4,8 @@
 
 #include "dsp/filtering_functions.h"
 
-myo_status_t myo_sos_init(myo_sos_t *self, const myo_sos_config_t *config, int32_t *state, size_t state_words) {
+myo_status_t myo_sos_init(myo_sos_t *self, const myo_sos_config_t *config, int32_t *state,
+                          size_t state_words) {
     if (self == NULL || config == NULL) {
         return MYO_ERROR_NULL;
     }
@@ -52,5 +53,6 @@ int32_t myo_sos_scale(const myo_sos_config_t *config, int32_t count) {
     if (config->input_shift < 0) {
         return count >> -config->input_shift;
     }
-    return (int32_t)((uint32_t)count << config->input_shift); /* unsigned: a shift into the sign bit is defined */
+    return (
+        int32_t)((uint32_t)count << config->input_shift); /* unsigned: a shift into the sign bit is defined */
 }

@@ -29,7 +29,8 @@ void myo_cobs_encoder_init(myo_cobs_encoder_t *self, uint8_t *out, size_t capaci
 void myo_cobs_encoder_put(myo_cobs_encoder_t *self, const void *data, size_t n) {
     const uint8_t *bytes = data;
     for (size_t i = 0; i < n && !self->overflow; i++) {
-        /* A full block is closed only when a byte follows it: a frame never ends in an empty block for nothing. */
+        /* A full block is closed only when a byte follows it: a frame never ends in an
+           empty block for nothing. */
         if (self->length - self->code_at == FULL_BLOCK) {
             close_block(self);
             open_block(self);

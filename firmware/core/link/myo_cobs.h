@@ -1,7 +1,8 @@
 /* Consistent Overhead Byte Stuffing: bytes without zeros, so that a zero can end a frame.
 
    Cheshire and Baker, IEEE/ACM Transactions on Networking 7(2), 1999, doi:10.1109/90.769765.
-   Both directions work byte by byte: the encoder into a buffer, the decoder from a line that may start anywhere. */
+   Both directions work byte by byte: the encoder into a buffer, the decoder from a line that may start
+   anywhere. */
 #ifndef MYO_COBS_H
 #define MYO_COBS_H
 
@@ -34,13 +35,13 @@ typedef enum {
 } myo_cobs_result_t;
 
 typedef struct {
-    uint8_t *out;       /* caller's */
-    size_t capacity;    /* of out */
-    size_t length;      /* bytes decoded */
-    uint8_t remaining;  /* bytes of the open block still to come */
-    bool started;       /* a byte came since the last zero */
-    bool owes_zero;     /* the closed block stands for a zero, if another block follows */
-    bool overflow;      /* the frame is too long; skip to the next zero */
+    uint8_t *out;      /* caller's */
+    size_t capacity;   /* of out */
+    size_t length;     /* bytes decoded */
+    uint8_t remaining; /* bytes of the open block still to come */
+    bool started;      /* a byte came since the last zero */
+    bool owes_zero;    /* the closed block stands for a zero, if another block follows */
+    bool overflow;     /* the frame is too long; skip to the next zero */
 } myo_cobs_decoder_t;
 
 void myo_cobs_decoder_init(myo_cobs_decoder_t *self, uint8_t *out, size_t capacity);

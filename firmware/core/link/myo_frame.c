@@ -4,8 +4,8 @@
 
 #include "link/myo_crc32.h"
 
-size_t myo_frame_encode(uint8_t type, uint16_t sequence, const void *head, size_t head_bytes, const void *tail,
-                        size_t tail_bytes, uint8_t *out, size_t out_bytes) {
+size_t myo_frame_encode(uint8_t type, uint16_t sequence, const void *head, size_t head_bytes,
+                        const void *tail, size_t tail_bytes, uint8_t *out, size_t out_bytes) {
     if (head_bytes > MYO_MAX_PAYLOAD || tail_bytes > MYO_MAX_PAYLOAD - head_bytes) {
         return 0;
     }
@@ -36,7 +36,8 @@ static myo_frame_result_t read_frame(const myo_frame_decoder_t *self, myo_frame_
     }
     const size_t covered = length - MYO_FRAME_CRC_BYTES;
     const uint8_t *end = &self->raw[covered];
-    const uint32_t crc = (uint32_t)end[0] | (uint32_t)end[1] << 8 | (uint32_t)end[2] << 16 | (uint32_t)end[3] << 24;
+    const uint32_t crc =
+        (uint32_t)end[0] | (uint32_t)end[1] << 8 | (uint32_t)end[2] << 16 | (uint32_t)end[3] << 24;
     if (crc != myo_crc32(0, self->raw, covered)) {
         return MYO_FRAME_BAD;
     }

@@ -1,4 +1,5 @@
-/* Frames of the link: COBS(header | payload | crc32) 0x00. See myo_messages.h for the header and the messages. */
+/* Frames of the link: COBS(header | payload | crc32) 0x00. See myo_messages.h for the
+   header and the messages. */
 #ifndef MYO_FRAME_H
 #define MYO_FRAME_H
 
@@ -13,9 +14,10 @@
 #define MYO_FRAME_MAX_ENCODED (MYO_COBS_MAX_ENCODED(MYO_FRAME_MAX_RAW) + 1u) /* with the zero */
 
 /* Writes one frame with the payload head | tail to out and returns its length; 0 where the payload exceeds
-   MYO_MAX_PAYLOAD or out is too small (MYO_FRAME_MAX_ENCODED bytes always do). tail may be NULL where tail_bytes is 0. */
-size_t myo_frame_encode(uint8_t type, uint16_t sequence, const void *head, size_t head_bytes, const void *tail,
-                        size_t tail_bytes, uint8_t *out, size_t out_bytes);
+   MYO_MAX_PAYLOAD or out is too small (MYO_FRAME_MAX_ENCODED bytes always do). tail may be NULL where
+   tail_bytes is 0. */
+size_t myo_frame_encode(uint8_t type, uint16_t sequence, const void *head, size_t head_bytes,
+                        const void *tail, size_t tail_bytes, uint8_t *out, size_t out_bytes);
 
 typedef struct {
     myo_frame_header_t header;
@@ -24,10 +26,10 @@ typedef struct {
 } myo_frame_t;
 
 typedef enum {
-    MYO_FRAME_NONE,       /* no frame yet */
-    MYO_FRAME_READY,      /* *frame is a frame of this protocol version */
-    MYO_FRAME_OTHER,      /* *frame is a whole frame, its CRC right, of another version */
-    MYO_FRAME_BAD         /* something ended that is no frame; the next byte starts afresh */
+    MYO_FRAME_NONE,  /* no frame yet */
+    MYO_FRAME_READY, /* *frame is a frame of this protocol version */
+    MYO_FRAME_OTHER, /* *frame is a whole frame, its CRC right, of another version */
+    MYO_FRAME_BAD    /* something ended that is no frame; the next byte starts afresh */
 } myo_frame_result_t;
 
 typedef struct {

@@ -16,8 +16,8 @@ static uint32_t ticks(const myo_link_t *self) {
     return self->config.hooks.ticks(self->config.hooks.context);
 }
 
-static void send(myo_link_t *self, urgency_t urgency, myo_message_type_t type, const void *head, size_t head_bytes,
-                 const void *tail, size_t tail_bytes) {
+static void send(myo_link_t *self, urgency_t urgency, myo_message_type_t type, const void *head,
+                 size_t head_bytes, const void *tail, size_t tail_bytes) {
     const myo_link_hooks_t *hooks = &self->config.hooks;
     const size_t n = myo_frame_encode((uint8_t)type, self->tx_sequence, head, head_bytes, tail, tail_bytes,
                                       self->frame, sizeof self->frame);
@@ -26,7 +26,8 @@ static void send(myo_link_t *self, urgency_t urgency, myo_message_type_t type, c
     while (myo_byte_ring_space(self->config.tx) < needed) {
         hooks->send(hooks->context);
         if (may_drop) {
-            self->tx_frames_dropped++; /* its sequence number goes to the next frame: nothing was lost on the line */
+            self->tx_frames_dropped++; /* its sequence number goes to the next frame: nothing was lost on the
+                                          line */
             return;
         }
         hooks->wait(hooks->context);
@@ -191,7 +192,8 @@ static void serve_samples(myo_link_t *self, const myo_frame_t *frame) {
     }
     const uint32_t expected = myo_ring_received(ring);
     if (samples.first_sample != expected || samples.n_frames > myo_ring_space(ring)) {
-        myo_ring_lose(ring, samples.n_frames); /* all or nothing: a hole inside a message could not be named */
+        myo_ring_lose(ring,
+                      samples.n_frames); /* all or nothing: a hole inside a message could not be named */
         self->ring_lost_seen += samples.n_frames;
         if (samples.first_sample != expected) {
             raise_fault(self, MYO_FAULT_SAMPLE_GAP, expected, samples.first_sample);
@@ -220,7 +222,8 @@ static bool is_well_formed(const myo_frame_t *frame) {
     case MYO_MESSAGE_STATUS_REQUEST:
         return has_length(frame, 0, false);
     case MYO_MESSAGE_RESET:
-        return has_length(frame, sizeof(myo_reset_message_t), false) && frame->payload[0] == MYO_RESET_KIND_REBOOT;
+        return has_length(frame, sizeof(myo_reset_message_t), false) &&
+               frame->payload[0] == MYO_RESET_KIND_REBOOT;
     default:
         return false;
     }
@@ -286,7 +289,8 @@ static bool receive(myo_link_t *self) {
     return worked;
 }
 
-/* Frames that a producer in an interrupt could not put into the ring: told from here, not from the interrupt. */
+/* Frames that a producer in an interrupt could not put into the ring: told from here, not
+   from the interrupt. */
 static void report_overflow(myo_link_t *self) {
     const uint32_t lost = myo_ring_lost(sample_ring(self));
     if (lost != self->ring_lost_seen) {

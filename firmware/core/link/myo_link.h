@@ -1,8 +1,8 @@
 /* The board's end of the link: takes messages off the serial line, feeds the patch, sends what it tells.
 
-   With the host as source nothing is dropped: where the line is slower than the patch, the patch waits, and credits
-   bound what is under way meanwhile. With the ADC as source time does not wait: tensors and decisions that do not fit
-   are dropped and counted, decisions last. */
+   With the host as source nothing is dropped: where the line is slower than the patch, the patch waits, and
+   credits bound what is under way meanwhile. With the ADC as source time does not wait: tensors and decisions
+   that do not fit are dropped and counted, decisions last. */
 #ifndef MYO_LINK_H
 #define MYO_LINK_H
 
@@ -16,8 +16,9 @@
 #include "myo_status.h"
 #include "stream/myo_patch.h"
 
-#define MYO_LINK_N_FAULTS 8u    /* fault codes have a counter each: above the largest myo_fault_t */
-#define MYO_LINK_TX_RESERVE 128u /* bytes of the tx ring that tensors leave to decisions where nothing waits */
+#define MYO_LINK_N_FAULTS 8u /* fault codes have a counter each: above the largest myo_fault_t */
+#define MYO_LINK_TX_RESERVE                                                                                  \
+    128u /* bytes of the tx ring that tensors leave to decisions where nothing waits */
 
 /* What the link needs of the board. */
 typedef struct {
@@ -32,12 +33,14 @@ typedef struct {
 } myo_link_hooks_t;
 
 typedef struct {
-    const char *board;     /* at most 16 characters are sent */
-    uint32_t tick_hz;      /* of ticks */
-    uint32_t stack_bytes;  /* 0: the board does not measure its stack */
-    myo_byte_ring_t *rx;   /* consumer: the link; room for a whole credit in any message sizes keeps the line lossless */
-    myo_byte_ring_t *tx;   /* producer: the link; at least MYO_FRAME_MAX_ENCODED + MYO_LINK_TX_RESERVE bytes */
-    myo_patch_t *patch;    /* initialised, with myo_link_tensor and myo_link_decision as hooks and the link as context */
+    const char *board;    /* at most 16 characters are sent */
+    uint32_t tick_hz;     /* of ticks */
+    uint32_t stack_bytes; /* 0: the board does not measure its stack */
+    myo_byte_ring_t
+        *rx; /* consumer: the link; room for a whole credit in any message sizes keeps the line lossless */
+    myo_byte_ring_t *tx; /* producer: the link; at least MYO_FRAME_MAX_ENCODED + MYO_LINK_TX_RESERVE bytes */
+    myo_patch_t
+        *patch; /* initialised, with myo_link_tensor and myo_link_decision as hooks and the link as context */
     myo_link_hooks_t hooks;
 } myo_link_config_t;
 

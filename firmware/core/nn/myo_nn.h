@@ -184,7 +184,7 @@ void myo_concatenation_run(const myo_concatenation_config_t *config, const int8_
 /* Softmax of each row. Output scale 1/256, zero point -128. */
 typedef struct {
     uint32_t n_rows;
-    uint32_t row_size;  /* 1 .. 4095 */
+    uint32_t row_size;  /* 1 .. 511 */
     int32_t multiplier; /* with left_shift: input scale * beta, in Q5.26 */
     uint8_t left_shift; /* 0 .. 30 */
     int32_t lowest;     /* differences to the row's maximum below this one count as nothing */

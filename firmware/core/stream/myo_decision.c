@@ -4,8 +4,8 @@
 
 #define NO_CLASS ((int16_t)-1)
 
-myo_status_t myo_decision_init(myo_decision_state_t *self, const myo_decision_config_t *config, int8_t *history,
-                               size_t history_bytes, int32_t *sums, size_t n_sums) {
+myo_status_t myo_decision_init(myo_decision_state_t *self, const myo_decision_config_t *config,
+                               int8_t *history, size_t history_bytes, int32_t *sums, size_t n_sums) {
     if (self == NULL || config == NULL) {
         return MYO_ERROR_NULL;
     }
@@ -58,7 +58,8 @@ static myo_decision_t decide_class(myo_decision_state_t *self, const int8_t *out
     myo_decision_t decision = {.decided = NO_CLASS, .raw = (int16_t)best, .confidence = outputs[best]};
     self->votes[self->next] = outputs[best] < self->config.reject_below ? NO_CLASS : (int16_t)best;
     advance(self);
-    /* From the newest vote back, so that only more votes displace a candidate: equals go to the most recent. */
+    /* From the newest vote back, so that only more votes displace a candidate: equals go
+       to the most recent. */
     for (uint8_t age = 0; age < self->n_windows; age++) {
         const int16_t candidate = vote_of(self, age);
         uint16_t n_votes = 0;
@@ -81,9 +82,11 @@ static myo_decision_t sum_values(myo_decision_state_t *self, const int8_t *outpu
         slot[i] = outputs[i];
     }
     advance(self);
-    return (myo_decision_t){.decided = NO_CLASS, .raw = NO_CLASS, .n_votes = self->n_windows, .sums = self->sums};
+    return (myo_decision_t){
+        .decided = NO_CLASS, .raw = NO_CLASS, .n_votes = self->n_windows, .sums = self->sums};
 }
 
 myo_decision_t myo_decision_run(myo_decision_state_t *self, const int8_t *outputs) {
-    return self->config.output_kind == MYO_OUTPUT_CLASSES ? decide_class(self, outputs) : sum_values(self, outputs);
+    return self->config.output_kind == MYO_OUTPUT_CLASSES ? decide_class(self, outputs)
+                                                          : sum_values(self, outputs);
 }

@@ -1,4 +1,5 @@
-/* From network outputs to a decision: a vote over the last windows' classes, or sums over the last windows' values. */
+/* From network outputs to a decision: a vote over the last windows' classes, or sums over
+   the last windows' values. */
 #ifndef MYO_DECISION_H
 #define MYO_DECISION_H
 
@@ -12,17 +13,17 @@
 #define MYO_VOTE_MAX 31u
 
 typedef struct {
-    uint8_t output_kind;  /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
-    uint8_t vote;         /* windows that count, 1..MYO_VOTE_MAX */
-    int8_t reject_below;  /* classes: a window whose best output is below it casts no vote; -128: all vote */
-    uint16_t n_outputs;   /* 1..32767 */
+    uint8_t output_kind; /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
+    uint8_t vote;        /* windows that count, 1..MYO_VOTE_MAX */
+    int8_t reject_below; /* classes: a window whose best output is below it casts no vote; -128: all vote */
+    uint16_t n_outputs;  /* 1..32767 */
 } myo_decision_config_t;
 
 typedef struct {
-    int16_t decided;    /* classes: winner of the vote, -1 where nobody voted; values: -1 */
-    int16_t raw;        /* classes: best output of this window, the lowest index of equals; values: -1 */
-    int16_t confidence; /* classes: that output; values: 0 */
-    uint16_t n_votes;   /* classes: votes for the winner; values: windows in the sums */
+    int16_t decided;     /* classes: winner of the vote, -1 where nobody voted; values: -1 */
+    int16_t raw;         /* classes: best output of this window, the lowest index of equals; values: -1 */
+    int16_t confidence;  /* classes: that output; values: 0 */
+    uint16_t n_votes;    /* classes: votes for the winner; values: windows in the sums */
     const int32_t *sums; /* values: n_outputs sums over the last windows, until the next run; classes: NULL */
 } myo_decision_t;
 
@@ -35,9 +36,10 @@ typedef struct {
     uint8_t next;                /* ring slot that the next window takes */
 } myo_decision_state_t;
 
-/* history (vote * n_outputs bytes) and sums (n_outputs words) are wanted for values; they must outlive self. */
-myo_status_t myo_decision_init(myo_decision_state_t *self, const myo_decision_config_t *config, int8_t *history,
-                               size_t history_bytes, int32_t *sums, size_t n_sums);
+/* history (vote * n_outputs bytes) and sums (n_outputs words) are wanted for values; they
+   must outlive self. */
+myo_status_t myo_decision_init(myo_decision_state_t *self, const myo_decision_config_t *config,
+                               int8_t *history, size_t history_bytes, int32_t *sums, size_t n_sums);
 
 /* Forgets all windows. */
 void myo_decision_reset(myo_decision_state_t *self);

@@ -8,9 +8,10 @@ static myo_status_t check_config(const myo_patch_config_t *config) {
         return MYO_ERROR_NULL;
     }
     const size_t frame_bytes = (size_t)config->n_channels * config->sample_bytes;
-    if (config->rate_mhz == 0 || config->n_channels == 0 || config->window_samples == 0 || config->hop_samples == 0 ||
-        (config->sample_bytes != 2 && config->sample_bytes != 4) || config->adc_bits < 1 || config->adc_bits > 24 ||
-        config->adc_bits > 8 * config->sample_bytes || frame_bytes > MYO_MAX_PAYLOAD - sizeof(myo_samples_message_t) ||
+    if (config->rate_mhz == 0 || config->n_channels == 0 || config->window_samples == 0 ||
+        config->hop_samples == 0 || (config->sample_bytes != 2 && config->sample_bytes != 4) ||
+        config->adc_bits < 1 || config->adc_bits > 24 || config->adc_bits > 8 * config->sample_bytes ||
+        frame_bytes > MYO_MAX_PAYLOAD - sizeof(myo_samples_message_t) ||
         config->net_input_size != (size_t)config->window_samples * config->n_channels ||
         config->net_output_size != config->n_outputs) {
         return MYO_ERROR_CONFIG;
@@ -58,8 +59,8 @@ static myo_status_t init_filters(const myo_patch_config_t *config, const myo_pat
     return MYO_OK;
 }
 
-myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config, const myo_patch_memory_t *memory,
-                            const myo_patch_hooks_t *hooks) {
+myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
+                            const myo_patch_memory_t *memory, const myo_patch_hooks_t *hooks) {
     if (self == NULL || config == NULL || memory == NULL || hooks == NULL || hooks->work_ticks == NULL ||
         hooks->tensor == NULL || hooks->decision == NULL) {
         return MYO_ERROR_NULL;
@@ -76,8 +77,8 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
                                                 .vote = config->vote,
                                                 .reject_below = config->reject_below,
                                                 .n_outputs = config->n_outputs};
-        status = myo_decision_init(&self->decision, &decision, memory->history, memory->history_bytes, memory->sums,
-                                   memory->n_sums);
+        status = myo_decision_init(&self->decision, &decision, memory->history, memory->history_bytes,
+                                   memory->sums, memory->n_sums);
     }
     if (status == MYO_OK) {
         self->config = config;
@@ -107,7 +108,8 @@ static uint32_t work_ticks(const myo_patch_t *self) {
     return self->hooks.work_ticks(self->hooks.context);
 }
 
-static void trace(const myo_patch_t *self, myo_stage_t stage, uint32_t index, const void *data, size_t n_elements) {
+static void trace(const myo_patch_t *self, myo_stage_t stage, uint32_t index, const void *data,
+                  size_t n_elements) {
     if ((self->trace_mask >> stage & 1u) != 0) {
         self->hooks.tensor(self->hooks.context, stage, 0, index, data, n_elements);
     }

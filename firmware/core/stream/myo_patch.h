@@ -1,7 +1,8 @@
 /* The patch: sample ring -> block front end -> window ring -> network -> decision.
 
-   The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes make none
-   to any word: window k is the last window_samples frames at sample window_samples + k * hop_samples since the start. */
+   The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
+   make none to any word: window k is the last window_samples frames at sample window_samples + k *
+   hop_samples since the start. */
 #ifndef MYO_PATCH_H
 #define MYO_PATCH_H
 
@@ -15,7 +16,7 @@
 #include "stream/myo_decision.h"
 #include "stream/myo_ring.h"
 
-#define MYO_BLOCK_FRAMES 16u   /* frames that go through the front end at once, at most */
+#define MYO_BLOCK_FRAMES 16u    /* frames that go through the front end at once, at most */
 #define MYO_ARENA_ALIGNMENT 16u /* of the network's arena, bytes */
 
 /* As in the generated net.h: called after each layer with its output, before its memory is used again. */
@@ -23,21 +24,22 @@ typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data
 
 /* What the export knows about a patch; bundle/c/patch_config.c defines it. */
 typedef struct {
-    uint32_t rate_mhz;      /* sample rate in millihertz, above 0 */
-    uint16_t n_channels;    /* counts in a frame; a frame must fit one SAMPLES message */
+    uint32_t rate_mhz;       /* sample rate in millihertz, above 0 */
+    uint16_t n_channels;     /* counts in a frame; a frame must fit one SAMPLES message */
     uint16_t window_samples; /* frames in a window, 1.. */
-    uint16_t hop_samples;   /* frames between windows, 1.. */
-    uint16_t n_layers;      /* layers that net_run reports */
-    uint16_t n_outputs;     /* equal to net_output_size */
-    uint8_t sample_bytes;   /* of a count on the link: 2 or 4 */
-    uint8_t adc_bits;       /* counts are signed, -2^(adc_bits-1) .. 2^(adc_bits-1)-1; 1..24, at most 16 in 2 bytes */
-    uint8_t output_kind;    /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
-    uint8_t vote;           /* windows that count in a decision, 1..MYO_VOTE_MAX */
-    int8_t reject_below;    /* classes: output under which a window does not vote; -128: all vote */
+    uint16_t hop_samples;    /* frames between windows, 1.. */
+    uint16_t n_layers;       /* layers that net_run reports */
+    uint16_t n_outputs;      /* equal to net_output_size */
+    uint8_t sample_bytes;    /* of a count on the link: 2 or 4 */
+    uint8_t
+        adc_bits; /* counts are signed, -2^(adc_bits-1) .. 2^(adc_bits-1)-1; 1..24, at most 16 in 2 bytes */
+    uint8_t output_kind; /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
+    uint8_t vote;        /* windows that count in a decision, 1..MYO_VOTE_MAX */
+    int8_t reject_below; /* classes: output under which a window does not vote; -128: all vote */
     myo_sos_config_t front_end;
     const myo_quantize_config_t *quantize; /* one a channel */
-    uint8_t bundle_hash[32]; /* SHA-256, compared by the host */
-    size_t net_input_size;   /* window_samples * n_channels, int8, time-major */
+    uint8_t bundle_hash[32];               /* SHA-256, compared by the host */
+    size_t net_input_size;                 /* window_samples * n_channels, int8, time-major */
     size_t net_output_size;
     size_t net_arena_size;
     void (*net_init)(void *arena);
@@ -62,8 +64,9 @@ typedef struct {
     void *context;
     /* Ticks of work: a counter that need not run while interrupts are served. */
     uint32_t (*work_ticks)(void *context);
-    /* A stage's output, of a stage in the trace mask. Elements are int32 for RAW and FILTERED, int8 otherwise; index is
-       the first sample for RAW and FILTERED, else the window. data is valid during the call. */
+    /* A stage's output, of a stage in the trace mask. Elements are int32 for RAW and FILTERED, int8
+       otherwise; index is the first sample for RAW and FILTERED, else the window. data is valid during the
+       call. */
     void (*tensor)(void *context, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
                    size_t n_elements);
     void (*decision)(void *context, const myo_patch_result_t *result);
@@ -106,9 +109,10 @@ typedef struct {
     uint16_t window_row;      /* row of the window ring that the next frame takes: the oldest */
 } myo_patch_t;
 
-/* Validates config against itself and against memory, copies memory and hooks, and starts. config must outlive self. */
-myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config, const myo_patch_memory_t *memory,
-                            const myo_patch_hooks_t *hooks);
+/* Validates config against itself and against memory, copies memory and hooks, and starts.
+   config must outlive self. */
+myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
+                            const myo_patch_memory_t *memory, const myo_patch_hooks_t *hooks);
 
 /* Starts again from sample 0: filters, window, votes and the ring are empty. Only while no producer runs. */
 void myo_patch_start(myo_patch_t *self, uint32_t trace_mask);

@@ -1,7 +1,7 @@
 #include "stream/myo_ring.h"
 
-/* Acquire and release order the counts against the index that publishes them; on one core they cost a compiler
-   barrier (and a DMB on Arm), and they are what makes the native port's tests mean something. */
+/* Acquire and release order the counts against the index that publishes them; on one core they cost a
+   compiler barrier (and a DMB on Arm), and they are what makes the native port's tests mean something. */
 static uint32_t load(const _Atomic uint32_t *index) {
     return atomic_load_explicit(index, memory_order_acquire);
 }

@@ -1,4 +1,4 @@
-"""How PlatformIO builds a bundle's firmware: core, one port, the app, the bundle's C, and CMSIS-DSP's biquads."""
+"""How PlatformIO builds a bundle's firmware: core, a port, the app, the bundle's C, CMSIS-DSP's biquads."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ REPRODUCIBLE = [f"-ffile-prefix-map={bundle}=bundle", f"-ffile-prefix-map={proje
 
 M4 = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-# -O3 rather than -O2: the network's inner loops gain from unrolling, and flash is not what a patch runs out of.
+# -O3 rather than -O2: the network's inner loops gain from unrolling, and a patch does not run out of flash.
 PORTS = {
     "virtual_m4": {
         "compiler": "arm-none-eabi-gcc",
@@ -28,7 +28,12 @@ PORTS = {
         "program": ("firmware", ".elf"),
         "machine": M4,
         "compile": ["-O3", "-g", "-ffunction-sections", "-fdata-sections", "-fno-common"],
-        "link": ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections", f"-Wl,-T,{firmware}/ports/{port}/{port}.ld"],
+        "link": [
+            "-nostartfiles",
+            "--specs=nano.specs",
+            "-Wl,--gc-sections",
+            f"-Wl,-T,{firmware}/ports/{port}/{port}.ld",
+        ],
         "ours": [],
     },
     "native": {
@@ -85,15 +90,24 @@ env.Replace(
 env.Append(
     CFLAGS=["-std=c11"],
     CCFLAGS=[*settings["machine"], *settings["compile"], *REPRODUCIBLE],
-    CPPPATH=[str(firmware / "core"), str(firmware / "core" / "nn"), str(firmware / "ports"), str(bundle / "c")],
+    CPPPATH=[
+        str(firmware / "core"),
+        str(firmware / "core" / "nn"),
+        str(firmware / "ports"),
+        str(bundle / "c"),
+    ],
     LINKFLAGS=[*settings["machine"], *settings["link"], "-Wl,-Map,$BUILD_DIR/firmware.map"],
 )
 
-# CMSIS-DSP is other people's code: its warnings are theirs, and its sums wrap, which C calls undefined without -fwrapv.
+# CMSIS-DSP is other people's code: its warnings are theirs, and its sums wrap, which C leaves undefined
+# without -fwrapv.
 theirs = env.Clone()
-theirs.Append(CCFLAGS=["-w", "-fwrapv"], CPPPATH=[str(cmsis_dsp / "Include"), str(cmsis_dsp / "PrivateInclude")])
+theirs.Append(
+    CCFLAGS=["-w", "-fwrapv"], CPPPATH=[str(cmsis_dsp / "Include"), str(cmsis_dsp / "PrivateInclude")]
+)
 objects = [
-    theirs.Object(f"$BUILD_DIR/cmsis_dsp/{Path(source).stem}.o", str(cmsis_dsp / source)) for source in CMSIS_DSP_SOURCES
+    theirs.Object(f"$BUILD_DIR/cmsis_dsp/{Path(source).stem}.o", str(cmsis_dsp / source))
+    for source in CMSIS_DSP_SOURCES
 ]
 
 env.Append(CCFLAGS=[*STRICT, *settings["ours"], "-isystem", str(cmsis_dsp / "Include")])

@@ -1,8 +1,9 @@
 /* native: the firmware as a Linux process whose serial port is a pty, built with sanitizers.
 
-   On start it prints `port /dev/pts/N` and the host opens that as it would a board's port. What interrupts do on a
-   board is done by serve(), which runs when the app is idle, waits, or sends: no threads, no signals, every run alike.
-   SIGTERM and SIGINT end it with status 0; a sanitizer's finding ends it with a message on stderr and another status. */
+   On start it prints `port /dev/pts/N` and the host opens that as it would a board's port. What interrupts do
+   on a board is done by serve(), which runs when the app is idle, waits, or sends: no threads, no signals,
+   every run alike. SIGTERM and SIGINT end it with status 0; a sanitizer's finding ends it with a message on
+   stderr and another status. */
 #define _XOPEN_SOURCE 700
 #include "myo_port.h"
 
@@ -20,8 +21,8 @@
 
 #define TICK_HZ 10000000u
 #define NS_PER_TICK (1000000000u / TICK_HZ)
-#define IDLE_MS 100            /* how late a SIGTERM that slipped in before poll may be seen */
-#define NOBODY_MS 5            /* how often to look whether somebody has opened the port */
+#define IDLE_MS 100                     /* how late a SIGTERM that slipped in before poll may be seen */
+#define NOBODY_MS 5                     /* how often to look whether somebody has opened the port */
 #define FD_VARIABLE "MYO_NATIVE_PTY_FD" /* hands the pty to the process that a reset starts */
 
 const char myo_port_name[] = "native";
@@ -162,8 +163,8 @@ static uint64_t adc_due_ns(uint64_t frame) {
     return port.adc_start_ns + frame * 1000000000000u / port.adc_rate_mhz;
 }
 
-/* A process that the system did not run for a while has missed nothing that a board's ADC would have sampled: its
-   sample clock stood still, but for what half the ring holds. */
+/* A process that the system did not run for a while has missed nothing that a board's ADC would have sampled:
+   its sample clock stood still, but for what half the ring holds. */
 static void forgive_pause(void) {
     const uint64_t limit_ns = port.samples->capacity / 2u * (1000000000000u / port.adc_rate_mhz);
     const uint64_t now = now_ns();
@@ -273,7 +274,8 @@ _Noreturn void myo_port_reset(void) {
 }
 
 _Noreturn void myo_port_halt(myo_status_t status) {
-    (void)fprintf(stderr, "native: the generated config and the app's memory disagree (status %d)\n", (int)status);
+    (void)fprintf(stderr, "native: the generated config and the app's memory disagree (status %d)\n",
+                  (int)status);
     exit(EXIT_FAILURE);
 }
 

@@ -1,13 +1,13 @@
-/* virtual_m4: QEMU's mps2-an386 (Cortex-M4F at 25 MHz), after Arm's application notes AN385/AN386 and the Cortex-M
-   System Design Kit's manual (DDI 0479) for UART and timers.
+/* virtual_m4: QEMU's mps2-an386 (Cortex-M4F at 25 MHz), after Arm's application notes AN385/AN386 and the
+   Cortex-M System Design Kit's manual (DDI 0479) for UART and timers.
 
-   Ticks. TIMER1 counts 25 MHz down, 40 ns a tick. Run with `-icount shift=6`, QEMU's virtual clock moves 64 ns with
-   every instruction and with nothing else while the core is awake: instructions = ticks * 40 / 64, exact to one
-   instruction a reading. Without -icount a tick is host time and tells nothing of the core.
+   Ticks. TIMER1 counts 25 MHz down, 40 ns a tick. Run with `-icount shift=6`, QEMU's virtual clock moves 64
+   ns with every instruction and with nothing else while the core is awake: instructions = ticks * 40 / 64,
+   exact to one instruction a reading. Without -icount a tick is host time and tells nothing of the core.
 
-   Serial. QEMU hands the UART one byte a turn of its main loop and waits until it was read, so a byte is never lost
-   before the ring, and takes what is sent at once or, where nobody reads, holds TXFULL. Both interrupts work on real
-   silicon as well, where a byte may be lost to an overrun: it is counted. */
+   Serial. QEMU hands the UART one byte a turn of its main loop and waits until it was read, so a byte is
+   never lost before the ring, and takes what is sent at once or, where nobody reads, holds TXFULL. Both
+   interrupts work on real silicon as well, where a byte may be lost to an overrun: it is counted. */
 #include "myo_port.h"
 
 #include "cortex_m_stack.h"
@@ -55,7 +55,8 @@ void uart0_rx_handler(void);
 void uart0_tx_handler(void);
 void timer0_handler(void);
 
-/* All interrupts have one priority, so none interrupts another and each counter below has one writer at a time. */
+/* All interrupts have one priority, so none interrupts another and each counter below has
+   one writer at a time. */
 static struct {
     myo_byte_ring_t *rx, *tx;
     myo_ring_t *samples; /* where the ADC's frames go; NULL while it is stopped */
@@ -151,7 +152,8 @@ void myo_port_send(void) {
 }
 
 void myo_port_idle(void) {
-    /* An interrupt between the test and the sleep stays pending, and a pending interrupt ends WFI even when masked. */
+    /* An interrupt between the test and the sleep stays pending, and a pending interrupt
+       ends WFI even when masked. */
     __asm volatile("cpsid i" ::: "memory");
     if (!port.served) {
         __asm volatile("dsb\n wfi" ::: "memory");

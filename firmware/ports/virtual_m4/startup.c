@@ -7,7 +7,7 @@
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
 #define AIRCR (*(volatile uint32_t *)0xE000ED0Cu)
-#define AIRCR_RESET 0x05FA0004u        /* VECTKEY | SYSRESETREQ */
+#define AIRCR_RESET 0x05FA0004u /* VECTKEY | SYSRESETREQ */
 #define CPACR_FPU_FULL_ACCESS 0x00F00000u
 
 extern uint32_t myo_data_begin[], myo_data_end[], myo_bss_begin[], myo_bss_end[];
@@ -41,8 +41,8 @@ __attribute__((used)) static _Noreturn void start(void) {
     }
 }
 
-/* A fault, or an interrupt that nobody asked for: start over. The host sees a HELLO of reason BOOT. The stack may be
-   what failed, so this uses none. */
+/* A fault, or an interrupt that nobody asked for: start over. The host sees a HELLO of reason BOOT. The stack
+   may be what failed, so this uses none. */
 static __attribute__((naked)) void fault_handler(void) {
     __asm volatile("ldr r0, =%c0\n"
                    "ldr r1, =%c1\n"
@@ -62,20 +62,13 @@ typedef union {
 
 extern const vector_t vectors[16 + N_INTERRUPTS];
 __attribute__((section(".vectors"), used)) const vector_t vectors[16 + N_INTERRUPTS] = {
-    [0] = {.stack_top = myo_stack_top},
-    [1] = {.handler = reset_handler},
+    [0] = {.stack_top = myo_stack_top},       [1] = {.handler = reset_handler},
     [2] = {.handler = fault_handler}, /* NMI */
     [3] = {.handler = fault_handler}, /* HardFault; the configurable faults stay disabled and end here */
-    [4] = {.handler = fault_handler},
-    [5] = {.handler = fault_handler},
-    [6] = {.handler = fault_handler},
-    [11] = {.handler = fault_handler},
-    [12] = {.handler = fault_handler},
-    [14] = {.handler = fault_handler},
-    [15] = {.handler = fault_handler},
-    [16 + 0] = {.handler = uart0_rx_handler},
-    [16 + 1] = {.handler = uart0_tx_handler},
-    [16 + 2 ... 16 + 7] = {.handler = fault_handler},
-    [16 + 8] = {.handler = timer0_handler},
-    [16 + 9 ... 16 + N_INTERRUPTS - 1] = {.handler = fault_handler},
+    [4] = {.handler = fault_handler},         [5] = {.handler = fault_handler},
+    [6] = {.handler = fault_handler},         [11] = {.handler = fault_handler},
+    [12] = {.handler = fault_handler},        [14] = {.handler = fault_handler},
+    [15] = {.handler = fault_handler},        [16 + 0] = {.handler = uart0_rx_handler},
+    [16 + 1] = {.handler = uart0_tx_handler}, [16 + 2 ... 16 + 7] = {.handler = fault_handler},
+    [16 + 8] = {.handler = timer0_handler},   [16 + 9 ... 16 + N_INTERRUPTS - 1] = {.handler = fault_handler},
 };

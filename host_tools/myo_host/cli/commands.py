@@ -24,6 +24,15 @@ data_app = typer.Typer(help="Data sets: list and get them.", no_args_is_help=Tru
 app.add_typer(data_app, name="data")
 
 
+# What the application's static memory is for; the names are those of firmware/app/main.c.
+_RAM_PARTS = {
+    "network arena": ("net_arena", "net_input", "net_output"),
+    "sample ring and window": ("ring_counts", "ring_ticks", "window", "block"),
+    "line buffers": ("rx_bytes", "tx_bytes", "link"),
+    "filter state": ("filter_state", "filters"),
+}
+
+
 def _spec_path(path: Path) -> Path:
     return path / "patch.toml" if path.is_dir() else path
 
@@ -105,11 +114,13 @@ def train(
 
     path = _spec_path(spec)
     folder = out or Path("build") / load_spec(path).name
+    from myo_host.report import summarize_training
     from myo_training.train import train as run_training
 
     with show_progress("train") as progress:
         result = run_training(path, folder, data, progress)
-    for line in result.summary:
+    print(f"data: {result.source}")
+    for line in summarize_training(result.training):
         print(line)
     print(f"wrote {folder}; next: myopatch export {folder}")
 
@@ -135,12 +146,25 @@ def _build(bundle: Path, board: str) -> Path:
     """Build the firmware of an exported bundle and return its ELF."""
     from myo_export.firmware_build import build_firmware
     from myo_host.boards import find_board
-    from myo_pipeline.bundle import open_bundle
+    from myo_pipeline.bundle import open_bundle, write_json
 
     find_board(board)
-    open_bundle(bundle)
+    opened = open_bundle(bundle)
     with show_progress(f"build {board}") as progress:
         built = build_firmware(bundle, board, lambda text: progress(text, 0.0))
+    weights = int(opened.read_json("budget.json")["network"]["flash_bytes"])
+    parts = {name: sum(built.symbol_bytes.get(s, 0) for s in symbols) for name, symbols in _RAM_PARTS.items()}
+    parts |= {"stack": built.stack_bytes}
+    write_json(
+        bundle / "firmware" / f"{board}.json",
+        {
+            "flash_bytes": built.flash_bytes,
+            "ram_bytes": built.ram_bytes,
+            "stack_bytes": built.stack_bytes,
+            "flash_parts": {"weights and tables": weights, "code and settings": built.flash_bytes - weights},
+            "ram_parts": parts | {"the rest": built.ram_bytes - sum(parts.values())},
+        },
+    )
     print(
         f"{built.elf}: flash {built.flash_bytes} B, static RAM {built.ram_bytes} B of which stack {built.stack_bytes} B"
     )
