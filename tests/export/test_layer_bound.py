@@ -7,9 +7,7 @@ logistic and tanh use fixed-point functions whose error is below 1/4 step of the
 
 from __future__ import annotations
 
-import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +15,6 @@ from myo_export.graph import ConvOptions, Graph, Op, PoolOptions
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.twin import NetworkTwin
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "core"))
 from nn_models import RandomNetwork
 
 STEPS = 1.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from myo_pipeline.reference import cut_windows, mean_values, vote_classes, windo
 from myo_pipeline.twin import CLASSES, VALUES, DecisionTwin, Twin, TwinConfig
 from scipy import signal
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "core"))
 from nn_models import RandomNetwork
 
 CHANNELS, WINDOW = 4, 9

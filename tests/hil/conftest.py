@@ -1,0 +1,94 @@
+"""Bundles trained small on simulated EMG, and boards that run them: by the commands that a user types."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from commands import must
+from myo_host.boards import BOARDS, start_board
+from myo_host.link import PatchLink
+from myo_pipeline.bundle import open_bundle
+
+SPEC = """
+format = 1
+name = "{kind}"
+[sensor]
+channels = 3
+rate_hz = 500.0
+lsb_uv = 1.0
+adc_bits = 12
+[[stage]]
+kind = "bandpass"
+low_hz = 20.0
+high_hz = 200.0
+order = 2
+[window]
+window_ms = 64.0
+hop_ms = 32.0
+[model]
+filters = [4, 6]
+strides = [1, 2]
+kernel = 3
+dense = 0
+[output]
+{output}
+[decision]
+vote = 3
+[training]
+data = "simulated"
+held_out_persons = 2
+validation_persons = 1
+epochs = 1
+hop_ms = 200.0
+"""
+OUTPUTS = {
+    "classes": 'kind = "classes"\nlabels = ["rest", "open", "close"]',
+    "values": 'kind = "values"\nnames = ["force", "angle"]\nunit = "share"',
+}
+
+
+@pytest.fixture(scope="session")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return a function that gives the exported bundle of an output kind."""
+    root = tmp_path_factory.mktemp("bundles")
+
+    def make(kind: str) -> Path:
+        folder = root / kind
+        if not folder.is_dir():
+            folder.mkdir()
+            (folder / "patch.toml").write_text(SPEC.format(kind=kind, output=OUTPUTS[kind]))
+            must("train", folder, "--out", folder)
+            must("export", folder)
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def built(bundles: Callable[[str], Path]) -> Callable[[str, str], Path]:
+    """Return a function that gives the bundle of a kind with its firmware built for a board."""
+
+    def build(kind: str, board: str) -> Path:
+        needs = BOARDS[board].command[0]
+        for tool in ("arm-none-eabi-gcc", needs) if board != "native" else ("cc",):
+            if shutil.which(tool) is None:
+                pytest.skip(f"{tool} is not installed (make setup)")
+        bundle = bundles(kind)
+        if not (bundle / "firmware" / f"{board}.elf").is_file():
+            must("build", bundle, "--board", board)
+        return bundle
+
+    return build
+
+
+@pytest.fixture()
+def link(built: Callable[[str, str], Path], board: str) -> Iterator[PatchLink]:
+    """A board that runs the classes bundle, booted for this test, hello said."""
+    bundle = built("classes", board)
+    elf = bundle / "firmware" / f"{board}.elf"
+    with start_board(BOARDS[board], elf) as port, PatchLink(port) as opened:
+        opened.say_hello(open_bundle(bundle).bundle_hash)
+        yield opened

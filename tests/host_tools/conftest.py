@@ -1,6 +1,0 @@
-"""Makes the fake board importable under importlib mode."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
