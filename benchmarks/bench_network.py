@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 from elftools.elf.elffile import ELFFile
+
 from myo_export.emit_net import NetworkReport, emit_network
 from myo_pipeline.errors import BuildError, MyoError
 

@@ -32,7 +32,9 @@ C_FILES = sorted((ROOT / "firmware").rglob("*.[ch]"))
 def imports(path: Path) -> Iterator[tuple[str, bool]]:
     """Yield each imported top-level package, and whether the import runs with the module itself."""
     tree = ast.parse(path.read_text())
-    inside = {id(child) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for child in ast.walk(node)}
+    inside = {
+        id(child) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for child in ast.walk(node)
+    }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -45,7 +47,9 @@ def sources() -> list[tuple[str, Path]]:
     return [(package, path) for package, folder in PACKAGES.items() for path in sorted(folder.rglob("*.py"))]
 
 
-@pytest.mark.parametrize(("package", "path"), sources(), ids=lambda value: value.name if isinstance(value, Path) else value)
+@pytest.mark.parametrize(
+    ("package", "path"), sources(), ids=lambda value: value.name if isinstance(value, Path) else value
+)
 def test_packages_know_only_whom_they_may(package: str, path: Path) -> None:
     above_all = any(part in path.as_posix() for part in ABOVE_ALL)
     for name, at_import in imports(path):
@@ -72,7 +76,9 @@ def test_firmware_takes_no_heap(path: Path) -> None:
     assert not re.search(r"\b(malloc|calloc|realloc|free|alloca)\s*\(", text)
 
 
-@pytest.mark.parametrize("module", ["myo_pipeline.spec", "myo_host.cli", "myo_host.link", "myo_host.cli.commands"])
+@pytest.mark.parametrize(
+    "module", ["myo_pipeline.spec", "myo_host.cli", "myo_host.link", "myo_host.cli.commands"]
+)
 def test_light_modules_stay_light(module: str) -> None:
     """Importing them brings in none of the heavy libraries, so that `myopatch --help` is quick."""
     heavy = "tensorflow, tflite_micro, cmsisdsp, scipy, matplotlib, pandas"

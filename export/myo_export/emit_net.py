@@ -9,8 +9,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from myo_pipeline.errors import ExportError
-
 from myo_export.emit_net_layers import LayerText, layer_text
 from myo_export.emit_net_tflm import tflm_files
 from myo_export.graph import Tensor
@@ -29,6 +27,7 @@ from myo_export.lowered import (
 )
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from myo_export.tflite_reader import printable, read_graph
+from myo_pipeline.errors import ExportError
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ import sys
 from dataclasses import dataclass
 from typing import Final
 
-from myo_pipeline.errors import ExportError
-
 from myo_export.emit_net_layers import c_array
 from myo_export.lowered import Conv, DepthwiseConv, Network
+from myo_pipeline.errors import ExportError
 
 # The resolver's method of every operator that the export supports.
 _ADD_METHODS: Final = {

@@ -25,7 +25,7 @@ def render_config_header(spec: PatchSpec, config: TwinConfig, n_input: int, n_se
 #define PATCH_WINDOW_SAMPLES {config.window_samples} /* {spec.window.window_ms:g} ms */
 #define PATCH_HOP_SAMPLES {config.hop_samples} /* {spec.window.hop_ms:g} ms */
 #define PATCH_N_SECTIONS {n_sections}
-#define PATCH_N_OUTPUTS {config.n_outputs} /* {', '.join(spec.output_names)} */
+#define PATCH_N_OUTPUTS {config.n_outputs} /* {", ".join(spec.output_names)} */
 #define PATCH_OUTPUT_KIND {config.output_kind} /* {spec.output.kind} */
 #define PATCH_VOTE {config.vote}
 #define PATCH_NET_INPUT_SIZE {n_input}

@@ -20,7 +20,15 @@ from myo_export.float_layers import read_float_layers
 from myo_export.front_end import FrontEnd, quantize_front_end, quantize_multiplier
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.bundle import (
-    BUNDLE_ID, MANIFEST, MANIFEST_FORMAT, Bundle, hash_bundle, hash_file, open_bundle, write_json, write_text,
+    BUNDLE_ID,
+    MANIFEST,
+    MANIFEST_FORMAT,
+    Bundle,
+    hash_bundle,
+    hash_file,
+    open_bundle,
+    write_json,
+    write_text,
 )  # fmt: skip
 from myo_pipeline.errors import BundleError, ExportError
 from myo_pipeline.reference import cut_windows, filter_counts, mean_values, vote_classes, window_ends
@@ -29,7 +37,9 @@ from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
 TRACED_WINDOWS = 240  # windows whose every layer goes into the golden vectors, spread over all segments
-BIQUAD_INSTRUCTIONS = 15  # a section and sample of arm_biquad_cascade_df1_q31 on Cortex-M4 at -O3, counted by `make bench`
+BIQUAD_INSTRUCTIONS = (
+    15  # a section and sample of arm_biquad_cascade_df1_q31 on Cortex-M4 at -O3, counted by `make bench`
+)
 
 _TRAINED = ("patch.toml", "model.tflite", "model_float.tflite", "training.json", "evaluation.npz")
 
@@ -86,11 +96,15 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
-        render_config_header(spec, config, config.window_samples * config.n_channels, len(config.coefficients_q31)),
+        render_config_header(
+            spec, config, config.window_samples * config.n_channels, len(config.coefficients_q31)
+        ),
     )
     write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end))
     float_model = (path / "model_float.tflite").read_bytes()
-    float_twin = NetworkTwin(float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers]))
+    float_twin = NetworkTwin(
+        float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers])
+    )
     input_scale = _input_scale(training, spec)
     _write_vectors(path, spec, config, model, float_twin, input_scale, tell)
     write_json(path / "budget.json", _budget(spec, config, front_end, network, input_scale))
@@ -196,9 +210,12 @@ def _write_vectors(
             decisions=np.array([[d.decided, d.raw, d.confidence, d.n_votes] for d in decisions], np.int32),
             sums=np.stack([d.sums for d in decisions]),
             float_decided=float_decided,
-            layers=[np.stack([w.layers[k] for w in windows[:n_traced]]) for k in range(len(config.layer_tensors))],
+            layers=[
+                np.stack([w.layers[k] for w in windows[:n_traced]]) for k in range(len(config.layer_tensors))
+            ],
             float_layers=[
-                np.stack([layers[k] for layers in float_layers[:n_traced]]) for k in range(len(config.layer_tensors))
+                np.stack([layers[k] for layers in float_layers[:n_traced]])
+                for k in range(len(config.layer_tensors))
             ],
         ).save(folder / f"{number:03d}.npz")
 
@@ -226,7 +243,10 @@ def _budget(
             "error_bound": {"filtered_counts": filtered_bound, "input_units": input_bound},
             "notes": list(front_end.notes),
             "state_bytes": 16 * sections * config.n_channels,
-            "estimated_instructions_per_hop": BIQUAD_INSTRUCTIONS * sections * config.n_channels * config.hop_samples,
+            "estimated_instructions_per_hop": BIQUAD_INSTRUCTIONS
+            * sections
+            * config.n_channels
+            * config.hop_samples,
         },
         "network": {
             "macs": network.macs,
@@ -256,9 +276,13 @@ def _write_manifest(path: Path, training: dict[str, Any]) -> Bundle:
     """Hash every file, write the bundle's identity and the manifest, and open the bundle."""
     names = [
         *_TRAINED, "model.keras", "model_card.md", "twin.npz", "budget.json",
-        *(str(p.relative_to(path)) for folder in ("c", "vectors", "figures") for p in (path / folder).rglob("*") if p.is_file()),
+        *(str(p.relative_to(path)) for folder in ("c", "vectors") for p in (path / folder).rglob("*") if p.is_file()),
     ]  # fmt: skip
-    files = {name: hash_file(path / name) for name in sorted(set(names)) if (path / name).is_file() and name != BUNDLE_ID}
+    files = {
+        name: hash_file(path / name)
+        for name in sorted(set(names))
+        if (path / name).is_file() and name != BUNDLE_ID
+    }
     bundle_hash = hash_bundle(files)
     write_text(path / BUNDLE_ID, render_bundle_id(bundle_hash))
     files[BUNDLE_ID] = hash_file(path / BUNDLE_ID)

@@ -23,9 +23,9 @@ from pathlib import Path
 from elftools.common.exceptions import ELFError
 from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
-from myo_pipeline.errors import BuildError, MyoError
 
 from myo_export import cmsis_dsp
+from myo_pipeline.errors import BuildError, MyoError
 
 PROJECT = Path(__file__).resolve().parents[2]
 CORE_DIR = PROJECT / ".pio" / "core"  # as platformio.ini says

@@ -36,7 +36,9 @@ def read_float_layers(float_model: bytes, int8_ops: list[str]) -> NDArray[np.int
         names = [_NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes]
         tensors = np.array([op.Outputs(0) for op in ops], np.int64)
     except (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise ExportError(f"model_float.tflite: damaged ({type(error).__name__}); run `myopatch train` again") from None
+        raise ExportError(
+            f"model_float.tflite: damaged ({type(error).__name__}); run `myopatch train` again"
+        ) from None
     if names != int8_ops:
         raise ExportError(
             f"model_float.tflite has operators {', '.join(names)}; model.tflite {', '.join(int8_ops)}: "

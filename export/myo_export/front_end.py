@@ -74,7 +74,9 @@ class FrontEnd:
     def error_bound_counts(self, peak_counts: float) -> float:
         """Return the largest ``|twin - float|`` at the filter's output, in counts, for ``|input| <= peak_counts``."""
         input_rounding = 0.0 if self.input_shift >= 0 else 1.0 * self._float_gain()
-        return self.coefficient_gain * peak_counts + self.rounding_lsb * 2.0**-self.input_shift + input_rounding
+        return (
+            self.coefficient_gain * peak_counts + self.rounding_lsb * 2.0**-self.input_shift + input_rounding
+        )
 
     def _float_gain(self) -> float:
         return _l1(self.sections) if len(self.sections) else 1.0
@@ -230,11 +232,15 @@ def quantize_front_end(spec: PatchSpec) -> FrontEnd:
         if max(peaks.max(), accumulators.max()) < _PROOF_LIMIT:
             break
     else:
-        raise ExportError(f"front end ({names}): no scaling keeps its nodes inside 32 bits: split or soften the filters")
+        raise ExportError(
+            f"front end ({names}): no scaling keeps its nodes inside 32 bits: split or soften the filters"
+        )
     lost = max(0, -input_shift)
     h_designed, h_rounded = _impulse(designed), _impulse(rounded)
     length = max(len(h_designed), len(h_rounded))
-    difference = np.pad(h_rounded, (0, length - len(h_rounded))) - np.pad(h_designed, (0, length - len(h_designed)))
+    difference = np.pad(h_rounded, (0, length - len(h_rounded))) - np.pad(
+        h_designed, (0, length - len(h_designed))
+    )
     notes = (
         f"{len(rounded)} second-order sections in Q31 direct form I: {names}.",
         f"Coefficients reach {np.abs(np.column_stack([rounded[:, :3], rounded[:, 4:]])).max():.3f}: "
@@ -261,7 +267,9 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
         If ``real`` is not in the range that the device's 64-bit product takes.
     """
     if not np.isfinite(real) or real <= 0:
-        raise ExportError(f"network input scale: multiplier {real!r}, expected a positive number: train the model again")
+        raise ExportError(
+            f"network input scale: multiplier {real!r}, expected a positive number: train the model again"
+        )
     mantissa, exponent = np.frexp(real)
     multiplier, shift = round(float(mantissa) * 2**31), 31 - int(exponent)
     if multiplier == 2**31:

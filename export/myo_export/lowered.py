@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 import numpy as np
-from myo_pipeline.errors import ExportError
 
 from myo_export.graph import Graph, Op, Options, Tensor
 from myo_export.quantized_math import INT32_MAX, Factor, Quantization, SoftmaxFactors
 from myo_export.tflite_reader import printable
+from myo_pipeline.errors import ExportError
 
 Shape3 = tuple[int, int, int]  # height, width, channels
 

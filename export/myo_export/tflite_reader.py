@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import numpy as np
-from myo_pipeline.errors import ExportError
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from myo_export import graph
 from myo_export.graph import Graph, Op, Options, Tensor
+from myo_pipeline.errors import ExportError
 
 _IDENTIFIER: Final = b"TFL3"
 _SCHEMA_VERSION: Final = 3

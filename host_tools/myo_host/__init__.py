@@ -1,0 +1,1 @@
+"""Talks to a patch over its serial line: link, validation, report, command line."""

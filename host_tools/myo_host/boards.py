@@ -56,7 +56,7 @@ BOARDS: dict[str, Board] = {
             "virtual_m4",
             "Cortex-M4F (Arm MPS2 AN386) in QEMU",
             ("qemu-system-arm", "-M", "mps2-an386", "-kernel", "{elf}", "-display", "none", "-monitor", "none",
-             "-serial", "pty", "-icount", "shift=6,sleep=off"),
+             "-serial", "pty", "-icount", "shift=6"),
             instructions_per_tick=0.625,
             cycles_per_instruction=1.3,
         ),
@@ -97,7 +97,9 @@ def start_board(board: Board, firmware: Path) -> Iterator[str]:
     command = [part.format(elf=firmware) for part in board.command]
     if shutil.which(command[0]) is None:
         raise LinkError(f"{command[0]}: not installed; `myopatch doctor` names the package to install")
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     try:
         yield _await_port(process, board)
     finally:

@@ -41,7 +41,13 @@ def examine() -> list[Finding]:
     """Look for everything that MyoPatch uses on this machine."""
     found = platform.python_version()
     findings = [
-        Finding("python", sys.version_info >= (3, 11), found, "everything (3.11 or later)", "apt-get install python3.11")
+        Finding(
+            "python",
+            sys.version_info >= (3, 11),
+            found,
+            "everything (3.11 or later)",
+            "apt-get install python3.11",
+        )
     ]
     for tool, packages in APT_PACKAGES.items():
         path = shutil.which(tool)
@@ -72,5 +78,7 @@ def _found_datasets() -> list[str]:
 
 
 def _version(path: str) -> str:
-    lines = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout.splitlines()
+    lines = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, check=False
+    ).stdout.splitlines()
     return lines[0] if lines else path

@@ -18,7 +18,7 @@ from myo_pipeline.filters import design_front_end
 from myo_pipeline.twin import TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
-_STYLE = {
+_STYLE: Any = {
     "svg.hashsalt": "myopatch", "svg.fonttype": "none", "font.family": "sans-serif", "font.size": 9,
     "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#888888", "text.color": "#555555",
     "axes.labelcolor": "#555555", "xtick.color": "#777777", "ytick.color": "#777777", "figure.facecolor": "none",
@@ -47,7 +47,9 @@ def draw_confusion(confusion: list[list[int]], names: list[str]) -> str:
         for row, column in np.ndindex(share.shape):
             if counts[row, column]:
                 colour = "white" if share[row, column] > 0.5 else "#333333"
-                axes.text(column, row, f"{100 * share[row, column]:.0f}", ha="center", va="center", color=colour)
+                axes.text(
+                    column, row, f"{100 * share[row, column]:.0f}", ha="center", va="center", color=colour
+                )
         axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
         axes.set_yticks(range(len(names)), names)
         axes.set_xlabel("decided on the device, % of the row")
@@ -74,9 +76,13 @@ def draw_response(bundle: Bundle, config: TwinConfig) -> str:
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(6.4, 2.6))
         axes = figure.add_subplot()
-        axes.plot(frequencies, decibels(h_designed), color=_GREY, linewidth=4, alpha=0.5, label="designed, float64")
+        axes.plot(
+            frequencies, decibels(h_designed), color=_GREY, linewidth=4, alpha=0.5, label="designed, float64"
+        )
         axes.plot(frequencies, decibels(h_rounded), color=_BLUE, linewidth=1.2, label="on the device, Q31")
-        axes.plot(frequencies, decibels(h_rounded - h_designed), color=_ORANGE, linewidth=1, label="difference")
+        axes.plot(
+            frequencies, decibels(h_rounded - h_designed), color=_ORANGE, linewidth=1, label="difference"
+        )
         axes.set_ylim(-240, 10)
         axes.set_xlabel("frequency, Hz")
         axes.set_ylabel("gain, dB")
@@ -94,16 +100,25 @@ def draw_segment(bundle: Bundle, config: TwinConfig, segment: GoldenSegment) -> 
         figure = Figure(figsize=(8.6, 5.2))
         panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 2])
         filtered = segment.filtered_q31 * 2.0**-config.input_shift
-        for axes, data, title in ((panels[0], segment.counts, "counts"), (panels[1], filtered, "filtered, counts")):
+        for axes, data, title in (
+            (panels[0], segment.counts, "counts"),
+            (panels[1], filtered, "filtered, counts"),
+        ):
             step = 1.2 * float(np.abs(data).max(initial=1.0))
             for channel in range(config.n_channels):
                 axes.plot(time_s, data[:, channel] - channel * step, color=_BLUE, linewidth=0.5)
-            axes.set_yticks([-channel * step for channel in range(config.n_channels)], range(config.n_channels))
+            axes.set_yticks(
+                [-channel * step for channel in range(config.n_channels)], range(config.n_channels)
+            )
             axes.set_ylabel(f"channel\n({title})")
         axes = panels[2]
         if classes:
-            axes.step(ends_s, segment.targets, where="mid", color=_GREY, linewidth=4, alpha=0.5, label="label")
-            axes.step(ends_s, segment.decisions[:, 0], where="mid", color=_ORANGE, linewidth=1.2, label="decided")
+            axes.step(
+                ends_s, segment.targets, where="mid", color=_GREY, linewidth=4, alpha=0.5, label="label"
+            )
+            axes.step(
+                ends_s, segment.decisions[:, 0], where="mid", color=_ORANGE, linewidth=1.2, label="decided"
+            )
             axes.set_yticks(range(len(bundle.spec.output_names)), bundle.spec.output_names, fontsize=7)
         else:
             n = np.minimum(np.arange(1, segment.n_windows + 1), config.vote)[:, None]

@@ -10,7 +10,9 @@ from cobs import cobs
 from myo_host.messages import CRC, HEADER, MAX_PAYLOAD, PROTOCOL_VERSION
 
 _LONGEST_FRAME = HEADER.size + MAX_PAYLOAD + CRC.size
-LONGEST_ENCODED = _LONGEST_FRAME + _LONGEST_FRAME // 254 + 2  # COBS adds a byte in 254, and one; then the zero
+LONGEST_ENCODED = (
+    _LONGEST_FRAME + _LONGEST_FRAME // 254 + 2
+)  # COBS adds a byte in 254, and one; then the zero
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ class FrameDecoder:
             body = cobs.decode(encoded)
         except cobs.DecodeError:
             return None
-        if len(body) < HEADER.size + CRC.size or CRC.unpack(body[-CRC.size :])[0] != zlib.crc32(body[: -CRC.size]):
+        if len(body) < HEADER.size + CRC.size or CRC.unpack(body[-CRC.size :])[0] != zlib.crc32(
+            body[: -CRC.size]
+        ):
             return None
         version, message_type, sequence = HEADER.unpack_from(body)
         if version != PROTOCOL_VERSION:

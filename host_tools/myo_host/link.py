@@ -94,7 +94,7 @@ class PatchLink:
                 data = self._serial.read(max(1, min(4096, self._serial.in_waiting)))
                 for frame in self.decoder.feed(data) if data else ():
                     self._frames.put(frame)
-        except Exception as error:  # noqa: BLE001 - whatever ends the reader must reach the caller, in his thread
+        except Exception as error:
             self._frames.put(error)
 
     def send(self, message: m.Message, tail: bytes = b"", **values: Any) -> None:  # noqa: ANN401
@@ -134,7 +134,9 @@ class PatchLink:
         try:
             values, tail = message.unpack(frame.payload)
         except ValueError as error:
-            raise LinkError(f"{self.port}: {error}: build the firmware and the host tools from the same version") from None
+            raise LinkError(
+                f"{self.port}: {error}: build the firmware and the host tools from the same version"
+            ) from None
         return message, values, tail
 
     def say_hello(self, bundle_hash: str | None = None) -> Hello:
@@ -175,7 +177,11 @@ class PatchLink:
             board=values["board"].rstrip(b"\x00").decode("ascii", "replace"),
             bundle_hash=values["bundle_hash"].hex(),
             rate_hz=values["rate_mhz"] / 1000,
-            **{k: values[k] for k in Hello.__dataclass_fields__ if k not in ("board", "bundle_hash", "rate_hz")},
+            **{
+                k: values[k]
+                for k in Hello.__dataclass_fields__
+                if k not in ("board", "bundle_hash", "rate_hz")
+            },
         )
         if hello.protocol != m.PROTOCOL_VERSION:
             raise MismatchError(
@@ -215,7 +221,9 @@ class PatchLink:
 
     def _gone(self, error: Exception) -> LinkError:
         reason = str(error).split("(", 1)[0].strip().rstrip(":") or type(error).__name__
-        return LinkError(f"{self.port}: the port is gone ({reason}): plug the board in again, or start the virtual board")
+        return LinkError(
+            f"{self.port}: the port is gone ({reason}): plug the board in again, or start the virtual board"
+        )
 
 
 def _explain_open_failure(port: str, error: Exception) -> str:
@@ -289,7 +297,9 @@ class _Collector:
             self.decisions.append(values)
             for (stage, layer, window), pieces in self._pieces.items():
                 if window != values["window"]:
-                    raise LinkError(f"{self._port}: stage {m.Stage(stage).name} of window {window} came out of turn")
+                    raise LinkError(
+                        f"{self._port}: stage {m.Stage(stage).name} of window {window} came out of turn"
+                    )
                 self._windows.setdefault((stage, layer), []).append(np.concatenate(pieces))
             self._pieces.clear()
 
@@ -349,11 +359,15 @@ def stream_segment(
     if hello is None:
         raise LinkError(f"{link.port}: no hello yet: call say_hello first")
     if counts.ndim != 2 or counts.shape[1] != hello.n_channels:
-        raise LinkError(f"{link.port}: signal of shape {counts.shape}, the board takes (n, {hello.n_channels})")
+        raise LinkError(
+            f"{link.port}: signal of shape {counts.shape}, the board takes (n, {hello.n_channels})"
+        )
     dtype = np.dtype("<i2" if hello.sample_bytes == 2 else "<i4")
     collector = _Collector(link.port, hello)
     frame_bytes = hello.n_channels * hello.sample_bytes
-    chunk = max(1, min((hello.max_payload - m.SAMPLES.struct.size) // frame_bytes, hello.credit_frames // 2 or 1))
+    chunk = max(
+        1, min((hello.max_payload - m.SAMPLES.struct.size) // frame_bytes, hello.credit_frames // 2 or 1)
+    )
     sent = consumed = 0
     began = time.monotonic()
     link.send(m.START, source=m.Source.HOST, trace_mask=trace_mask)
@@ -397,7 +411,9 @@ def _next_messages(link: PatchLink) -> Iterator[tuple[m.Message, dict[str, Any],
     """Yield the next message, after refusing what must not come while a segment runs."""
     message, values, tail = link.receive()
     if message is m.HELLO:
-        raise LinkError(f"{link.port}: the board reset in the middle of a run: check its supply, then run again")
+        raise LinkError(
+            f"{link.port}: the board reset in the middle of a run: check its supply, then run again"
+        )
     if message is m.FAULT:
         code = values["code"]
         name = m.Fault(code).name if code in list(m.Fault) else f"code {code}"
@@ -411,7 +427,14 @@ def _next_messages(link: PatchLink) -> Iterator[tuple[m.Message, dict[str, Any],
 def _check_nothing_lost(link: PatchLink, status: dict[str, int], sent: int) -> None:
     losses = {
         key: status[key]
-        for key in ("samples_lost", "rx_bytes_lost", "rx_frames_bad", "rx_sequence_gaps", "tx_frames_dropped", "faults")
+        for key in (
+            "samples_lost",
+            "rx_bytes_lost",
+            "rx_frames_bad",
+            "rx_sequence_gaps",
+            "tx_frames_dropped",
+            "faults",
+        )
         if status[key]
     }
     if link.decoder.lost or link.decoder.frames_bad:

@@ -22,7 +22,9 @@ from typing import Any
 PROTOCOL_VERSION = 1
 HEADER = struct.Struct("<BBH")  # version, type, sequence
 CRC = struct.Struct("<I")
-MAX_PAYLOAD = 512  # bytes after the header: a multiple of 4, small enough for a microcontroller's frame buffer
+MAX_PAYLOAD = (
+    512  # bytes after the header: a multiple of 4, small enough for a microcontroller's frame buffer
+)
 
 
 class Stage(IntEnum):
@@ -115,31 +117,45 @@ class Message:
         """
         size = self.struct.size
         if len(payload) < size or (not self.tail and len(payload) != size):
-            raise ValueError(f"{self.name} of {len(payload)} bytes, expected {size}{' or more' if self.tail else ''}")
+            raise ValueError(
+                f"{self.name} of {len(payload)} bytes, expected {size}{' or more' if self.tail else ''}"
+            )
         values = self.struct.unpack_from(payload)
         return dict(zip((f.name for f in self.fields), values, strict=True)), payload[size:]
 
 
 HELLO_REQUEST = Message(
-    "HELLO_REQUEST", 0x01, "Asks for HELLO; sequence numbers of both directions start again.",
+    "HELLO_REQUEST",
+    0x01,
+    "Asks for HELLO; sequence numbers of both directions start again.",
     (Field("protocol", "B", "version that the host speaks"),),
 )
 START = Message(
-    "START", 0x02, "Resets filters, window, vote and counters, and starts taking samples from a source.",
+    "START",
+    0x02,
+    "Resets filters, window, vote and counters, and starts taking samples from a source.",
     (Field("source", "B", "Source"), Field("trace_mask", "I", "bit 1 << Stage: stages to send as TENSOR")),
 )
 SAMPLES = Message(
-    "SAMPLES", 0x03, "Sample frames from the host, interleaved counts.",
-    (Field("first_sample", "I", "index of the first frame since START"),
-     Field("n_frames", "H", "frames in this message")),
+    "SAMPLES",
+    0x03,
+    "Sample frames from the host, interleaved counts.",
+    (
+        Field("first_sample", "I", "index of the first frame since START"),
+        Field("n_frames", "H", "frames in this message"),
+    ),
     tail="n_frames x n_channels counts, int16 or int32 as HELLO's sample_bytes says",
 )
-STOP = Message("STOP", 0x04, "Stops taking samples; what is in the ring is still processed; answered by STATUS.")
+STOP = Message(
+    "STOP", 0x04, "Stops taking samples; what is in the ring is still processed; answered by STATUS."
+)
 STATUS_REQUEST = Message("STATUS_REQUEST", 0x05, "Asks for STATUS.")
 RESET = Message("RESET", 0x06, "Resets the board.", (Field("kind", "B", "ResetKind"),))
 
 HELLO = Message(
-    "HELLO", 0x81, "Who the board is, what it runs, and how much it can take; sent at boot and on request.",
+    "HELLO",
+    0x81,
+    "Who the board is, what it runs, and how much it can take; sent at boot and on request.",
     (
         Field("protocol", "B", "version that the board speaks"),
         Field("reason", "B", "HelloReason"),
@@ -160,11 +176,15 @@ HELLO = Message(
     ),
 )
 CREDIT = Message(
-    "CREDIT", 0x82, "Flow control: frames taken out of the sample ring since START.",
+    "CREDIT",
+    0x82,
+    "Flow control: frames taken out of the sample ring since START.",
     (Field("consumed_frames", "I", "cumulative, wraps"),),
 )
 TENSOR = Message(
-    "TENSOR", 0x83, "A piece of a stage's output.",
+    "TENSOR",
+    0x83,
+    "A piece of a stage's output.",
     (
         Field("stage", "B", "Stage"),
         Field("dtype", "B", "Dtype"),
@@ -175,7 +195,9 @@ TENSOR = Message(
     tail="elements",
 )
 DECISION = Message(
-    "DECISION", 0x84, "One window's decision and what it cost.",
+    "DECISION",
+    0x84,
+    "One window's decision and what it cost.",
     (
         Field("window", "I", "window number since START"),
         Field("end_sample", "I", "samples since START at the window's end"),
@@ -186,11 +208,15 @@ DECISION = Message(
         Field("front_end_ticks", "I", "front end since the last window"),
         Field("network_ticks", "I", "network"),
         Field("decision_ticks", "I", "argmax and vote, or sums"),
-        Field("latency_ticks", "I", "from the arrival of the window's last sample in the ring to this message"),
+        Field(
+            "latency_ticks", "I", "from the arrival of the window's last sample in the ring to this message"
+        ),
     ),
 )
 STATUS = Message(
-    "STATUS", 0x85, "Counters since START; stack since boot.",
+    "STATUS",
+    0x85,
+    "Counters since START; stack since boot.",
     (
         Field("samples_received", "I", "frames put into the ring"),
         Field("samples_processed", "I", "frames taken out of the ring"),
@@ -207,13 +233,30 @@ STATUS = Message(
     ),
 )
 FAULT = Message(
-    "FAULT", 0x86, "Something that should not happen did.",
-    (Field("code", "H", "Fault"), Field("count", "H", "times since START"),
-     Field("argument0", "I", "see Fault"), Field("argument1", "I", "see Fault")),
+    "FAULT",
+    0x86,
+    "Something that should not happen did.",
+    (
+        Field("code", "H", "Fault"),
+        Field("count", "H", "times since START"),
+        Field("argument0", "I", "see Fault"),
+        Field("argument1", "I", "see Fault"),
+    ),
 )
 
 MESSAGES: tuple[Message, ...] = (
-    HELLO_REQUEST, START, SAMPLES, STOP, STATUS_REQUEST, RESET, HELLO, CREDIT, TENSOR, DECISION, STATUS, FAULT,
+    HELLO_REQUEST,
+    START,
+    SAMPLES,
+    STOP,
+    STATUS_REQUEST,
+    RESET,
+    HELLO,
+    CREDIT,
+    TENSOR,
+    DECISION,
+    STATUS,
+    FAULT,
 )
 BY_TYPE: dict[int, Message] = {message.type: message for message in MESSAGES}
 _ENUMS: tuple[type[IntEnum], ...] = (Stage, Dtype, Source, HelloReason, ResetKind, Fault)
@@ -242,6 +285,7 @@ def render_c_header() -> str:
     out = [
         "/* The link's messages. Generated from host_tools/myo_host/messages.py by `python -m myo_host.messages`;",
         "   do not edit. Packed structs in the byte order of the line (little-endian); copy in and out with memcpy. */",
+        "/* clang-format off */",
         "#ifndef MYO_MESSAGES_H",
         "#define MYO_MESSAGES_H",
         "",
@@ -275,7 +319,11 @@ def render_c_header() -> str:
             array = f"[{field.count}]" if field.count > 1 else ""
             out.append(f"    {_C_TYPES[field.code]} {field.name}{array}; /* {field.doc} */")
         name = message.name.lower()
-        out += [f"}} myo_{name}_message_t;", f'_Static_assert(sizeof(myo_{name}_message_t) == {message.struct.size}, "{name}");', ""]
+        out += [
+            f"}} myo_{name}_message_t;",
+            f'_Static_assert(sizeof(myo_{name}_message_t) == {message.struct.size}, "{name}");',
+            "",
+        ]
     out += ["#endif", ""]
     return "\n".join(out)
 

@@ -48,7 +48,10 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
     else:
         unit = getattr(bundle.spec.output, "unit", "")
         rows += [
-            (f"{key.upper()} (streamed)", "  ".join(f"{k} {v[key]:.4g} {unit}" for k, v in result.accuracy.items()))
+            (
+                f"{key.upper()} (streamed)",
+                "  ".join(f"{k} {v[key]:.4g} {unit}" for k, v in result.accuracy.items()),
+            )
             for key in ("mae", "rmse")
         ]
     memory = read_memory(bundle, result.board)
@@ -85,7 +88,9 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
             f"{latency['compute_ms']:.1f})",
         )
     )
-    rows.append(("line", f"{result.bytes_per_s / 1000:.1f} kB/s from the board, {result.seconds:.0f} s, nothing lost"))
+    rows.append(
+        ("line", f"{result.bytes_per_s / 1000:.1f} kB/s from the board, {result.seconds:.0f} s, nothing lost")
+    )
     return rows
 
 
@@ -105,7 +110,11 @@ def summarize_training(training: dict[str, Any]) -> list[str]:
                 if value is None:
                     continue
                 scale, unit = (100, " %") if name == "macro_accuracy" else (1, "")
-                interval = "" if value["low"] is None else f" ({scale * value['low']:.3g} to {scale * value['high']:.3g})"
+                interval = (
+                    ""
+                    if value["low"] is None
+                    else f" ({scale * value['low']:.3g} to {scale * value['high']:.3g})"
+                )
                 figures.append(f"{kind} {name.replace('_', ' ')} {scale * value['mean']:.3g}{unit}{interval}")
         lines.append(f"{what}: {', '.join(figures)}")
     return lines
@@ -160,7 +169,9 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
     memory = read_memory(bundle, result.board)
     stages = result.as_dict()["stages"]
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("myo_host", "templates"), autoescape=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.PackageLoader("myo_host", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
     )
     environment.filters["number"] = _number
     page = environment.get_template("report.html.j2").render(

@@ -58,13 +58,17 @@ class StageResult:
     _dot: float = field(default=0.0, repr=False)
     _twin: float = field(default=0.0, repr=False)
 
-    def compare(self, device: NDArray[Any], twin: NDArray[Any], where: Callable[[tuple[int, ...]], str]) -> None:
+    def compare(
+        self, device: NDArray[Any], twin: NDArray[Any], where: Callable[[tuple[int, ...]], str]
+    ) -> None:
         """Compare words of the same shape; ``where`` names an index for people."""
         if device.shape != twin.shape:
             missing = max(device.size, twin.size)
             self.words += missing
             self.differing += missing
-            self.first_difference = self.first_difference or f"device sent shape {device.shape}, twin has {twin.shape}"
+            self.first_difference = (
+                self.first_difference or f"device sent shape {device.shape}, twin has {twin.shape}"
+            )
             return
         different = device != twin
         self.words += twin.size
@@ -188,7 +192,9 @@ class _Comparison:
                     capture.sums, golden.sums[:n_windows], lambda i: f"{golden.name} window {i[0]} sum {i[1]}"
                 )
         self.output.compare(
-            capture.outputs, golden.outputs[:n_windows], lambda i: f"{golden.name} window {i[0]} output {i[1]}"
+            capture.outputs,
+            golden.outputs[:n_windows],
+            lambda i: f"{golden.name} window {i[0]} output {i[1]}",
         )
 
     def measure(self, golden: GoldenSegment) -> None:
@@ -200,16 +206,24 @@ class _Comparison:
             golden.float_filtered / self.input_scale, config.window_samples, axis=0
         )[:: config.hop_samples].transpose(0, 2, 1)
         limits = (np.array([-128, 127]) - config.zero_point) * self.input_quantum
-        reference = np.clip(windows.reshape(len(windows), -1), *limits)  # saturation is the format's, not an error
+        reference = np.clip(
+            windows.reshape(len(windows), -1), *limits
+        )  # saturation is the format's, not an error
         self.input.measure(
-            (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum, reference, "input units"
+            (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum,
+            reference,
+            "input units",
         )
         for result, layer, twin, exact in zip(
             self.layer_results, self.layers, golden.layers, golden.float_layers, strict=True
         ):
-            result.measure((twin.astype(np.float64) - layer["zero_point"]) * layer["scale"], exact, "layer units")
+            result.measure(
+                (twin.astype(np.float64) - layer["zero_point"]) * layer["scale"], exact, "layer units"
+            )
         scale, zero_point = config.output_scale, config.output_zero_point
-        self.output.measure((golden.outputs.astype(np.float64) - zero_point) * scale, golden.float_outputs, "output units")
+        self.output.measure(
+            (golden.outputs.astype(np.float64) - zero_point) * scale, golden.float_outputs, "output units"
+        )
 
     def check_law2(self) -> list[str]:
         """Return one sentence for each stage whose twin left its derived bound."""
@@ -257,7 +271,9 @@ def validate_board(
     n_traced = sum(segment.n_traced for segment in golden)
     n_windows = sum(segment.n_windows for segment in golden)
     if not n_traced:
-        raise BundleError(f"{bundle.path}/vectors: no traced windows; run `myopatch export {bundle.path}` again")
+        raise BundleError(
+            f"{bundle.path}/vectors: no traced windows; run `myopatch export {bundle.path}` again"
+        )
     decisions: list[dict[str, int]] = []
     devices: list[NDArray[np.int32]] = []
     seconds, status = 0.0, {}
@@ -280,7 +296,9 @@ def validate_board(
         comparison.measure(segment)
         decisions += capture.decisions
         devices.append(
-            capture.sums if config.output_kind == VALUES else np.array([d["decided"] for d in capture.decisions], np.int32)
+            capture.sums
+            if config.output_kind == VALUES
+            else np.array([d["decided"] for d in capture.decisions], np.int32)
         )
         seconds += capture.seconds
         status = capture.status
@@ -342,7 +360,10 @@ def _score(
             "device": np.concatenate([mean(sums) for sums in devices]),
         }
         accuracy = {
-            name: {"mae": float(np.abs(v - targets).mean()), "rmse": float(np.sqrt(((v - targets) ** 2).mean()))}
+            name: {
+                "mae": float(np.abs(v - targets).mean()),
+                "rmse": float(np.sqrt(((v - targets) ** 2).mean())),
+            }
             for name, v in values.items()
         }
         return accuracy, {"device_twin": float((values["device"] == values["twin"]).mean())}, []
@@ -353,7 +374,8 @@ def _score(
         "device": np.concatenate(devices),
     }
     accuracy = {
-        name: {"macro": _macro_accuracy(targets, d), "plain": float((d == targets).mean())} for name, d in decided.items()
+        name: {"macro": _macro_accuracy(targets, d), "plain": float((d == targets).mean())}
+        for name, d in decided.items()
     }
     agreement = {
         "device_twin": float((decided["device"] == decided["twin"]).mean()),
@@ -374,7 +396,9 @@ def _ticks(decisions: list[dict[str, int]], paced: list[dict[str, int]]) -> dict
     return out
 
 
-def _cost(bundle: Bundle, board: Board, hello: Hello, ticks: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+def _cost(
+    bundle: Bundle, board: Board, hello: Hello, ticks: dict[str, float]
+) -> tuple[dict[str, float], dict[str, float]]:
     """Return cost per decision and the latency from electrode to decision."""
     spec = bundle.spec
     budget = bundle.read_json("budget.json")
@@ -387,7 +411,9 @@ def _cost(bundle: Bundle, board: Board, hello: Hello, ticks: dict[str, float]) -
         cost["instructions"] = total
         cost["compute_ms"] = total * board.cycles_per_instruction / board.clock_hz * 1000
         cost["core_share"] = cost["compute_ms"] / spec.window.hop_ms
-        compute_ms = ticks["latency_ticks_max"] * per_tick * board.cycles_per_instruction / board.clock_hz * 1000
+        compute_ms = (
+            ticks["latency_ticks_max"] * per_tick * board.cycles_per_instruction / board.clock_hz * 1000
+        )
     else:
         compute_ms = ticks["latency_ticks_max"] / hello.tick_hz * 1000
     latency = {

@@ -1,0 +1,1 @@
+"""What a patch computes: the spec, the float reference, the integer twin, the bundle."""

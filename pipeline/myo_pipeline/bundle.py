@@ -97,7 +97,9 @@ def open_bundle(path: Path) -> Bundle:
     manifest_path = path / MANIFEST
     again = f"run `myopatch export {path}` again"
     if not path.is_dir():
-        raise BundleError(f"{path}: no such bundle folder; make one with `myopatch train` and `myopatch export`")
+        raise BundleError(
+            f"{path}: no such bundle folder; make one with `myopatch train` and `myopatch export`"
+        )
     if not manifest_path.is_file():
         raise BundleError(f"{path}: no {MANIFEST}, so it was never exported; run `myopatch export {path}`")
     try:
@@ -112,7 +114,9 @@ def open_bundle(path: Path) -> Bundle:
         if not file.is_file():
             raise BundleError(f"{file}: listed in the manifest but missing; {again}")
         if hash_file(file) != digest:
-            raise BundleError(f"{file}: changed since the export (SHA-256 differs from the manifest); {again}")
+            raise BundleError(
+                f"{file}: changed since the export (SHA-256 differs from the manifest); {again}"
+            )
     if manifest.get("bundle_hash") != hash_bundle(files):
         raise BundleError(f"{manifest_path}: bundle hash does not fit the file list; {again}")
     return Bundle(path, load_spec(path / "patch.toml"), manifest)

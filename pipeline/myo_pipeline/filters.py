@@ -26,16 +26,22 @@ def design_stage(stage: HighPass | LowPass | BandPass | Notch, rate_hz: float) -
     """
     match stage:
         case HighPass():
-            return np.atleast_2d(signal.butter(stage.order, stage.cutoff_hz, "highpass", fs=rate_hz, output="sos"))
+            return np.atleast_2d(
+                signal.butter(stage.order, stage.cutoff_hz, "highpass", fs=rate_hz, output="sos")
+            )
         case LowPass():
-            return np.atleast_2d(signal.butter(stage.order, stage.cutoff_hz, "lowpass", fs=rate_hz, output="sos"))
+            return np.atleast_2d(
+                signal.butter(stage.order, stage.cutoff_hz, "lowpass", fs=rate_hz, output="sos")
+            )
         case BandPass():
             edges = (stage.low_hz, stage.high_hz)
             return np.atleast_2d(signal.butter(stage.order, edges, "bandpass", fs=rate_hz, output="sos"))
         case Notch():
             frequencies = [stage.frequency_hz * k for k in range(1, stage.harmonics + 1)]
             sections = [
-                signal.tf2sos(*signal.iirnotch(f, stage.q, fs=rate_hz)) for f in frequencies if f < rate_hz / 2
+                signal.tf2sos(*signal.iirnotch(f, stage.q, fs=rate_hz))
+                for f in frequencies
+                if f < rate_hz / 2
             ]
             return np.concatenate(sections)
 

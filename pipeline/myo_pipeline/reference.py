@@ -39,7 +39,9 @@ def filter_counts(spec: PatchSpec, counts: ArrayLike) -> NDArray[np.float64]:
         )
     if not np.isfinite(x).all():
         row, column = np.argwhere(~np.isfinite(x))[0]
-        raise DataError(f"signal is not finite at sample {row}, channel {column}: remove or interpolate the gap")
+        raise DataError(
+            f"signal is not finite at sample {row}, channel {column}: remove or interpolate the gap"
+        )
     sections = design_front_end(spec)
     if not len(sections) or not len(x):
         return x

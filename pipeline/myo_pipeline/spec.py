@@ -47,7 +47,9 @@ class Sensor(_Table):
 
 
 class _Filter(_Table):
-    order: int = Field(default=4, ge=1, le=12, description="order of the Butterworth design (a band-pass doubles it)")
+    order: int = Field(
+        default=4, ge=1, le=12, description="order of the Butterworth design (a band-pass doubles it)"
+    )
 
 
 class HighPass(_Filter):
@@ -74,7 +76,9 @@ class BandPass(_Filter):
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.low_hz >= self.high_hz:
-            raise ValueError(f"low_hz {self.low_hz:g} is not below high_hz {self.high_hz:g}: swap or correct them")
+            raise ValueError(
+                f"low_hz {self.low_hz:g} is not below high_hz {self.high_hz:g}: swap or correct them"
+            )
         return self
 
 
@@ -84,7 +88,9 @@ class Notch(_Table):
     kind: Literal["notch"]
     frequency_hz: float = Field(gt=0, description="mains frequency: 50 or 60")
     harmonics: int = Field(default=1, ge=1, le=20, description="notches at 1 .. n times the frequency")
-    q: float = Field(default=30.0, ge=0.5, le=500, description="frequency over -3 dB bandwidth, of each notch")
+    q: float = Field(
+        default=30.0, ge=0.5, le=500, description="frequency over -3 dB bandwidth, of each notch"
+    )
 
 
 Stage = Annotated[HighPass | LowPass | BandPass | Notch, Field(discriminator="kind")]
@@ -108,8 +114,12 @@ class CnnModel(_Table):
     strides: list[Annotated[int, Field(ge=1, le=16)]] = Field(
         default=[1, 2, 2], min_length=1, max_length=12, description="stride of each convolution, in samples"
     )
-    dense: int = Field(default=32, ge=0, le=512, description="units before the output layer; 0 leaves them out")
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="dropout before the dense layers, in training only")
+    dense: int = Field(
+        default=32, ge=0, le=512, description="units before the output layer; 0 leaves them out"
+    )
+    dropout: float = Field(
+        default=0.2, ge=0, lt=1, description="dropout before the dense layers, in training only"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -169,27 +179,35 @@ class Decision(_Table):
     """What becomes of the network's outputs."""
 
     vote: int = Field(
-        default=1, ge=1, le=VOTE_MAX, description="classes: majority over the last n windows; values: mean over them"
+        default=1,
+        ge=1,
+        le=VOTE_MAX,
+        description="classes: majority over the last n windows; values: mean over them",
     )
     reject_below: float = Field(
-        default=0.0, ge=0, le=1, description="classes: a window whose softmax is lower casts no vote; 0 never rejects"
+        default=0.0,
+        ge=0,
+        le=1,
+        description="classes: a window whose softmax is lower casts no vote; 0 never rejects",
     )
 
 
 class Training(_Table):
     """How the model is learned; nothing of it reaches the patch."""
 
-    data: str = Field(min_length=1, description="data set name (`myopatch data list`), or a folder of CSV files")
+    data: str = Field(
+        min_length=1, description="data set name (`myopatch data list`), or a folder of CSV files"
+    )
     held_out_persons: int | list[str] = Field(
         default=6, description="persons that only the test sees: how many, or which"
     )
     validation_persons: int | list[str] = Field(
         default=3, description="persons that choose the epoch: how many, or which"
     )
-    epochs: int = Field(default=12, ge=1, le=10_000, description="passes over the training windows")
+    epochs: int = Field(default=6, ge=1, le=10_000, description="passes over the training windows")
     batch_size: int = Field(default=256, ge=1, le=65_536, description="windows a step")
     learning_rate: float = Field(default=2e-3, gt=0, lt=1, description="peak of the cosine schedule")
-    hop_ms: float = Field(default=125.0, gt=0, description="time between two training windows of a recording")
+    hop_ms: float = Field(default=200.0, gt=0, description="time between two training windows of a recording")
     augment: bool = Field(default=True, description="gain and electrode-rotation augmentation")
     seed: int = Field(default=1, ge=0, lt=2**31, description="seed of everything random")
 
@@ -198,7 +216,9 @@ class PatchSpec(_Table):
     """A whole ``patch.toml``."""
 
     format: Literal[1] = Field(description="version of this file's format: 1")
-    name: str = Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="name of the patch and of its bundle's folder")
+    name: str = Field(
+        pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="name of the patch and of its bundle's folder"
+    )
     sensor: Sensor
     stage: list[Stage] = Field(default=[], max_length=16, description="filters, in the order of the signal")
     window: Window
@@ -258,16 +278,18 @@ class PatchSpec(_Table):
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     """Return the keys that the table at ``location`` (without its last part) may hold."""
-    tables: dict[str, list[type[_Table]]] = {
+    tables: dict[str, list[type[BaseModel]]] = {
         "sensor": [Sensor], "window": [Window], "decision": [Decision], "training": [Training], "model": [CnnModel],
         "output": [ClassesOutput, ValuesOutput], "stage": [HighPass, LowPass, BandPass, Notch],
     }  # fmt: skip
-    kinds = {"highpass": HighPass, "lowpass": LowPass, "bandpass": BandPass, "notch": Notch,
+    kinds: dict[object, type[BaseModel]] = {"highpass": HighPass, "lowpass": LowPass, "bandpass": BandPass, "notch": Notch,
              "classes": ClassesOutput, "values": ValuesOutput}  # fmt: skip
     if len(location) == 1:
         return list(PatchSpec.model_fields)
     named = [kinds[part] for part in location[:-1] if part in kinds]
-    return sorted({key for table in (named or tables.get(str(location[0]), [])) for key in table.model_fields})
+    return sorted(
+        {key for table in (named or tables.get(str(location[0]), [])) for key in table.model_fields}
+    )
 
 
 def _explain(error: dict[str, Any]) -> str:
@@ -295,7 +317,9 @@ def _explain(error: dict[str, Any]) -> str:
         return f"{key}.kind: missing; add it, one of the kinds in docs/spec.md"
     if kind == "value_error":
         message = str(context.get("error", error["msg"]))
-        return message if not key or re.match(r"^[a-z]+(\[\d+\])?\.[a-z_]+: ", message) else f"{key}: {message}"
+        return (
+            message if not key or re.match(r"^[a-z]+(\[\d+\])?\.[a-z_]+: ", message) else f"{key}: {message}"
+        )
     value = repr(error.get("input"))
     value = value if len(value) <= 60 else value[:57] + "..."
     return f"{key}: {value} does not fit, {error['msg'][0].lower() + error['msg'][1:]}; correct it (see docs/spec.md)"
@@ -345,10 +369,19 @@ def load_spec(path: Path) -> PatchSpec:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise SpecError(f"{path}: no such file; make one with `myopatch new {path.parent.name or 'NAME'}`") from None
+        raise SpecError(
+            f"{path}: no such file; make one with `myopatch new {path.parent.name or 'NAME'}`"
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: not readable as UTF-8 text ({error}); give the path of a patch.toml") from None
+        raise SpecError(
+            f"{path}: not readable as UTF-8 text ({error}); give the path of a patch.toml"
+        ) from None
     return parse_spec(text, str(path))
+
+
+def find_templates() -> dict[str, Path]:
+    """Return the templates of ``myopatch new`` by name; ``@NAME@`` in them stands for the patch's name."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "templates").glob("*.toml"))}
 
 
 def document_spec() -> str:
@@ -368,7 +401,14 @@ def document_spec() -> str:
         ("`[decision]`", Decision), ("`[training]`", Training),
     ]  # fmt: skip
     for title, table in sections:
-        out += [f"## {title}", "", (table.__doc__ or "").strip(), "", "| key | default | range | meaning |", "|---|---|---|---|"]
+        out += [
+            f"## {title}",
+            "",
+            (table.__doc__ or "").strip(),
+            "",
+            "| key | default | range | meaning |",
+            "|---|---|---|---|",
+        ]
         schema = table.model_json_schema()["properties"]
         for key, field in table.model_fields.items():
             if field.description is None:

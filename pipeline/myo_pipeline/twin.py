@@ -73,7 +73,9 @@ class TwinConfig:
     def save(self, path: Path) -> None:
         """Write the configuration as ``.npz``; the same configuration gives the same bytes."""
         with path.open("wb") as file:
-            np.savez(file, allow_pickle=False, **{f.name: np.asarray(getattr(self, f.name)) for f in fields(self)})
+            np.savez(
+                file, allow_pickle=False, **{f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
+            )
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -135,7 +137,9 @@ class FrontEndTwin:
         """
         config = self._config
         x = np.clip(counts.astype(np.int64), -config.full_scale_counts, config.full_scale_counts - 1)
-        x_q31 = (x << config.input_shift if config.input_shift >= 0 else x >> -config.input_shift).astype(np.int32)
+        x_q31 = (x << config.input_shift if config.input_shift >= 0 else x >> -config.input_shift).astype(
+            np.int32
+        )
         if not self._instances or not len(x_q31):
             return x_q31
         columns = [
@@ -149,7 +153,8 @@ class FrontEndTwin:
         config = self._config
         product = filtered_q31.astype(np.int64) * config.multiplier
         rounded = (product + (np.int64(1) << (config.shift - 1))) >> config.shift
-        return np.clip(rounded + config.zero_point, -128, 127).astype(np.int8)
+        words: NDArray[np.int8] = np.clip(rounded + config.zero_point, -128, 127).astype(np.int8)
+        return words
 
 
 class NetworkTwin:
@@ -179,7 +184,10 @@ class NetworkTwin:
         """
         self._interpreter.set_input(np.ascontiguousarray(window).reshape(self._shape), 0)
         self._interpreter.invoke()
-        return [np.array(self._interpreter.GetTensor(tensor, 0)["tensor_data"]).ravel() for tensor in self._tensors]
+        return [
+            np.array(self._interpreter.GetTensor(tensor, 0)["tensor_data"]).ravel()
+            for tensor in self._tensors
+        ]
 
 
 @dataclass(frozen=True)

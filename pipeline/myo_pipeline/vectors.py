@@ -118,7 +118,9 @@ class GoldenSegment:
                     value = stored[field.name]
                     values[field.name] = value if value.ndim else value.item()
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise BundleError(f"{path}: not a golden vector of this version ({error}); export the bundle again") from None
+            raise BundleError(
+                f"{path}: not a golden vector of this version ({error}); export the bundle again"
+            ) from None
         return cls(**values)
 
 

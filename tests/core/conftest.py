@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
 from myo_export import cmsis_dsp
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from cobs import cobs
+
 from myo_host import messages as m
 
 

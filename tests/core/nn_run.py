@@ -7,9 +7,10 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+from tflite_micro.python.tflite_micro import runtime
+
 from myo_export.emit_net import NetworkSource
 from myo_export.tflite_reader import read_graph
-from tflite_micro.python.tflite_micro import runtime
 
 NN_DIR = Path(__file__).parents[2] / "firmware" / "core" / "nn"
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]

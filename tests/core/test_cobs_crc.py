@@ -7,9 +7,10 @@ import zlib
 
 import pytest
 from cobs import cobs
-from device_line import Harness, line_frame
 from hypothesis import example, given
 from hypothesis import strategies as st
+
+from device_line import Harness, line_frame
 from myo_host import messages as m
 
 # Runs around 254 bytes, where COBS opens a block without a zero, and zeros everywhere.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from device_line import Device, Harness, Said, Settings, line_frame
 from hypothesis import given
 from hypothesis import strategies as st
+
+from device_line import Device, Harness, Said, Settings, line_frame
 from myo_host import messages as m
 
 ROW = np.array([[1, -2, 3]])

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
 from myo_export.emit_net import render_network
 from myo_export.lowered import FullyConnected, Pool, Table
 from myo_export.quantized_math import clamp_int8, table_of
 from myo_export.quantized_math import scale as scale_int32
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nn_models import ModelBuilder, RandomNetwork, fill

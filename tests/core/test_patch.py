@@ -9,9 +9,10 @@ from collections import Counter
 import cmsisdsp
 import numpy as np
 import pytest
-from device_line import Device, Harness, Said, Settings
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from device_line import Device, Harness, Said, Settings
 from myo_host import messages as m
 
 CLASSES, VALUES = 0, 1

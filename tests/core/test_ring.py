@@ -6,9 +6,10 @@ import struct
 from collections import deque
 
 import pytest
-from device_line import Harness
 from hypothesis import given
 from hypothesis import strategies as st
+
+from device_line import Harness
 
 OK, ERROR_CONFIG = 0, 2
 

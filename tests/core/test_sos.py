@@ -7,10 +7,11 @@ import struct
 import cmsisdsp
 import numpy as np
 import pytest
-from device_line import Harness
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
+from device_line import Harness
 
 WORD = st.integers(-(2**31), 2**31 - 1)
 SECTIONS = st.lists(st.lists(WORD, min_size=5, max_size=5), max_size=4)

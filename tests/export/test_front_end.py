@@ -8,13 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from myo_export.front_end import dequantize_coefficients, quantize_coefficients, quantize_front_end, quantize_multiplier
+from scipy import signal
+
+from myo_export.front_end import (
+    dequantize_coefficients,
+    quantize_coefficients,
+    quantize_front_end,
+    quantize_multiplier,
+)
 from myo_pipeline.errors import ExportError
 from myo_pipeline.filters import design_front_end
 from myo_pipeline.reference import filter_counts
 from myo_pipeline.spec import PatchSpec, parse_spec
 from myo_pipeline.twin import FrontEndTwin, TwinConfig
-from scipy import signal
 
 STAGES = {
     "highpass": '[[stage]]\nkind = "highpass"\ncutoff_hz = 20.0\norder = 4\n',
@@ -24,7 +30,15 @@ STAGES = {
 }
 CASES = [
     (names, rate_hz, bits)
-    for names in (("highpass",), ("lowpass",), ("bandpass",), ("notch",), ("bandpass", "notch"), ("highpass", "notch"), ())
+    for names in (
+        ("highpass",),
+        ("lowpass",),
+        ("bandpass",),
+        ("notch",),
+        ("bandpass", "notch"),
+        ("highpass", "notch"),
+        (),
+    )
     for rate_hz, bits in ((200.0, 8), (1000.0, 12), (4000.0, 16), (2000.0, 24))
 ]
 
@@ -60,7 +74,9 @@ def worst_input(spec: PatchSpec, n: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("names", "rate_hz", "bits"), CASES)
-def test_worst_input_stays_inside_and_within_the_bound(names: tuple[str, ...], rate_hz: float, bits: int) -> None:
+def test_worst_input_stays_inside_and_within_the_bound(
+    names: tuple[str, ...], rate_hz: float, bits: int
+) -> None:
     """Law 2. The bound is coefficient_gain * peak + rounding_lsb * 2^-input_shift, derived in myo_export.front_end."""
     spec = make_spec(names, rate_hz, bits)
     front_end = quantize_front_end(spec)
@@ -72,7 +88,9 @@ def test_worst_input_stays_inside_and_within_the_bound(names: tuple[str, ...], r
     if names:
         reached = np.abs(filtered.astype(np.float64)).max() / 2**31
         assert reached <= front_end.node_peak[-1]
-        assert reached >= 0.8 * front_end.node_peak[-1], "the proof is far from tight, or the input is not the worst"
+        assert reached >= 0.8 * front_end.node_peak[-1], (
+            "the proof is far from tight, or the input is not the worst"
+        )
 
 
 @pytest.mark.parametrize(("names", "rate_hz", "bits"), CASES)
@@ -84,7 +102,9 @@ def test_scaling_wastes_no_bit(names: tuple[str, ...], rate_hz: float, bits: int
 
 @pytest.mark.parametrize("rate_hz", [1000.0, 2000.0])
 def test_standard_front_end_reaches_100_db(rate_hz: float) -> None:
-    text = STAGES["bandpass"].replace("90.0", "450.0") + STAGES["notch"].replace("harmonics = 3", "harmonics = 1")
+    text = STAGES["bandpass"].replace("90.0", "450.0") + STAGES["notch"].replace(
+        "harmonics = 3", "harmonics = 1"
+    )
     spec = parse_spec(
         f'format = 1\nname = "test"\n[sensor]\nchannels = 1\nrate_hz = {rate_hz}\nlsb_uv = 1.0\nadc_bits = 16\n{text}'
         '[window]\nwindow_ms = 100.0\nhop_ms = 50.0\n[output]\nkind = "classes"\nlabels = ["a", "b"]\n[training]\ndata = "x"\n'
@@ -121,7 +141,9 @@ def test_reset_is_exact() -> None:
 def test_counts_beyond_the_converter_are_limited() -> None:
     spec = make_spec(("bandpass",), 1000.0, 12)
     big = np.array([[40_000], [-40_000]])
-    np.testing.assert_array_equal(make_twin(spec).filter(big), make_twin(spec).filter(np.array([[2047], [-2048]])))
+    np.testing.assert_array_equal(
+        make_twin(spec).filter(big), make_twin(spec).filter(np.array([[2047], [-2048]]))
+    )
 
 
 def test_coefficients_round_trip_within_half_a_step() -> None:
@@ -133,7 +155,7 @@ def test_coefficients_round_trip_within_half_a_step() -> None:
 
 def test_unstable_after_rounding_is_refused() -> None:
     section = np.array([[1.0, 0, 0, 1.0, -2 * (1 - 1e-12), (1 - 1e-12) ** 2]])
-    with pytest.raises(ExportError, match="pole radius .* after rounding to Q31, expected below 1"):
+    with pytest.raises(ExportError, match=r"pole radius .* after rounding to Q31, expected below 1"):
         quantize_coefficients(section)
 
 

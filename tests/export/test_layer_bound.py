@@ -11,10 +11,10 @@ from itertools import product
 
 import numpy as np
 import pytest
+
 from myo_export.graph import ConvOptions, Graph, Op, PoolOptions
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.twin import NetworkTwin
-
 from nn_models import RandomNetwork
 
 STEPS = 1.0
@@ -37,7 +37,13 @@ def activate(x: np.ndarray, name: str) -> np.ndarray:
     return np.clip(x, low, high)
 
 
-def slide(x: np.ndarray, options: ConvOptions | PoolOptions, kernel: tuple[int, int], dilation: tuple[int, int], fill: float):
+def slide(
+    x: np.ndarray,
+    options: ConvOptions | PoolOptions,
+    kernel: tuple[int, int],
+    dilation: tuple[int, int],
+    fill: float,
+):
     """Yield (row, column, patch) over the output plane; patches are (kernel_h, kernel_w, channels)."""
     strides = (options.stride_height, options.stride_width)
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
@@ -47,7 +53,10 @@ def slide(x: np.ndarray, options: ConvOptions | PoolOptions, kernel: tuple[int, 
         total = max((size - 1) * s + r - n, 0) if options.padding == "SAME" else 0
         sizes.append(size)
         before.append(total // 2)
-    after = [max((size - 1) * s + r - n - b, 0) for size, s, r, n, b in zip(sizes, strides, reach, x.shape[1:3], before, strict=True)]
+    after = [
+        max((size - 1) * s + r - n - b, 0)
+        for size, s, r, n, b in zip(sizes, strides, reach, x.shape[1:3], before, strict=True)
+    ]
     padded = np.pad(x[0], ((before[0], after[0]), (before[1], after[1]), (0, 0)), constant_values=fill)
     for row, column in product(range(sizes[0]), range(sizes[1])):
         top, left = row * strides[0], column * strides[1]
@@ -66,7 +75,9 @@ def run_float(graph: Graph, op: Op, x: list[np.ndarray]) -> np.ndarray:
             for row, column, patch in slide(x[0], options, x[1].shape[1:3], dilation, 0.0):
                 for o in range(n_out):
                     group = o // (n_out // groups)
-                    out[0, row, column, o] = (patch[:, :, group * depth : (group + 1) * depth] * x[1][o]).sum()
+                    out[0, row, column, o] = (
+                        patch[:, :, group * depth : (group + 1) * depth] * x[1][o]
+                    ).sum()
             out += x[2] if len(x) > 2 else 0
         case "DEPTHWISE_CONV_2D":
             dilation = (options.dilation_height, options.dilation_width)
@@ -77,10 +88,14 @@ def run_float(graph: Graph, op: Op, x: list[np.ndarray]) -> np.ndarray:
         case "FULLY_CONNECTED":
             out = (x[0].reshape(-1, x[1].shape[1]) @ x[1].T + (x[2] if len(x) > 2 else 0)).reshape(out.shape)
         case "AVERAGE_POOL_2D":
-            for row, column, patch in slide(x[0], options, (options.filter_height, options.filter_width), (1, 1), np.nan):
+            for row, column, patch in slide(
+                x[0], options, (options.filter_height, options.filter_width), (1, 1), np.nan
+            ):
                 out[0, row, column] = np.nanmean(patch, axis=(0, 1))
         case "MAX_POOL_2D":
-            for row, column, patch in slide(x[0], options, (options.filter_height, options.filter_width), (1, 1), -np.inf):
+            for row, column, patch in slide(
+                x[0], options, (options.filter_height, options.filter_width), (1, 1), -np.inf
+            ):
                 out[0, row, column] = patch.max(axis=(0, 1))
         case "MEAN":
             axes = tuple(int(a) % x[0].ndim for a in graph.tensors[op.inputs[1]].data)
@@ -120,9 +135,12 @@ def check_layers(model: bytes, inputs: np.ndarray) -> int:
     for window in inputs:
         words = {graph.input: window}
         for op, output in zip(graph.ops, twin.run(window), strict=True):
-            source = [i for i in op.inputs if i >= 0 and (graph.tensors[i].scales or graph.tensors[i].data is None)]
+            source = [
+                i for i in op.inputs if i >= 0 and (graph.tensors[i].scales or graph.tensors[i].data is None)
+            ]
             values = [
-                dequantize(graph, i, words[i] if graph.tensors[i].data is None else graph.tensors[i].data) for i in source
+                dequantize(graph, i, words[i] if graph.tensors[i].data is None else graph.tensors[i].data)
+                for i in source
             ]
             result = graph.tensors[op.outputs[0]]
             scale, zero_point = result.scales[0], result.zero_points[0]

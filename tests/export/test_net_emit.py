@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from myo_export import emit_net
 from myo_export.emit_net import emit_network
 from myo_export.emit_net_tflm import measure_tflm_arena

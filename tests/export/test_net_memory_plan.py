@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from myo_export.emit_net import render_network
 from myo_export.memory_plan import ALIGNMENT, Lifetime, place
 

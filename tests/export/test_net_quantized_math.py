@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from myo_export import quantized_math as q
 
 int32 = st.integers(q.INT32_MIN, q.INT32_MAX)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
 from myo_export.emit_net import render_network
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.errors import ExportError
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from nn_models import ModelBuilder, RandomNetwork, fill

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from commands import must
 from myo_host.boards import BOARDS, start_board
 from myo_host.link import PatchLink
@@ -84,7 +85,7 @@ def built(bundles: Callable[[str], Path]) -> Callable[[str, str], Path]:
     return build
 
 
-@pytest.fixture()
+@pytest.fixture
 def link(built: Callable[[str, str], Path], board: str) -> Iterator[PatchLink]:
     """A board that runs the classes bundle, booted for this test, hello said."""
     bundle = built("classes", board)

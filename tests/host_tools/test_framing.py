@@ -7,6 +7,7 @@ import zlib
 from cobs import cobs
 from hypothesis import given
 from hypothesis import strategies as st
+
 from myo_host.framing import LONGEST_ENCODED, FrameDecoder, encode_frame
 from myo_host.messages import HEADER, MAX_PAYLOAD, PROTOCOL_VERSION
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from fake_board import FakeBoard
 from myo_host import link as link_module
 from myo_host import messages as m
@@ -93,13 +94,18 @@ def test_reset_in_the_middle() -> None:
 
 def test_fault_is_named() -> None:
     fails(
-        FakeBoard(lambda board, n: board.send(m.FAULT, code=m.Fault.SAMPLE_GAP, count=1, argument0=3, argument1=9)),
+        FakeBoard(
+            lambda board, n: board.send(m.FAULT, code=m.Fault.SAMPLE_GAP, count=1, argument0=3, argument1=9)
+        ),
         "the board reports SAMPLE_GAP (3, 9)",
     )
 
 
 def test_unknown_fault_is_told_by_its_code() -> None:
-    fails(FakeBoard(lambda board, n: board.send(m.FAULT, code=99, count=1, argument0=0, argument1=0)), "reports code 99")
+    fails(
+        FakeBoard(lambda board, n: board.send(m.FAULT, code=99, count=1, argument0=0, argument1=0)),
+        "reports code 99",
+    )
 
 
 def test_lost_frame_is_told() -> None:
@@ -116,7 +122,9 @@ def test_damaged_frame_is_told() -> None:
 
 def test_missing_tensor_piece_is_told() -> None:
     def skip_a_piece(board: FakeBoard, n: int) -> None:
-        board.send(m.TENSOR, b"\x01\x02", stage=m.Stage.OUTPUT, dtype=m.Dtype.INT8, layer=0, index=0, offset=4)
+        board.send(
+            m.TENSOR, b"\x01\x02", stage=m.Stage.OUTPUT, dtype=m.Dtype.INT8, layer=0, index=0, offset=4
+        )
 
     fails(FakeBoard(skip_a_piece), "OUTPUT 0 of window 0: piece at 4 came where 0 was due")
 
@@ -135,7 +143,9 @@ def test_babbling_line() -> None:
     try:
         with PatchLink(os.ttyname(slave)) as link:
             os.write(master, bytes(range(1, 256)) * 4 + b"\x00" * 3)
-            with pytest.raises(LinkError, match="bytes came and none made a valid frame: check the baud rate"):
+            with pytest.raises(
+                LinkError, match="bytes came and none made a valid frame: check the baud rate"
+            ):
                 link.say_hello()
     finally:
         os.close(master)
@@ -145,7 +155,10 @@ def test_babbling_line() -> None:
 def test_another_protocol_version() -> None:
     with FakeBoard() as board:
         board.version = 7
-        with PatchLink(board.port) as link, pytest.raises(LinkError, match="protocol version 7, this host speaks 1"):
+        with (
+            PatchLink(board.port) as link,
+            pytest.raises(LinkError, match="protocol version 7, this host speaks 1"),
+        ):
             link.say_hello()
 
 
@@ -155,9 +168,12 @@ def test_absent_port(tmp_path: Path) -> None:
 
 
 def test_busy_port() -> None:
-    with FakeBoard() as board, PatchLink(board.port):
-        with pytest.raises(LinkError, match="busy, another program has it open"):
-            PatchLink(board.port)
+    with (
+        FakeBoard() as board,
+        PatchLink(board.port),
+        pytest.raises(LinkError, match="busy, another program has it open"),
+    ):
+        PatchLink(board.port)
 
 
 def test_a_file_is_no_port(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from myo_host import messages as m
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,15 +7,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from myo_pipeline import spec as spec_module
-from myo_pipeline.bundle import BUNDLE_ID, hash_bundle, hash_file, open_bundle, replace_file, write_json, write_text
+from myo_pipeline.bundle import (
+    BUNDLE_ID,
+    hash_bundle,
+    hash_file,
+    open_bundle,
+    replace_file,
+    write_json,
+    write_text,
+)
 from myo_pipeline.errors import BundleError
 from myo_pipeline.vectors import GoldenSegment, load_vectors
 
-SPEC = (Path(spec_module.__file__).parent / "templates/gestures.toml").read_text().replace("@NAME@", "gestures")
+SPEC = (
+    (Path(spec_module.__file__).parent / "templates/gestures.toml").read_text().replace("@NAME@", "gestures")
+)
 
 
-@pytest.fixture()
+@pytest.fixture
 def bundle(tmp_path: Path) -> Path:
     write_text(tmp_path / "patch.toml", SPEC)
     write_text(tmp_path / "c/net.c", "int x;\n")

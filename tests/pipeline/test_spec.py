@@ -3,12 +3,13 @@
 from pathlib import Path
 
 import pytest
+
 from myo_pipeline import spec as spec_module
 from myo_pipeline.errors import SpecError
-from myo_pipeline.spec import document_spec, load_spec, parse_spec
+from myo_pipeline.spec import document_spec, find_templates, load_spec, parse_spec
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATES = sorted((Path(spec_module.__file__).parent / "templates").glob("*.toml"))
+TEMPLATES = list(find_templates().values())
 GESTURES = TEMPLATES[0].parent.joinpath("gestures.toml").read_text().replace("@NAME@", "gestures")
 
 
@@ -62,7 +63,13 @@ def test_file_that_is_no_text(tmp_path: Path) -> None:
 
 def test_every_key_is_documented() -> None:
     page = document_spec()
-    for table in (spec_module.Sensor, spec_module.Window, spec_module.Decision, spec_module.Training, spec_module.Notch):
+    for table in (
+        spec_module.Sensor,
+        spec_module.Window,
+        spec_module.Decision,
+        spec_module.Training,
+        spec_module.Notch,
+    ):
         for key in table.model_fields:
             if key != "kind":
                 assert f"| `{key}` |" in page

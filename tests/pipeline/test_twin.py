@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import signal
+
 from myo_export.front_end import quantize_coefficients
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.errors import BundleError
 from myo_pipeline.reference import cut_windows, mean_values, vote_classes, window_ends
 from myo_pipeline.twin import CLASSES, VALUES, DecisionTwin, Twin, TwinConfig
-from scipy import signal
-
 from nn_models import RandomNetwork
 
 CHANNELS, WINDOW = 4, 9
@@ -97,7 +97,9 @@ def test_values_are_exact_sums_and_their_float_form_is_the_mean() -> None:
 
 
 def test_quantize_rounds_half_up_and_saturates() -> None:
-    twin = Twin(make_config(multiplier=np.full(CHANNELS, 2**30), shift=np.full(CHANNELS, 31), zero_point=0), NETWORK)
+    twin = Twin(
+        make_config(multiplier=np.full(CHANNELS, 2**30), shift=np.full(CHANNELS, 31), zero_point=0), NETWORK
+    )
     words = np.array([[1, -1, 3, -3], [254, 255, 400, -400]], np.int32)  # multiplies by 1/2
     np.testing.assert_array_equal(twin.front_end.quantize(words), [[1, 0, 2, -1], [127, 127, 127, -128]])
 

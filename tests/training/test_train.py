@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from training_case import VALUES, make_text, write_csv_folder
 
 from myo_pipeline.errors import DataError, ExportError
 from myo_pipeline.spec import load_spec, parse_spec
@@ -20,6 +19,7 @@ from myo_training.model import INPUT_MAX, count_cost, measure_input_scale, scale
 from myo_training.quiet import import_tensorflow
 from myo_training.runtime import quantize_input, run_model
 from myo_training.train import TrainingResult, train
+from training_case import VALUES, make_text, write_csv_folder
 
 WRITTEN = [
     "evaluation.npz",

@@ -1,5 +1,6 @@
 /* The link's messages. Generated from host_tools/myo_host/messages.py by `python -m myo_host.messages`;
    do not edit. Packed structs in the byte order of the line (little-endian); copy in and out with memcpy. */
+/* clang-format off */
 #ifndef MYO_MESSAGES_H
 #define MYO_MESSAGES_H
 

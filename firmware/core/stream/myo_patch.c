@@ -123,13 +123,21 @@ static uint32_t size_block(const myo_patch_t *self) {
     return n_frames < MYO_BLOCK_FRAMES ? n_frames : MYO_BLOCK_FRAMES;
 }
 
+/* The export proves the filters for the converter's range. An ADC cannot leave it; a host can. */
+static int32_t limit_count(int32_t count, uint8_t adc_bits) {
+    const int32_t full_scale = (int32_t)1 << (adc_bits - 1u);
+    return count >= full_scale ? full_scale - 1 : count < -full_scale ? -full_scale : count;
+}
+
 /* Filters one channel of a block and writes it into the window ring. */
 static void run_channel(myo_patch_t *self, const int32_t *counts, uint32_t n_frames, uint16_t channel) {
     const uint16_t n_channels = self->config->n_channels;
     const myo_quantize_config_t *quantize = &self->config->quantize[channel];
     int32_t x_q31[MYO_BLOCK_FRAMES];
     for (uint32_t frame = 0; frame < n_frames; frame++) {
-        x_q31[frame] = myo_sos_scale(&self->config->front_end, counts[(size_t)frame * n_channels + channel]);
+        const int32_t count =
+            limit_count(counts[(size_t)frame * n_channels + channel], self->config->adc_bits);
+        x_q31[frame] = myo_sos_scale(&self->config->front_end, count);
     }
     myo_sos_run(&self->memory.filters[channel], x_q31, x_q31, n_frames);
     uint16_t row = self->window_row;

@@ -31,8 +31,8 @@ typedef struct {
     uint16_t n_layers;       /* layers that net_run reports */
     uint16_t n_outputs;      /* equal to net_output_size */
     uint8_t sample_bytes;    /* of a count on the link: 2 or 4 */
-    uint8_t
-        adc_bits; /* counts are signed, -2^(adc_bits-1) .. 2^(adc_bits-1)-1; 1..24, at most 16 in 2 bytes */
+    uint8_t adc_bits;    /* counts are limited to -2^(adc_bits-1) .. 2^(adc_bits-1)-1; 1..24, at most 16 in 2
+                            bytes */
     uint8_t output_kind; /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
     uint8_t vote;        /* windows that count in a decision, 1..MYO_VOTE_MAX */
     int8_t reject_below; /* classes: output under which a window does not vote; -128: all vote */

@@ -39,17 +39,17 @@ def _spec_path(path: Path) -> Path:
 
 @app.command()
 def new(
-    folder: Annotated[Path | None, typer.Argument(help="Folder to make; its name becomes the patch's name.")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Folder to make; its name becomes the patch's name.")
+    ] = None,
     template: Annotated[str, typer.Option(help="Template to start from.")] = "gestures",
     list_templates: Annotated[bool, typer.Option("--list", help="List the templates.")] = False,
 ) -> None:
     """Make a patch.toml from a template."""
     from myo_pipeline.bundle import write_text
-    from myo_pipeline.spec import parse_spec
+    from myo_pipeline.spec import find_templates, parse_spec
 
-    templates = {
-        p.stem: p for p in sorted((Path(__import__("myo_pipeline").__file__).parent / "templates").glob("*.toml"))
-    }
+    templates = find_templates()
     if list_templates:
         for name, path in templates.items():
             print(f"{name:<10} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}")
@@ -93,7 +93,9 @@ def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
 @data_app.command("get")
 def data_get(
     name: Annotated[str, typer.Argument(help="Data set name.")],
-    url: Annotated[str | None, typer.Option(help="Take the archive from here instead of its public home.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Take the archive from here instead of its public home.")
+    ] = None,
 ) -> None:
     """Download a data set from its public home into the user cache, and check its content."""
     from myo_training.fetch import fetch_dataset
@@ -139,7 +141,9 @@ def export_command(bundle: BundleArgument) -> None:
         f"network: {len(network.layers)} layers, {network.macs} MACs, {network.flash_bytes} B of weights and tables, "
         f"arena {network.arena_bytes} B (lower bound {network.arena_lower_bound_bytes} B)"
     )
-    print(f"bundle {exported.bundle.bundle_hash[:12]} in {bundle}; next: myopatch build {bundle} --board virtual_m4")
+    print(
+        f"bundle {exported.bundle.bundle_hash[:12]} in {bundle}; next: myopatch build {bundle} --board virtual_m4"
+    )
 
 
 def _build(bundle: Path, board: str) -> Path:
@@ -191,7 +195,9 @@ def flash(
 
     description = find_board(board)
     if not description.command:
-        raise LinkError(f"board {board}: this version flashes virtual boards only; its port in firmware/ports is to come")
+        raise LinkError(
+            f"board {board}: this version flashes virtual boards only; its port in firmware/ports is to come"
+        )
     if port:
         raise LinkError(f"board {board}: is virtual and makes its own port; leave --port out")
     elf = _build(bundle, board)
@@ -280,5 +286,3 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
         print(f"myopatch {metadata.version('myopatch')}")
         raise typer.Exit
-
-
