@@ -17,15 +17,7 @@ SPEC = """
 format = 1
 name = "{kind}"
 [sensor]
-channels = 3
-rate_hz = 500.0
-lsb_uv = 1.0
-adc_bits = 12
-[[stage]]
-kind = "bandpass"
-low_hz = 20.0
-high_hz = 200.0
-order = 2
+{sensor}
 [window]
 window_ms = 64.0
 hop_ms = 32.0
@@ -45,6 +37,13 @@ validation_persons = 1
 epochs = 1
 hop_ms = 200.0
 """
+BANDPASS = '[[stage]]\nkind = "bandpass"\nlow_hz = 20.0\nhigh_hz = 200.0\norder = 2'
+NOTCH = '[[stage]]\nkind = "notch"\nfrequency_hz = 60.0\nharmonics = 2'
+# Two patches as unlike as they can be: 12 bits travel as int16, 24 bits as int32; an odd channel count.
+SENSORS = {
+    "classes": f"channels = 3\nrate_hz = 500.0\nlsb_uv = 1.0\nadc_bits = 12\n{BANDPASS}",
+    "values": f"channels = 5\nrate_hz = 1000.0\nlsb_uv = 0.02\nadc_bits = 24\n{NOTCH}",
+}
 OUTPUTS = {
     "classes": 'kind = "classes"\nlabels = ["rest", "open", "close"]',
     "values": 'kind = "values"\nnames = ["force", "angle"]\nunit = "share"',
@@ -60,7 +59,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         folder = root / kind
         if not folder.is_dir():
             folder.mkdir()
-            (folder / "patch.toml").write_text(SPEC.format(kind=kind, output=OUTPUTS[kind]))
+            (folder / "patch.toml").write_text(SPEC.format(kind=kind, sensor=SENSORS[kind], output=OUTPUTS[kind]))
             must("train", folder, "--out", folder)
             must("export", folder)
         return folder
