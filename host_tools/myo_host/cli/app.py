@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 import typer
 
@@ -18,35 +19,44 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_QUIET_STEP_S = 5.0  # off a terminal, a line at most this often unless a new kind of work begins
+_QUIET_STEP_S = 5.0  # off a terminal, a line at most this often
 
 
 @contextmanager
 def show_progress(title: str) -> Iterator[Callable[[str, float], None]]:
     """Yield ``progress(what, share)``: a bar on a terminal, an occasional line elsewhere."""
-    began = time.monotonic()
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    # A copy of the descriptor: training sends descriptor 2 elsewhere while TensorFlow talks.
+    with os.fdopen(os.dup(2), "w", buffering=1) as stderr:
+        began = time.monotonic()
+        with (_show_bar if stderr.isatty() else _show_lines)(title, stderr) as progress:
+            yield progress
+        stderr.write(f"{title}: done in {time.monotonic() - began:.0f} s\n")
 
-        columns = (
-            TextColumn("{task.description:<44.44}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(title, total=1.0)
-            yield lambda what, share: bar.update(task, description=f"{title}: {what}", completed=share)
-    else:
-        last = [-_QUIET_STEP_S]
 
-        def line(what: str, share: float) -> None:
-            now = time.monotonic() - began
-            if now - last[0] >= _QUIET_STEP_S:
-                last[0] = now
-                sys.stderr.write(f"{title}: {share:4.0%} {what}\n")
-                sys.stderr.flush()
+@contextmanager
+def _show_bar(title: str, stderr: TextIO) -> Iterator[Callable[[str, float], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-        yield line
-    sys.stderr.write(f"{title}: done in {time.monotonic() - began:.0f} s\n")
+    columns = (
+        TextColumn("{task.description:<60.60}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(file=stderr), transient=True) as bar:
+        task = bar.add_task(title, total=1.0)
+        yield lambda what, share: bar.update(task, description=f"{title}: {what}", completed=share)
+
+
+@contextmanager
+def _show_lines(title: str, stderr: TextIO) -> Iterator[Callable[[str, float], None]]:
+    last = float("-inf")
+
+    def line(what: str, share: float) -> None:
+        nonlocal last
+        if time.monotonic() - last >= _QUIET_STEP_S:
+            last = time.monotonic()
+            stderr.write(f"{title}: {share:4.0%} {what}\n")
+
+    yield line

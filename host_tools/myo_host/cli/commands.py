@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import signal
 import sys
@@ -155,7 +156,14 @@ def _build(bundle: Path, board: str) -> Path:
     find_board(board)
     opened = open_bundle(bundle)
     with show_progress(f"build {board}") as progress:
-        built = build_firmware(bundle, board, lambda text: progress(text, 0.0))
+        steps = itertools.count(1)
+
+        def step(text: str) -> None:
+            if text.startswith(("Compiling", "Linking")):
+                done = next(steps)  # how many there are is not told beforehand
+                progress(text, done / (done + 10))
+
+        built = build_firmware(bundle, board, step)
     weights = int(opened.read_json("budget.json")["network"]["flash_bytes"])
     parts = {name: sum(built.symbol_bytes.get(s, 0) for s in symbols) for name, symbols in _RAM_PARTS.items()}
     parts |= {"stack": built.stack_bytes}
