@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from myo_export.emit_patch import render_bundle_id, render_config_header, render
 from myo_export.float_layers import read_float_layers
 from myo_export.front_end import FrontEnd, quantize_front_end, quantize_multiplier
 from myo_export.tflite_reader import read_graph
+from myo_export.trained import TRAINED, HeldOut, read_evaluation, read_input_scale, read_training
 from myo_pipeline.bundle import (
     BUNDLE_ID,
     MANIFEST,
@@ -40,8 +40,6 @@ TRACED_WINDOWS = 240  # windows whose every layer goes into the golden vectors, 
 BIQUAD_INSTRUCTIONS = (
     15  # a section and sample of arm_biquad_cascade_df1_q31 on Cortex-M4 at -O3, counted by `make bench`
 )
-
-_TRAINED = ("patch.toml", "model.tflite", "model_float.tflite", "training.json", "evaluation.npz")
 
 Progress = Callable[[str, float], None]
 
@@ -78,21 +76,20 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
         If filters or network cannot be compiled.
     """
     tell = progress or (lambda what, share: None)
-    missing = [name for name in _TRAINED if not (path / name).is_file()]
+    missing = [name for name in TRAINED if not (path / name).is_file()]
     if missing:
         raise BundleError(f"{path}: lacks {', '.join(missing)}; run `myopatch train` first")
     spec = load_spec(path / "patch.toml")
-    try:
-        training = json.loads((path / "training.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BundleError(f"{path}/training.json: damaged ({error}); run `myopatch train` again") from None
+    training = read_training(path)
+    input_scale = read_input_scale(training, spec)
+    held_out = read_evaluation(path / "evaluation.npz", spec)
     (path / MANIFEST).unlink(missing_ok=True)  # until the export is whole, this is no bundle
     tell("front end to fixed point", 0.0)
     front_end = quantize_front_end(spec)
     model = (path / "model.tflite").read_bytes()
     tell("network to C", 0.05)
     network = emit_network(model, path / "c", f"myopatch export {path.name}")
-    config = _twin_config(spec, front_end, training, model)
+    config = _twin_config(spec, front_end, input_scale, model)
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
@@ -105,24 +102,15 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     float_twin = NetworkTwin(
         float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers])
     )
-    input_scale = _input_scale(training, spec)
-    _write_vectors(path, spec, config, model, float_twin, input_scale, tell)
+    _write_vectors(path / "vectors", held_out, spec, Twin(config, model), float_twin, input_scale, tell)
     write_json(path / "budget.json", _budget(spec, config, front_end, network, input_scale))
     tell("manifest", 0.98)
     return Exported(_write_manifest(path, training), front_end, network)
 
 
-def _input_scale(training: dict[str, Any], spec: PatchSpec) -> NDArray[np.float64]:
-    scale = np.asarray(training.get("input_scale", []), dtype=np.float64).ravel()
-    if len(scale) != spec.sensor.channels or not np.all(scale > 0):
-        raise BundleError(
-            f"training.json: input_scale holds {len(scale)} numbers, expected {spec.sensor.channels} above 0; "
-            "run `myopatch train` again"
-        )
-    return scale
-
-
-def _twin_config(spec: PatchSpec, front_end: FrontEnd, training: dict[str, Any], model: bytes) -> TwinConfig:
+def _twin_config(
+    spec: PatchSpec, front_end: FrontEnd, input_scale: NDArray[np.float64], model: bytes
+) -> TwinConfig:
     graph = read_graph(model)
     source, result = graph.tensors[graph.input], graph.tensors[graph.output]
     n_input = spec.window_samples * spec.sensor.channels
@@ -135,8 +123,7 @@ def _twin_config(spec: PatchSpec, front_end: FrontEnd, training: dict[str, Any],
         raise ExportError(
             f"model.tflite gives {result.size} values, the spec names {len(spec.output_names)} outputs; train again"
         )
-    scales = _input_scale(training, spec)
-    pairs = [quantize_multiplier(2.0**-front_end.input_shift / (s * source.scales[0])) for s in scales]
+    pairs = [quantize_multiplier(2.0**-front_end.input_shift / (s * source.scales[0])) for s in input_scale]
     reject = -128
     if spec.output.kind == "classes" and spec.decision.reject_below > 0:
         reject = int(np.ceil(spec.decision.reject_below / result.scales[0])) + result.zero_points[0]
@@ -163,23 +150,16 @@ def _twin_config(spec: PatchSpec, front_end: FrontEnd, training: dict[str, Any],
 
 
 def _write_vectors(
-    path: Path, spec: PatchSpec, config: TwinConfig, model: bytes, float_twin: NetworkTwin,
+    folder: Path, held_out: list[HeldOut], spec: PatchSpec, twin: Twin, float_twin: NetworkTwin,
     input_scale: NDArray[np.float64], tell: Progress,
 ) -> None:  # fmt: skip
     """Run the held-out segments through twin and float and keep what each stage gives."""
-    with np.load(path / "evaluation.npz", allow_pickle=False) as archive:
-        evaluation = {name: archive[name] for name in archive.files}
-    descriptions = json.loads(str(evaluation["segments"]))
-    if not descriptions:
-        raise BundleError(f"{path}/evaluation.npz: holds no segment; run `myopatch train` again")
-    folder = path / "vectors"
+    config = twin.config
     shutil.rmtree(folder, ignore_errors=True)
-    traced = -(-TRACED_WINDOWS // len(descriptions))
-    twin = Twin(config, model)
-    for number, description in enumerate(descriptions):
-        tell(f"golden vectors of person {description['person']}", 0.1 + 0.85 * number / len(descriptions))
-        counts = evaluation[f"seg{number}_emg"].astype(np.int32)
-        targets = evaluation[f"seg{number}_labels"]
+    traced = -(-TRACED_WINDOWS // len(held_out))
+    for number, piece in enumerate(held_out):
+        tell(f"golden vectors of person {piece.person}", 0.1 + 0.85 * number / len(held_out))
+        counts = piece.counts
         twin.reset()
         filtered, windows = twin.push(counts)
         float_filtered = filter_counts(spec, counts)
@@ -196,12 +176,12 @@ def _write_vectors(
         ends = window_ends(len(counts), config.window_samples, config.hop_samples)
         decisions = [w.decision for w in windows]
         GoldenSegment(
-            person=description["person"],
-            session=description["session"],
-            trial=description["trial"],
-            start=int(description["start"]),
+            person=piece.person,
+            session=piece.session,
+            trial=piece.trial,
+            start=piece.start,
             counts=counts,
-            targets=targets[ends - 1],
+            targets=piece.targets[ends - 1],
             filtered_q31=filtered,
             float_filtered=float_filtered,
             inputs=np.stack([w.network_input.ravel() for w in windows]),
@@ -275,8 +255,9 @@ def _budget(
 def _write_manifest(path: Path, training: dict[str, Any]) -> Bundle:
     """Hash every file, write the bundle's identity and the manifest, and open the bundle."""
     names = [
-        *_TRAINED, "model.keras", "model_card.md", "twin.npz", "budget.json",
-        *(str(p.relative_to(path)) for folder in ("c", "vectors") for p in (path / folder).rglob("*") if p.is_file()),
+        *TRAINED, "model.keras", "model_card.md", "twin.npz", "budget.json",
+        *(str(p.relative_to(path)) for folder in ("c", "vectors") for p in (path / folder).rglob("*")
+          if p.is_file() and not p.name.startswith(".")),  # such a one was left by an export that was killed
     ]  # fmt: skip
     files = {
         name: hash_file(path / name)

@@ -11,6 +11,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -202,18 +203,25 @@ def _run_platformio(bundle: Path, board: str, log: Path, progress: Callable[[str
         str(PROJECT),
     ]
     lines: list[str] = []
+    # A session of its own: where this process is told to stop, it can stop the compilers as well.
     with subprocess.Popen(
         command,
         env=environment,
         text=True,
         errors="replace",
+        stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     ) as process:
-        for line in process.stdout or ():
-            lines.append(line)
-            if progress is not None:
-                progress(line.rstrip())
+        try:
+            for line in process.stdout or ():
+                lines.append(line)
+                if progress is not None:
+                    progress(line.rstrip())
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     _write(log, "".join(lines))
     if process.returncode != 0:
         raise BuildError(

@@ -35,10 +35,15 @@ def read_float_layers(float_model: bytes, int8_ops: list[str]) -> NDArray[np.int
         codes = [file.OperatorCodes(op.OpcodeIndex()) for op in ops]
         names = [_NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes]
         tensors = np.array([op.Outputs(0) for op in ops], np.int64)
+        takes_float = subgraph.Tensors(subgraph.Inputs(0)).Type() == schema.TensorType.FLOAT32
     except (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ExportError(
             f"model_float.tflite: damaged ({type(error).__name__}); run `myopatch train` again"
         ) from None
+    if not takes_float:
+        raise ExportError(
+            "model_float.tflite: its input is not float32; convert the Keras model without quantization"
+        )
     if names != int8_ops:
         raise ExportError(
             f"model_float.tflite has operators {', '.join(names)}; model.tflite {', '.join(int8_ops)}: "

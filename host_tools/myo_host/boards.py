@@ -17,6 +17,7 @@ from myo_pipeline.errors import LinkError
 
 BOOT_TIMEOUT_S = 15.0  # for a virtual board to name its port
 STOP_TIMEOUT_S = 3.0  # between asking a virtual board to end and killing it
+DEATH_TIMEOUT_S = 0.5  # between a port that vanishes and the end of the process behind it
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ BOARDS: dict[str, Board] = {
 }  # fmt: skip
 
 _PORT = re.compile(rb"(/dev/\S+)")
+_TELLING = re.compile(r"error|fatal", re.IGNORECASE)  # in what a sanitizer or QEMU says
 
 
 def find_board(name: str) -> Board:
@@ -90,18 +92,28 @@ def start_board(board: Board, firmware: Path) -> Iterator[str]:
     LinkError
         If the firmware or the emulator is missing, or no port appears in time.
     """
-    if not firmware.is_file():
-        raise LinkError(f"{firmware}: no such firmware; run `myopatch build --board {board.name}`")
     if not board.command:
         raise LinkError(f"board {board.name}: is not virtual; plug it in and give its port with --port")
-    command = [part.format(elf=firmware) for part in board.command]
-    if shutil.which(command[0]) is None:
+    again = f"run `myopatch build {firmware.parent.parent} --board {board.name}`"  # the firmware's place in a bundle
+    if not firmware.is_file():
+        raise LinkError(f"{firmware}: no such firmware; {again}")
+    command = [str(firmware.resolve()) if part == "{elf}" else part for part in board.command]
+    if "{elf}" != board.command[0] and shutil.which(command[0]) is None:
         raise LinkError(f"{command[0]}: not installed; `myopatch doctor` names the package to install")
-    process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
     try:
-        yield _await_port(process, board)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+    except OSError as error:
+        raise LinkError(f"{firmware}: does not start ({error.strerror}); {again}") from None
+    try:
+        port = _await_port(process, again)
+        try:
+            yield port
+        except LinkError:
+            if (last_words := _last_words(process)) is None:
+                raise
+            raise LinkError(f"board {board.name}: stopped by itself, {last_words}; {again}") from None
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -113,11 +125,27 @@ def start_board(board: Board, firmware: Path) -> Iterator[str]:
             process.stdout.close()
 
 
-def _await_port(process: subprocess.Popen[bytes], board: Board) -> str:
+def _last_words(process: subprocess.Popen[bytes]) -> str | None:
+    """Return how a board ended and the line that says why, or None if it runs."""
+    try:
+        code = process.wait(DEATH_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return None
+    return f"exit code {code}{_explain(process.stdout.read() if process.stdout else b'')}"
+
+
+def _explain(said: bytes) -> str:
+    """Return the telling line of a board's output: the first that speaks of an error, else the last."""
+    lines = said.decode(errors="replace").strip().splitlines()
+    telling = [line for line in lines if _TELLING.search(line)] or lines[-1:]
+    return f", it said: {telling[0].strip()[:200]}" if telling else ""
+
+
+def _await_port(process: subprocess.Popen[bytes], again: str) -> str:
     """Read what a starting board prints until it names its port."""
     stream = process.stdout
     if stream is None:
-        raise LinkError(f"board {board.name}: has no output to read its port from")
+        raise LinkError(f"{process.args!r}: has no output to read its port from")
     seen = b""
     deadline = time.monotonic() + BOOT_TIMEOUT_S
     with selectors.DefaultSelector() as selector:
@@ -133,8 +161,8 @@ def _await_port(process: subprocess.Popen[bytes], board: Board) -> str:
             seen += data
             if b"\n" in seen and (found := _PORT.search(seen)):
                 return found.group(1).decode()
-    said = seen.decode(errors="replace").strip().splitlines()
     raise LinkError(
-        f"board {board.name}: named no serial port within {BOOT_TIMEOUT_S:g} s"
-        f"{', it said: ' + said[-1] if said else ''}; build the firmware again"
+        f"the board named no serial port within {BOOT_TIMEOUT_S:g} s{_explain(seen)}; {again}"
+        if process.poll() is None and time.monotonic() >= deadline
+        else f"the board stopped before it named a serial port{_explain(seen)}; {again}"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from myo_host.validate import Validation
-from myo_pipeline.bundle import Bundle, write_text
+from myo_pipeline.bundle import Bundle, read_json, write_text
+from myo_pipeline.errors import BundleError
 from myo_pipeline.twin import TwinConfig
 from myo_pipeline.vectors import load_vectors
 
@@ -22,11 +22,21 @@ def _number(value: float, form: str = ".3g") -> str:
 
 
 def read_memory(bundle: Bundle, board: str) -> dict[str, Any]:
-    """Return what the build wrote of the board's firmware, or nothing if it was not built here."""
+    """Return what the build wrote of the board's firmware, or nothing if it was not built here.
+
+    Raises
+    ------
+    BundleError
+        If the file is damaged.
+    """
     path = bundle.path / "firmware" / f"{board}.json"
     if not path.is_file():
         return {}
-    memory: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    again = f"run `myopatch build {bundle.path} --board {board}` again"
+    memory = read_json(path, again)
+    missing = [key for key in ("flash_bytes", "ram_bytes", "flash_parts", "ram_parts") if key not in memory]
+    if missing:
+        raise BundleError(f"{path}: lacks {', '.join(missing)}; {again}")
     return memory
 
 

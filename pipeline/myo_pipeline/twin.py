@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.bundle import replace_file
 from myo_pipeline.errors import BundleError
 
 # The runtime's own estimate is too small where every tensor is preserved, and it then ends the process. Only touched
@@ -71,8 +72,8 @@ class TwinConfig:
     layer_tensors: NDArray[np.int64]
 
     def save(self, path: Path) -> None:
-        """Write the configuration as ``.npz``; the same configuration gives the same bytes."""
-        with path.open("wb") as file:
+        """Write the configuration as ``.npz``, whole or not at all; the same configuration gives the same bytes."""
+        with replace_file(path) as temporary, temporary.open("wb") as file:
             np.savez(
                 file, allow_pickle=False, **{f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
             )

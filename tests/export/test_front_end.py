@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -11,6 +12,9 @@ from hypothesis import strategies as st
 from scipy import signal
 
 from myo_export.front_end import (
+    FrontEnd,
+    _arrange,
+    _fit,
     dequantize_coefficients,
     quantize_coefficients,
     quantize_front_end,
@@ -52,8 +56,17 @@ def make_spec(names: tuple[str, ...], rate_hz: float, bits: int, channels: int =
     )
 
 
+@functools.cache
+def _quantize_text(text: str) -> FrontEnd:
+    return quantize_front_end(PatchSpec.model_validate_json(text))
+
+
+def quantize(spec: PatchSpec) -> FrontEnd:
+    return _quantize_text(spec.model_dump_json())
+
+
 def make_twin(spec: PatchSpec) -> FrontEndTwin:
-    front_end = quantize_front_end(spec)
+    front_end = quantize(spec)
     n = spec.sensor.channels
     return FrontEndTwin(
         TwinConfig(
@@ -79,7 +92,7 @@ def test_worst_input_stays_inside_and_within_the_bound(
 ) -> None:
     """Law 2. The bound is coefficient_gain * peak + rounding_lsb * 2^-input_shift, derived in myo_export.front_end."""
     spec = make_spec(names, rate_hz, bits)
-    front_end = quantize_front_end(spec)
+    front_end = quantize(spec)
     counts = worst_input(spec, 6000)
     filtered = make_twin(spec).filter(counts)
     # A wrapped word would be off by 2^32, thousands of times the bound.
@@ -95,12 +108,12 @@ def test_worst_input_stays_inside_and_within_the_bound(
 
 @pytest.mark.parametrize(("names", "rate_hz", "bits"), CASES)
 def test_scaling_wastes_no_bit(names: tuple[str, ...], rate_hz: float, bits: int) -> None:
-    front_end = quantize_front_end(make_spec(names, rate_hz, bits))
+    front_end = quantize(make_spec(names, rate_hz, bits))
     if names and front_end.input_shift < 31 - bits:
         assert 2 * max(front_end.node_peak.max(), front_end.accumulator_peak.max()) >= 0.999
 
 
-@pytest.mark.parametrize("rate_hz", [1000.0, 2000.0])
+@pytest.mark.parametrize("rate_hz", [1000.0, 2000.0, 4000.0])
 def test_standard_front_end_reaches_100_db(rate_hz: float) -> None:
     text = STAGES["bandpass"].replace("90.0", "450.0") + STAGES["notch"].replace(
         "harmonics = 3", "harmonics = 1"
@@ -112,7 +125,7 @@ def test_standard_front_end_reaches_100_db(rate_hz: float) -> None:
     rng = np.random.default_rng(1)
     counts = np.clip(np.round(rng.laplace(scale=3000, size=(20_000, 1))), -32768, 32767).astype(np.int64)
     reference = filter_counts(spec, counts)
-    error = make_twin(spec).filter(counts) * 2.0 ** -quantize_front_end(spec).input_shift - reference
+    error = make_twin(spec).filter(counts) * 2.0 ** -quantize(spec).input_shift - reference
     assert 10 * np.log10((reference**2).sum() / (error**2).sum()) >= 100
 
 
@@ -151,6 +164,32 @@ def test_coefficients_round_trip_within_half_a_step() -> None:
     coefficients, post_shift = quantize_coefficients(sections)
     error = np.abs(dequantize_coefficients(coefficients, post_shift) - sections)
     assert error.max() <= 0.5 * 2.0 ** (post_shift - 31) * (1 + 1e-9)
+
+
+def test_every_arrangement_is_the_same_filter() -> None:
+    sections = np.concatenate(
+        [
+            signal.butter(3, [20, 450], "bandpass", fs=4000, output="sos"),
+            signal.tf2sos(*signal.iirnotch(50, 30, fs=4000)),
+        ]
+    )
+    _, expected = signal.freqz_sos(sections, worN=512)
+    arrangements = _arrange(sections)
+    assert len(arrangements) >= 4
+    for arrangement in arrangements:
+        _, found = signal.freqz_sos(arrangement, worN=512)
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+
+
+def test_predicted_noise_is_the_noise() -> None:
+    """The prediction that picks the arrangement is within 3 dB of what long full-range noise shows."""
+    spec = make_spec(("highpass", "notch"), 1000.0, 16)
+    fit = min(
+        (_fit(order, 32768, 16) for order in _arrange(design_front_end(spec))), key=lambda f: f.noise_counts
+    )
+    counts = np.random.default_rng(5).integers(-32768, 32768, (60_000, 1))
+    error = make_twin(spec).filter(counts) * 2.0**-fit.input_shift - filter_counts(spec, counts)
+    assert 0.7 < np.sqrt((error[5000:] ** 2).mean()) / fit.noise_counts < 1.4
 
 
 def test_unstable_after_rounding_is_refused() -> None:

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from myo_pipeline.errors import MyoError
+
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Send what native code writes to file descriptor 2 into a file, and show it only if the block fails."""
+    """Send what native code writes to file descriptor 2 into a file, and show it only if the block fails otherwise than by an error of ours."""
     try:
         saved = os.dup(2)
     except OSError:  # stderr is closed: nothing to keep quiet
@@ -28,7 +30,9 @@ def quiet_stderr() -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except MyoError:
+            raise  # says all there is to say
+        except Exception:
             os.dup2(saved, 2)
             log.seek(0)
             tail = log.read()[-4000:]

@@ -169,6 +169,11 @@ def check_fits(info: DataSetInfo, spec: PatchSpec) -> None:
         raise DataError(
             f"{info.name}: holds {info.kind}, the spec says output.kind {spec.output.kind!r}; correct it"
         )
+    if sorted(info.outputs) == sorted(spec.output_names) and list(info.outputs) != spec.output_names:
+        raise DataError(
+            f"{info.name}: outputs are {', '.join(info.outputs)} in this order, the spec names "
+            f"{', '.join(spec.output_names)}; list them in the data set's order"
+        )
     if len(info.outputs) != len(spec.output_names):
         raise DataError(
             f"{info.name}: {len(info.outputs)} outputs ({', '.join(info.outputs)}), the spec names "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import shutil
 import time
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_pipeline.bundle import hash_file, replace_file, write_json, write_text
+from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, load_spec
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
@@ -198,7 +197,7 @@ def train(
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
         "versions": _list_versions(),
     }
-    record = _without_nan(record)
+    record = without_nan(record)
     tell("writing the bundle", 0.98)
     _write_bundle(out_dir, spec_path, spec, model, floating, int8, record, pack_segments(segments, spec))
     seconds = time.monotonic() - started
@@ -317,15 +316,6 @@ def _list_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             versions[package] = "not installed as a package"
     return versions
-
-
-def _without_nan(value: Any) -> Any:  # noqa: ANN401
-    """Return JSON-ready values with None where a figure is not defined."""
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _write_bundle(

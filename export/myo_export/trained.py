@@ -1,0 +1,135 @@
+"""What training left in a bundle's folder, read and checked before anything is compiled from it."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.bundle import hash_file, read_json
+from myo_pipeline.errors import BundleError
+from myo_pipeline.spec import PatchSpec
+
+TRAINED = ("patch.toml", "model.tflite", "model_float.tflite", "training.json", "evaluation.npz")
+TRAINING_FORMAT = 1
+
+_AGAIN = "run `myopatch train` again"
+# What export and report read of training.json.
+_KEYS = ("input_scale", "data", "split", "tested", "metrics")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """One uninterrupted piece of a recording that training never saw.
+
+    Attributes
+    ----------
+    person, session, trial, start
+        Where it comes from, ``start`` in samples.
+    counts
+        int32 (n_samples, n_channels).
+    targets
+        Class of each sample, int (n_samples,), or values, float64 (n_samples, n_outputs).
+    """
+
+    person: str
+    session: str
+    trial: str
+    start: int
+    counts: NDArray[np.int32]
+    targets: NDArray[Any]
+
+
+def read_training(folder: Path) -> dict[str, Any]:
+    """Read ``training.json`` and check that it describes the models beside it.
+
+    A training run that was cut short leaves new models beside an old description: their hashes tell.
+
+    Raises
+    ------
+    BundleError
+        If it is damaged, of another version, or of other models.
+    """
+    path = folder / "training.json"
+    training = read_json(path, _AGAIN)
+    if training.get("format") != TRAINING_FORMAT:
+        raise BundleError(
+            f"{path}: format {training.get('format')!r}, this version reads {TRAINING_FORMAT}; {_AGAIN}"
+        )
+    missing = [key for key in _KEYS if key not in training]
+    if missing:
+        raise BundleError(f"{path}: lacks {', '.join(missing)}; {_AGAIN}")
+    model = training.get("model")
+    hashes = model.get("sha256", {}) if isinstance(model, dict) else {}
+    for name, digest in dict(hashes).items():
+        if hash_file(folder / Path(name).name) != digest:
+            raise BundleError(
+                f"{folder / name}: is not the model that training.json describes (SHA-256 differs): changed, damaged, "
+                f"or training was cut short; {_AGAIN}"
+            )
+    return training
+
+
+def read_input_scale(training: dict[str, Any], spec: PatchSpec) -> NDArray[np.float64]:
+    """Return the counts that one unit of network input stands for, (n_channels,).
+
+    Raises
+    ------
+    BundleError
+        If there is not one positive number a channel.
+    """
+    try:
+        scale = np.asarray(training["input_scale"], dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        scale = np.zeros(0)
+    if len(scale) != spec.sensor.channels or not (np.isfinite(scale) & (scale > 0)).all():
+        raise BundleError(
+            f"training.json: input_scale is {str(training['input_scale'])[:60]}, expected {spec.sensor.channels} "
+            f"numbers above 0; {_AGAIN}"
+        )
+    return scale
+
+
+def read_evaluation(path: Path, spec: PatchSpec) -> list[HeldOut]:
+    """Read the held-out pieces of ``evaluation.npz``.
+
+    Raises
+    ------
+    BundleError
+        If the file is damaged, empty, or does not fit the spec.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            pieces = [
+                HeldOut(
+                    str(about["person"]), str(about["session"]), str(about["trial"]), int(about["start"]),
+                    archive[f"seg{number}_emg"].astype(np.int32), archive[f"seg{number}_labels"],
+                )
+                for number, about in enumerate(json.loads(str(archive["segments"])))
+            ]  # fmt: skip
+    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise BundleError(f"{path}: damaged ({type(error).__name__}: {error}); {_AGAIN}") from None
+    if not pieces:
+        raise BundleError(f"{path}: holds no segment; {_AGAIN}")
+    n_outputs = len(spec.output_names)
+    for piece in pieces:
+        counts, targets = piece.counts, piece.targets
+        fits = counts.ndim == 2 and counts.shape[1] == spec.sensor.channels
+        fits = fits and len(counts) >= spec.window_samples and len(targets) == len(counts)
+        if spec.output.kind == "classes":
+            fits = fits and targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
+            fits = fits and bool(((targets >= 0) & (targets < n_outputs)).all())
+        else:
+            fits = fits and targets.shape[1:] == (n_outputs,) and bool(np.isfinite(targets).all())
+        if not fits:
+            raise BundleError(
+                f"{path}: {piece.person}/{piece.session}/{piece.trial} does not fit the spec (EMG {counts.shape}, labels "
+                f"{targets.shape} {targets.dtype}; expected {spec.sensor.channels} channels, {n_outputs} outputs of kind "
+                f"{spec.output.kind}, at least {spec.window_samples} samples); {_AGAIN}"
+            )
+    return pieces
