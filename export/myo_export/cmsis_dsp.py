@@ -24,6 +24,13 @@ _WANTED = ("LICENSE", "Include/", "PrivateInclude/", "Source/FilteringFunctions/
 _MARK = Path("Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c")
 
 
+def find_cache() -> Path:
+    """Return where the sources are, or will be: below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
+    return (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "myopatch" / f"cmsis-dsp-{VERSION}"
+    )
+
+
 def locate() -> Path:
     """Return the folder that holds CMSIS-DSP's ``Include`` and ``Source``; fetch it where the cache has none.
 
@@ -32,8 +39,8 @@ def locate() -> Path:
     BuildError
         If the sources cannot be fetched or are not the pinned ones.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "myopatch"
-    target = cache / f"cmsis-dsp-{VERSION}"
+    target = find_cache()
+    cache = target.parent
     if (target / _MARK).is_file():
         return target
     try:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +30,7 @@ from myo_pipeline.errors import BuildError, MyoError
 
 PROJECT = Path(__file__).resolve().parents[2]
 CORE_DIR = PROJECT / ".pio" / "core"  # as platformio.ini says
+STOP_TIMEOUT_S = 3.0  # between asking a build to end and killing it
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def measure_image(elf: Path) -> BuiltFirmware:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Hold the project's build folder: all bundles are built in the same place."""
+    """Hold the project's build folder: all bundles are built in the same place, one after the other."""
     with (PROJECT / ".pio" / "build.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -220,13 +221,22 @@ def _run_platformio(bundle: Path, board: str, log: Path, progress: Callable[[str
                 if progress is not None:
                     progress(line.rstrip())
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            _stop_group(process)
             raise
     _write(log, "".join(lines))
     if process.returncode != 0:
         raise BuildError(
             f"the firmware for {board} does not build: {_first_error(lines)}; the whole log is {log}"
         )
+
+
+def _stop_group(process: subprocess.Popen[str]) -> None:
+    """End PlatformIO and the compilers that it started, which take their temporary files with them."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+        os.killpg(process.pid, signal.SIGKILL)  # whatever of the group is left
 
 
 def _first_error(lines: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,9 @@ def read_training(folder: Path) -> dict[str, Any]:
     if missing:
         raise BundleError(f"{path}: lacks {', '.join(missing)}; {_AGAIN}")
     model = training.get("model")
-    hashes = model.get("sha256", {}) if isinstance(model, dict) else {}
-    for name, digest in dict(hashes).items():
-        if hash_file(folder / Path(name).name) != digest:
+    hashes = model.get("sha256") if isinstance(model, dict) else None
+    for name in ("model.tflite", "model_float.tflite"):
+        if isinstance(hashes, dict) and name in hashes and hash_file(folder / name) != hashes[name]:
             raise BundleError(
                 f"{folder / name}: is not the model that training.json describes (SHA-256 differs): changed, damaged, "
                 f"or training was cut short; {_AGAIN}"
@@ -112,7 +113,16 @@ def read_evaluation(path: Path, spec: PatchSpec) -> list[HeldOut]:
                 )
                 for number, about in enumerate(json.loads(str(archive["segments"])))
             ]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        AttributeError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
         raise BundleError(f"{path}: damaged ({type(error).__name__}: {error}); {_AGAIN}") from None
     if not pieces:
         raise BundleError(f"{path}: holds no segment; {_AGAIN}")

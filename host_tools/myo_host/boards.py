@@ -98,7 +98,7 @@ def start_board(board: Board, firmware: Path) -> Iterator[str]:
     if not firmware.is_file():
         raise LinkError(f"{firmware}: no such firmware; {again}")
     command = [str(firmware.resolve()) if part == "{elf}" else part for part in board.command]
-    if "{elf}" != board.command[0] and shutil.which(command[0]) is None:
+    if board.command[0] != "{elf}" and shutil.which(command[0]) is None:
         raise LinkError(f"{command[0]}: not installed; `myopatch doctor` names the package to install")
     try:
         process = subprocess.Popen(

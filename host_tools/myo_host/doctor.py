@@ -60,6 +60,16 @@ def examine() -> list[Finding]:
     for module, purpose in _MODULES.items():
         present = importlib.util.find_spec(module) is not None
         findings.append(Finding(module, present, "installed" if present else "", purpose, "make setup"))
+    sources = _find_cmsis_dsp()
+    findings.append(
+        Finding(
+            "CMSIS-DSP sources",
+            bool(sources),
+            sources,
+            "building firmware (fetched at the first build)",
+            "make setup",
+        )
+    )
     where = ", ".join(_found_datasets())
     findings.append(
         Finding(
@@ -68,6 +78,14 @@ def examine() -> list[Finding]:
         )
     )  # fmt: skip
     return findings
+
+
+def _find_cmsis_dsp() -> str:
+    """Return the folder of CMSIS-DSP's sources, empty where they were not fetched yet."""
+    from myo_export.cmsis_dsp import find_cache
+
+    folder = find_cache()
+    return str(folder) if folder.is_dir() else ""
 
 
 def _found_datasets() -> list[str]:

@@ -14,7 +14,7 @@ from myo_host.validate import Validation
 from myo_pipeline.bundle import Bundle, read_json, write_text
 from myo_pipeline.errors import BundleError
 from myo_pipeline.twin import TwinConfig
-from myo_pipeline.vectors import load_vectors
+from myo_pipeline.vectors import GoldenSegment, load_vectors
 
 
 def _number(value: float, form: str = ".3g") -> str:
@@ -167,13 +167,20 @@ def print_validation(bundle: Bundle, result: Validation) -> None:
     console.print(describe_verdict(result), soft_wrap=True)
 
 
+def _count_changes(segment: GoldenSegment) -> tuple[int, int]:
+    """Return how much happens in a segment: distinct targets, then targets hit; the first of equals is drawn."""
+    targets = segment.targets if segment.targets.ndim == 1 else segment.targets[:, 0]
+    hits = int((segment.decisions[:, 0] == targets).sum()) if segment.targets.ndim == 1 else 0
+    return len(set(targets.tolist())), hits
+
+
 def write_report(bundle: Bundle, result: Validation) -> Path:
     """Write ``report.html`` into the bundle and return its path."""
     from myo_host import figures
 
     config = TwinConfig.load(bundle.path / "twin.npz")
     segments = load_vectors(bundle.path)
-    shown = max(segments, key=lambda segment: segment.n_windows)
+    shown = max(segments, key=_count_changes)
     training = bundle.read_json("training.json")
     budget = bundle.read_json("budget.json")
     memory = read_memory(bundle, result.board)

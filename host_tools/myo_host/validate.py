@@ -276,7 +276,8 @@ def validate_board(
         )
     decisions: list[dict[str, int]] = []
     devices: list[NDArray[np.int32]] = []
-    seconds, status = 0.0, {}
+    seconds = 0.0
+    status: dict[str, int] = {}
     # A traced window costs about ten times an untraced one on the line.
     work = 10 * n_traced + n_windows
     done = 0
@@ -287,6 +288,7 @@ def validate_board(
             capture = stream_segment(link, segment.counts[:n], TRACE_ALL)
             comparison.take(segment, capture, segment.n_traced, traced=True)
             seconds += capture.seconds
+            status = _add_status(status, capture.status)
         done += 10 * segment.n_traced
         if progress:
             progress(f"every stage of {segment.name}", done / work)
@@ -301,7 +303,7 @@ def validate_board(
             else np.array([d["decided"] for d in capture.decisions], np.int32)
         )
         seconds += capture.seconds
-        status = capture.status
+        status = _add_status(status, capture.status)
         done += segment.n_windows
         if progress:
             progress(f"decisions of {segment.name}", done / work)
@@ -335,6 +337,12 @@ def validate_board(
         seconds=seconds,
         law2_broken=law2,
     )
+
+
+def _add_status(total: dict[str, int], status: dict[str, int]) -> dict[str, int]:
+    """Sum the counters of two runs; what a board tells since boot, or of itself, is the later one's."""
+    kept = ("stack_bytes", "stack_used_bytes", "running")
+    return {key: value if key in kept else total.get(key, 0) + value for key, value in status.items()}
 
 
 def _macro_accuracy(targets: NDArray[Any], decided: NDArray[Any]) -> float:

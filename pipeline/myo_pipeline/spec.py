@@ -19,6 +19,7 @@ from myo_pipeline.errors import SpecError
 FORMAT = 1
 VOTE_MAX = 31  # windows that the firmware's vote history holds
 MAX_CHANNELS = 64
+NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 
 
 class _Table(BaseModel):
@@ -216,9 +217,7 @@ class PatchSpec(_Table):
     """A whole ``patch.toml``."""
 
     format: Literal[1] = Field(description="version of this file's format: 1")
-    name: str = Field(
-        pattern=r"^[a-z][a-z0-9_-]{0,31}$", description="name of the patch and of its bundle's folder"
-    )
+    name: str = Field(pattern=NAME_PATTERN, description="name of the patch and of its bundle's folder")
     sensor: Sensor
     stage: list[Stage] = Field(default=[], max_length=16, description="filters, in the order of the signal")
     window: Window

@@ -8,6 +8,7 @@ give the same words as one block.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -90,7 +91,7 @@ class TwinConfig:
         try:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 values: dict[str, Any] = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise BundleError(f"{path}: not readable ({error}); export the bundle again") from None
         names = {f.name for f in fields(cls)}
         if names != set(values):

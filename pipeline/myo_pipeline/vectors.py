@@ -6,6 +6,7 @@ A bundle carries them, so that a board can be validated where there is neither T
 from __future__ import annotations
 
 import zipfile
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
@@ -117,7 +118,7 @@ class GoldenSegment:
                 else:
                     value = stored[field.name]
                     values[field.name] = value if value.ndim else value.item()
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise BundleError(
                 f"{path}: not a golden vector of this version ({error}); export the bundle again"
             ) from None

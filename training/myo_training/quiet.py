@@ -18,7 +18,7 @@ from myo_pipeline.errors import MyoError
 
 @contextmanager
 def quiet_stderr() -> Iterator[None]:
-    """Send what native code writes to file descriptor 2 into a file, and show it only if the block fails otherwise than by an error of ours."""
+    """Send what native code writes to descriptor 2 into a file, and show it if the block fails, but for errors of ours."""
     try:
         saved = os.dup(2)
     except OSError:  # stderr is closed: nothing to keep quiet

@@ -16,6 +16,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    epilog="Exit codes: 0 fine; 1 validation failed, or doctor misses something; 2 the command could not run, one line on "
+    "stderr says why; 130 interrupted. Each command has its own --help.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -26,7 +28,7 @@ _QUIET_STEP_S = 5.0  # off a terminal, a line at most this often
 def show_progress(title: str) -> Iterator[Callable[[str, float], None]]:
     """Yield ``progress(what, share)``: a bar on a terminal, an occasional line elsewhere."""
     # A copy of the descriptor: training sends descriptor 2 elsewhere while TensorFlow talks.
-    with os.fdopen(os.dup(2), "w", buffering=1) as stderr:
+    with os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace") as stderr:
         began = time.monotonic()
         with (_show_bar if stderr.isatty() else _show_lines)(title, stderr) as progress:
             yield progress
@@ -51,7 +53,7 @@ def _show_bar(title: str, stderr: TextIO) -> Iterator[Callable[[str, float], Non
 
 @contextmanager
 def _show_lines(title: str, stderr: TextIO) -> Iterator[Callable[[str, float], None]]:
-    last = float("-inf")
+    last = time.monotonic()  # what is done or fails at once shows no progress
 
     def line(what: str, share: float) -> None:
         nonlocal last

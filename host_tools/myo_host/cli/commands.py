@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import json
+import re
 import signal
 import sys
 from contextlib import nullcontext
@@ -17,7 +17,7 @@ from myo_pipeline.errors import SpecError
 
 SpecArgument = Annotated[Path, typer.Argument(help="The patch.toml, or the folder that holds it.")]
 BundleArgument = Annotated[Path, typer.Argument(help="The bundle's folder.")]
-BoardOption = Annotated[str, typer.Option("--board", help="virtual_m4, native (see `myopatch doctor`).")]
+BoardOption = Annotated[str, typer.Option("--board", help="Virtual board: virtual_m4 or native.")]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder that holds the data sets.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -48,7 +48,7 @@ def new(
 ) -> None:
     """Make a patch.toml from a template."""
     from myo_pipeline.bundle import write_text
-    from myo_pipeline.spec import find_templates, parse_spec
+    from myo_pipeline.spec import NAME_PATTERN, find_templates, parse_spec
 
     templates = find_templates()
     if list_templates:
@@ -63,6 +63,11 @@ def new(
     if path.exists():
         raise SpecError(f"{path}: exists already; edit it, or give another folder")
     name = folder.resolve().name.lower().replace(" ", "_")
+    if not re.match(NAME_PATTERN, name):
+        raise SpecError(
+            f"{folder}: would make the patch name {name!r}, expected a letter a-z and up to 31 of a-z, 0-9, _ and -; "
+            "give another folder"
+        )
     text = templates[template].read_text(encoding="utf-8").replace("@NAME@", name)
     parse_spec(text, str(path))
     write_text(path, text)
@@ -72,6 +77,7 @@ def new(
 @data_app.command("list")
 def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List the data sets and where each is found."""
+    from myo_pipeline.bundle import render_json
     from myo_training.datasets import CATALOGUE, find_dataset
 
     rows = [
@@ -84,7 +90,7 @@ def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
         for entry in CATALOGUE.values()
     ]
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print(render_json(rows))
         return
     for row in rows:
         print(f"{row['name']:<16} {row['description']} ({row['licence']})")
@@ -106,7 +112,7 @@ def data_get(
     print(f"{name}: {path}")
 
 
-@app.command()
+@app.command(short_help="Train, quantize and measure the spec's model.")
 def train(
     spec: SpecArgument = Path("patch.toml"),
     data: DataOption = None,
@@ -128,7 +134,7 @@ def train(
     print(f"wrote {folder}; next: myopatch export {folder}")
 
 
-@app.command("export")
+@app.command("export", short_help="Compile a trained bundle to C and golden vectors.")
 def export_command(bundle: BundleArgument) -> None:
     """Compile a trained bundle: C arrays, fixed-point coefficients, golden vectors, memory and cost, manifest."""
     from myo_export.export import export_bundle
@@ -189,7 +195,7 @@ def build(bundle: BundleArgument, board: BoardOption = "virtual_m4") -> None:
     _build(bundle, board)
 
 
-@app.command()
+@app.command(short_help="Build, flash, and check that the board answers.")
 def flash(
     bundle: BundleArgument,
     board: BoardOption = "virtual_m4",
@@ -214,13 +220,16 @@ def flash(
     print(f"{hello.board} booted and runs bundle {hello.bundle_hash[:12]}")
 
 
-@app.command()
+@app.command(short_help="Boot a virtual board and leave its port open.")
 def run(bundle: BundleArgument, board: BoardOption = "virtual_m4") -> None:
     """Boot a virtual board and leave its serial port open until Ctrl-C."""
     from myo_host.boards import find_board, start_board
+    from myo_pipeline.bundle import open_bundle
 
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with start_board(find_board(board), _firmware(bundle, board)) as port:
+    description = find_board(board)
+    open_bundle(bundle)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the ordinary way to end it from a script
+    with start_board(description, _firmware(bundle, board)) as port:
         print(f"{board} is up at {port}; try: myopatch validate {bundle} --port {port}", flush=True)
         signal.pause()
 
@@ -229,7 +238,10 @@ def _firmware(bundle: Path, board: str) -> Path:
     return bundle / "firmware" / (f"{board}.elf")
 
 
-@app.command()
+@app.command(
+    short_help="Compare a board with the twin, word by word.",
+    epilog="Exit codes: 0 every word equal and the twin within its bounds; 1 not so; 2 could not validate; 130 interrupted.",
+)
 def validate(
     bundle: BundleArgument,
     board: Annotated[str | None, typer.Option(help="Boot this virtual board.")] = None,
@@ -241,13 +253,13 @@ def validate(
     from myo_host.link import PatchLink
     from myo_host.report import print_validation, write_report
     from myo_host.validate import validate_board
-    from myo_pipeline.bundle import open_bundle, write_json
+    from myo_pipeline.bundle import open_bundle, render_json, write_json
     from myo_pipeline.errors import LinkError
 
-    if (board is None) == (port is None):
+    if bool(board) == bool(port):
         raise LinkError("give one of --board NAME (a virtual board) and --port DEVICE (a board on the line)")
     opened = open_bundle(bundle)
-    if port is not None:
+    if port:
         description, context = Board("port", f"the board at {port}"), nullcontext(port)
     else:
         description = find_board(str(board))
@@ -262,7 +274,7 @@ def validate(
     write_json(bundle / "validation.json", values)
     report = write_report(opened, result)
     if as_json:
-        print(json.dumps(values, indent=2))
+        print(render_json(values))
     else:
         print_validation(opened, result)
         print(f"report: {report}")
@@ -270,14 +282,18 @@ def validate(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(
+    short_help="Say what this machine lacks, and what mends it.",
+    epilog="Exit codes: 0 nothing is missing; 1 something is.",
+)
 def doctor(as_json: JsonOption = False) -> None:
     """Say what is missing on this machine, and the command that mends it."""
     from myo_host.doctor import examine
+    from myo_pipeline.bundle import render_json
 
     findings = examine()
     if as_json:
-        print(json.dumps([vars(f) for f in findings], indent=2))
+        print(render_json([vars(f) for f in findings]))
     else:
         for finding in findings:
             print(f"{'ok     ' if finding.ok else 'MISSING'} {finding.what:<28} {finding.found}")
