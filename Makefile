@@ -38,7 +38,7 @@ bench: setup ## count instructions of the bench networks (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
 
 docs: setup ## make docs/spec.md from the spec's descriptions
-	$(VENV)/python -c "from pathlib import Path; from myo_pipeline.spec import document_spec; Path('docs/spec.md').write_text(document_spec())"
+	$(VENV)/python -c "from pathlib import Path; from myo_pipeline.spec_page import document_spec; Path('docs/spec.md').write_text(document_spec())"
 
 messages: setup ## make the firmware's message header from the link's description
 	$(VENV)/python -m myo_host.messages

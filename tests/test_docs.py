@@ -19,7 +19,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 
 def test_call_chain_names_real_functions() -> None:
     text = (ROOT / "docs/call_chain.md").read_text()
-    names = {n.split(".")[-1] for n in re.findall(r"`([A-Za-z_]+(?:\.[a-z_]+)?)`", text) if "_" in n or "." in n}
+    names = {
+        n.split(".")[-1] for n in re.findall(r"`([A-Za-z_]+(?:\.[a-z_]+)?)`", text) if "_" in n or "." in n
+    }
     assert len(names) > 30
     missing = sorted(name for name in names if not re.search(rf"\b{re.escape(name)}\b", SOURCES))
     assert not missing
@@ -28,7 +30,11 @@ def test_call_chain_names_real_functions() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_named_in_a_page_exist(page: Path) -> None:
     text = page.read_text()
-    named = set(re.findall(r"`((?:pipeline|training|export|host_tools|firmware|tests|docs|benchmarks)/[\w/.-]*\w)`", text))
+    named = set(
+        re.findall(
+            r"`((?:pipeline|training|export|host_tools|firmware|tests|docs|benchmarks)/[\w/.-]*\w)`", text
+        )
+    )
     named |= {link for link in re.findall(r"\]\(([^)#:]+)\)", text)}
     missing = sorted(name for name in named if not ((ROOT / name).exists() or (page.parent / name).exists()))
     assert not missing

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from myo_host.boards import Board
-from myo_host.link import Capture, Hello, PatchLink, stream_segment
+from myo_host.comparison import Comparison, StageResult
+from myo_host.link import Hello, PatchLink
 from myo_host.messages import Stage
+from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.errors import BundleError
 from myo_pipeline.twin import VALUES, TwinConfig
@@ -20,80 +22,6 @@ from myo_pipeline.vectors import GoldenSegment, load_vectors
 TRACE_ALL = sum(1 << s for s in (Stage.RAW, Stage.FILTERED, Stage.INPUT, Stage.LAYER, Stage.OUTPUT))
 TRACE_OUTPUT = 1 << Stage.OUTPUT
 LATENCY_WINDOWS = 20  # windows that run in lockstep to measure latency; their costs hardly differ
-
-
-@dataclass
-class StageResult:
-    """One stage: device against twin in words, twin against float in decibels.
-
-    Attributes
-    ----------
-    name
-        Stage, or layer with its op.
-    words, differing
-        Words compared between device and twin, and how many of them differ.
-    first_difference
-        Where the first one is, with both values; empty if none.
-    snr_db
-        ``10 log10(sum float^2 / sum (twin - float)^2)``; NaN where there is no float form.
-    max_error, bound
-        Largest ``|twin - float|`` and the derived bound on it, both in ``unit``; NaN where there is none.
-    cosine
-        Cosine between twin and float, both as one long vector.
-    unit
-        Unit of ``max_error``.
-    """
-
-    name: str
-    words: int = 0
-    differing: int = 0
-    first_difference: str = ""
-    snr_db: float = float("nan")
-    max_error: float = float("nan")
-    bound: float = float("nan")
-    cosine: float = float("nan")
-    unit: str = ""
-    _signal: float = field(default=0.0, repr=False)
-    _noise: float = field(default=0.0, repr=False)
-    _dot: float = field(default=0.0, repr=False)
-    _twin: float = field(default=0.0, repr=False)
-
-    def compare(
-        self, device: NDArray[Any], twin: NDArray[Any], where: Callable[[tuple[int, ...]], str]
-    ) -> None:
-        """Compare words of the same shape; ``where`` names an index for people."""
-        if device.shape != twin.shape:
-            missing = max(device.size, twin.size)
-            self.words += missing
-            self.differing += missing
-            self.first_difference = (
-                self.first_difference or f"device sent shape {device.shape}, twin has {twin.shape}"
-            )
-            return
-        different = device != twin
-        self.words += twin.size
-        self.differing += int(different.sum())
-        if different.any() and not self.first_difference:
-            index = tuple(int(i) for i in np.argwhere(different)[0])
-            self.first_difference = f"{where(index)}: device {int(device[index])}, twin {int(twin[index])}"
-
-    def measure(self, twin: NDArray[Any], reference: NDArray[Any], unit: str) -> None:
-        """Accumulate the twin's distance from float; both in ``unit``."""
-        twin, reference = twin.astype(np.float64).ravel(), reference.astype(np.float64).ravel()
-        if not twin.size:
-            return
-        error = twin - reference
-        self.unit = unit
-        self._signal += float(reference @ reference)
-        self._noise += float(error @ error)
-        self._dot += float(twin @ reference)
-        self._twin += float(twin @ twin)
-        self.max_error = float(np.nanmax([self.max_error, np.abs(error).max()]))
-        self.snr_db = (
-            float(10 * np.log10(self._signal / self._noise)) if self._noise and self._signal else float("inf")
-        )
-        norm = np.sqrt(self._twin * self._signal)
-        self.cosine = self._dot / norm if norm else 1.0
 
 
 @dataclass
@@ -139,103 +67,6 @@ class Validation:
         return out | {"differing": self.differing, "passed": self.passed}
 
 
-class _Comparison:
-    """The stages' running comparison over segments."""
-
-    def __init__(self, bundle: Bundle, config: TwinConfig) -> None:
-        budget = bundle.read_json("budget.json")
-        self.config = config
-        self.layers: list[dict[str, Any]] = budget["network"]["layers"]
-        self.input_scale = np.asarray(budget["front_end"]["input_scale_counts"])
-        self.bound: dict[str, float] = budget["front_end"]["error_bound"]
-        self.input_quantum = float(budget["network"]["input_scale"])
-        self.raw = StageResult("samples")
-        self.filtered = StageResult("filtered signal")
-        self.input = StageResult("network input")
-        self.layer_results = [StageResult(f"layer {layer['index']} {layer['op']}") for layer in self.layers]
-        self.output = StageResult("network output")
-        self.decision = StageResult("decision")
-
-    @property
-    def stages(self) -> list[StageResult]:
-        return [self.raw, self.filtered, self.input, *self.layer_results, self.output, self.decision]
-
-    def take(self, golden: GoldenSegment, capture: Capture, n_windows: int, traced: bool) -> None:
-        """Compare one captured run with the first ``n_windows`` windows of its segment."""
-        config = self.config
-        if traced:
-            n = config.window_samples + (n_windows - 1) * config.hop_samples
-
-            def sample(index: tuple[int, ...]) -> str:
-                return f"{golden.name} sample {index[0]} channel {index[1]}"
-
-            self.raw.compare(capture.raw, golden.counts[:n], sample)
-            self.filtered.compare(capture.filtered_q31, golden.filtered_q31[:n], sample)
-            self.input.compare(
-                capture.inputs, golden.inputs[:n_windows],
-                lambda i: f"{golden.name} window {i[0]} sample {i[1] // config.n_channels} channel {i[1] % config.n_channels}",
-            )  # fmt: skip
-            for number, result in enumerate(self.layer_results):
-                result.compare(
-                    capture.layers[number], golden.layers[number][:n_windows],
-                    lambda i: f"{golden.name} window {i[0]} element {i[1]}",
-                )  # fmt: skip
-        else:
-            # The traced windows come again here: the same signal must give the same words without tracing.
-            found = [[d[k] for k in ("decided", "raw", "confidence", "n_votes")] for d in capture.decisions]
-            self.decision.compare(
-                np.array(found, np.int32).reshape(-1, 4), golden.decisions[:n_windows],
-                lambda i: f"{golden.name} window {i[0]} {('decided', 'raw', 'confidence', 'votes')[i[1]]}",
-            )  # fmt: skip
-            if config.output_kind == VALUES:
-                self.decision.compare(
-                    capture.sums, golden.sums[:n_windows], lambda i: f"{golden.name} window {i[0]} sum {i[1]}"
-                )
-        self.output.compare(
-            capture.outputs,
-            golden.outputs[:n_windows],
-            lambda i: f"{golden.name} window {i[0]} output {i[1]}",
-        )
-
-    def measure(self, golden: GoldenSegment) -> None:
-        """Compare twin and float over a whole segment."""
-        config = self.config
-        filtered = golden.filtered_q31 * 2.0**-config.input_shift
-        self.filtered.measure(filtered, golden.float_filtered, "counts")
-        windows = np.lib.stride_tricks.sliding_window_view(
-            golden.float_filtered / self.input_scale, config.window_samples, axis=0
-        )[:: config.hop_samples].transpose(0, 2, 1)
-        limits = (np.array([-128, 127]) - config.zero_point) * self.input_quantum
-        reference = np.clip(
-            windows.reshape(len(windows), -1), *limits
-        )  # saturation is the format's, not an error
-        self.input.measure(
-            (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum,
-            reference,
-            "input units",
-        )
-        for result, layer, twin, exact in zip(
-            self.layer_results, self.layers, golden.layers, golden.float_layers, strict=True
-        ):
-            result.measure(
-                (twin.astype(np.float64) - layer["zero_point"]) * layer["scale"], exact, "layer units"
-            )
-        scale, zero_point = config.output_scale, config.output_zero_point
-        self.output.measure(
-            (golden.outputs.astype(np.float64) - zero_point) * scale, golden.float_outputs, "output units"
-        )
-
-    def check_law2(self) -> list[str]:
-        """Return one sentence for each stage whose twin left its derived bound."""
-        self.filtered.bound = self.bound["filtered_counts"]
-        self.input.bound = self.bound["input_units"]
-        return [
-            f"{stage.name}: |twin - float| {stage.max_error:.3g} {stage.unit}, bound {stage.bound:.3g}"
-            for stage in (self.filtered, self.input)
-            if stage.max_error > stage.bound
-        ]
-
-
 def validate_board(
     bundle: Bundle, link: PatchLink, board: Board, progress: Callable[[str, float], None] | None = None
 ) -> Validation:
@@ -267,7 +98,7 @@ def validate_board(
     hello = link.say_hello(bundle.bundle_hash)
     config = TwinConfig.load(bundle.path / "twin.npz")
     golden = load_vectors(bundle.path)
-    comparison = _Comparison(bundle, config)
+    comparison = Comparison(bundle, config)
     n_traced = sum(segment.n_traced for segment in golden)
     n_windows = sum(segment.n_windows for segment in golden)
     if not n_traced:

@@ -1,7 +1,7 @@
 """The patch specification ``patch.toml``: what a patch computes, from electrode to decision.
 
 Training, export, firmware and host tools all read this one file. ``docs/spec.md`` is made from the field
-descriptions below, so a key is documented where it is validated.
+descriptions below (``spec_page``), so a key is documented where it is validated.
 """
 
 from __future__ import annotations
@@ -381,48 +381,3 @@ def load_spec(path: Path) -> PatchSpec:
 def find_templates() -> dict[str, Path]:
     """Return the templates of ``myopatch new`` by name; ``@NAME@`` in them stands for the patch's name."""
     return {path.stem: path for path in sorted((Path(__file__).parent / "templates").glob("*.toml"))}
-
-
-def document_spec() -> str:
-    """Return the Markdown page ``docs/spec.md`` that documents every key."""
-    out = [
-        "# `patch.toml`, key by key",
-        "",
-        "Made from `pipeline/myo_pipeline/spec.py` by `make docs`; do not edit. A wrong key, type, range or combination",
-        "is refused with one line that names the key. Templates: `myopatch new --list`.",
-        "",
-    ]
-    sections: list[tuple[str, type[_Table]]] = [
-        ("Top level", PatchSpec), ("`[sensor]`", Sensor), ('`[[stage]]` `kind = "highpass"`', HighPass),
-        ('`[[stage]]` `kind = "lowpass"`', LowPass), ('`[[stage]]` `kind = "bandpass"`', BandPass),
-        ('`[[stage]]` `kind = "notch"`', Notch), ("`[window]`", Window), ("`[model]`", CnnModel),
-        ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
-        ("`[decision]`", Decision), ("`[training]`", Training),
-    ]  # fmt: skip
-    for title, table in sections:
-        out += [
-            f"## {title}",
-            "",
-            (table.__doc__ or "").strip(),
-            "",
-            "| key | default | range | meaning |",
-            "|---|---|---|---|",
-        ]
-        schema = table.model_json_schema()["properties"]
-        for key, field in table.model_fields.items():
-            if field.description is None:
-                continue
-            limits = schema[key]
-            marks = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-            bounds = ", ".join(f"{mark} {limits[name]:g}" for name, mark in marks.items() if name in limits)
-            default = "required" if field.is_required() else f"`{field.default!r}`"
-            out.append(f"| `{key}` | {default} | {bounds} | {field.description} |")
-        out.append("")
-    out += [
-        "## Output kinds to come",
-        "",
-        "`events` (motor-unit spikes, onsets), `trend` (fatigue) and `score` (anomaly, signature match) have their place in",
-        "the design; a spec that asks for one is refused by name.",
-        "",
-    ]
-    return "\n".join(out)

@@ -59,7 +59,9 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         folder = root / kind
         if not folder.is_dir():
             folder.mkdir()
-            (folder / "patch.toml").write_text(SPEC.format(kind=kind, sensor=SENSORS[kind], output=OUTPUTS[kind]))
+            (folder / "patch.toml").write_text(
+                SPEC.format(kind=kind, sensor=SENSORS[kind], output=OUTPUTS[kind])
+            )
             must("train", folder, "--out", folder)
             must("export", folder)
         return folder

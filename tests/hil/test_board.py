@@ -11,7 +11,8 @@ import pytest
 
 from myo_host import messages as m
 from myo_host.framing import encode_frame
-from myo_host.link import PatchLink, stream_segment
+from myo_host.link import PatchLink
+from myo_host.streaming import stream_segment
 from myo_pipeline.errors import LinkError
 from myo_pipeline.twin import Twin, TwinConfig
 from myo_pipeline.vectors import load_vectors

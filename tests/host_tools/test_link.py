@@ -12,7 +12,8 @@ import pytest
 from fake_board import FakeBoard
 from myo_host import link as link_module
 from myo_host import messages as m
-from myo_host.link import PatchLink, stream_segment
+from myo_host.link import PatchLink
+from myo_host.streaming import stream_segment
 from myo_pipeline.errors import LinkError, MismatchError
 
 COUNTS = np.arange(120, dtype=np.int32).reshape(60, 2)

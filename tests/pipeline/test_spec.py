@@ -6,7 +6,8 @@ import pytest
 
 from myo_pipeline import spec as spec_module
 from myo_pipeline.errors import SpecError
-from myo_pipeline.spec import document_spec, find_templates, load_spec, parse_spec
+from myo_pipeline.spec import find_templates, load_spec, parse_spec
+from myo_pipeline.spec_page import document_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATES = list(find_templates().values())

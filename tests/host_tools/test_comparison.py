@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from myo_host.validate import StageResult
+from myo_host.comparison import StageResult
 
 
 def where(index: tuple[int, ...]) -> str:
@@ -15,7 +15,9 @@ def where(index: tuple[int, ...]) -> str:
 
 
 @given(st.integers(1, 30), st.integers(1, 5), st.data())
-def test_every_changed_word_is_counted_and_the_first_is_named(rows: int, columns: int, data: st.DataObject) -> None:
+def test_every_changed_word_is_counted_and_the_first_is_named(
+    rows: int, columns: int, data: st.DataObject
+) -> None:
     twin = np.zeros((rows, columns), np.int32)
     device = twin.copy()
     changed = data.draw(st.sets(st.integers(0, twin.size - 1), max_size=10))
@@ -25,7 +27,9 @@ def test_every_changed_word_is_counted_and_the_first_is_named(rows: int, columns
     assert (result.words, result.differing) == (twin.size, len(changed))
     if changed:
         first = min(changed)
-        assert result.first_difference == f"row {first // columns} column {first % columns}: device -7, twin 0"
+        assert (
+            result.first_difference == f"row {first // columns} column {first % columns}: device -7, twin 0"
+        )
     else:
         assert result.first_difference == ""
 

@@ -1,0 +1,224 @@
+"""One segment through a board: samples out under credit, every stage back, nothing lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_host import messages as m
+from myo_host.link import Hello, PatchLink
+from myo_pipeline.errors import LinkError
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What a board sent while one segment ran through it.
+
+    Attributes
+    ----------
+    raw, filtered_q31
+        int32 (n_samples, n_channels); empty where not traced.
+    inputs, outputs
+        int8, a row a window; empty where not traced.
+    layers
+        int8, one array a layer, a row a window; empty where not traced.
+    decisions
+        DECISION's fields, one dictionary a window.
+    sums
+        int32, a row a window, where the output kind is values.
+    status
+        STATUS's fields at the end.
+    seconds
+        Wall time from START to STATUS.
+    """
+
+    raw: NDArray[np.int32]
+    filtered_q31: NDArray[np.int32]
+    inputs: NDArray[np.int8]
+    layers: list[NDArray[np.int8]]
+    outputs: NDArray[np.int8]
+    decisions: list[dict[str, int]]
+    sums: NDArray[np.int32]
+    status: dict[str, int]
+    seconds: float
+
+
+_DTYPES: dict[int, np.dtype[Any]] = {
+    m.Dtype.INT8: np.dtype("i1"), m.Dtype.INT16: np.dtype("<i2"), m.Dtype.INT32: np.dtype("<i4"),
+}  # fmt: skip
+
+
+class _Collector:
+    """Puts TENSOR pieces together and checks that none is missing."""
+
+    def __init__(self, port: str, hello: Hello) -> None:
+        self._port, self._hello = port, hello
+        self._pieces: dict[tuple[int, int, int], list[NDArray[Any]]] = {}
+        self._samples: dict[int, list[NDArray[Any]]] = {m.Stage.RAW: [], m.Stage.FILTERED: []}
+        self._windows: dict[tuple[int, int], list[NDArray[Any]]] = {}
+        self.decisions: list[dict[str, int]] = []
+
+    def take(self, message: m.Message, values: dict[str, Any], tail: bytes) -> None:
+        if message is m.TENSOR:
+            self._take_tensor(values, np.frombuffer(tail, _DTYPES[values["dtype"]]))
+        elif message is m.DECISION:
+            if values["window"] != len(self.decisions):
+                raise LinkError(
+                    f"{self._port}: decision of window {values['window']} came where {len(self.decisions)} was due: "
+                    "frames were lost, check the line"
+                )
+            self.decisions.append(values)
+            for (stage, layer, window), pieces in self._pieces.items():
+                if window != values["window"]:
+                    raise LinkError(
+                        f"{self._port}: stage {m.Stage(stage).name} of window {window} came out of turn"
+                    )
+                self._windows.setdefault((stage, layer), []).append(np.concatenate(pieces))
+            self._pieces.clear()
+
+    def _take_tensor(self, values: dict[str, Any], data: NDArray[Any]) -> None:
+        stage = m.Stage(values["stage"])
+        if stage in self._samples:
+            due = sum(map(len, self._samples[stage]))
+            found = values["index"] * self._hello.n_channels + values["offset"]
+            if found != due:
+                raise LinkError(
+                    f"{self._port}: {stage.name} piece at word {found} came where {due} was due: frames were lost, check the line"
+                )
+            self._samples[stage].append(data)
+            return
+        pieces = self._pieces.setdefault((stage, values["layer"], values["index"]), [])
+        due = sum(map(len, pieces))
+        if values["offset"] != due:
+            raise LinkError(
+                f"{self._port}: {stage.name} {values['layer']} of window {values['index']}: piece at {values['offset']} "
+                f"came where {due} was due: frames were lost, check the line"
+            )
+        pieces.append(data)
+
+    def samples(self, stage: m.Stage) -> NDArray[np.int32]:
+        words = np.concatenate([np.zeros(0, np.int32), *self._samples[stage]])
+        whole = len(words) // self._hello.n_channels * self._hello.n_channels
+        return words[:whole].reshape(-1, self._hello.n_channels)
+
+    def windows(self, stage: m.Stage, layer: int = 0) -> NDArray[Any]:
+        rows = self._windows.get((stage, layer))
+        return np.stack(rows) if rows else np.zeros((0, 0), np.int8)
+
+
+def stream_segment(
+    link: PatchLink, counts: NDArray[np.integer], trace_mask: int = 0, *, lockstep: bool = False
+) -> Capture:
+    """Feed a segment to a board from reset, under its credit, and collect all that it sends.
+
+    Parameters
+    ----------
+    link
+        A link whose :meth:`PatchLink.say_hello` has succeeded.
+    counts
+        Integer counts, shape (n_samples, n_channels).
+    trace_mask
+        Sum of ``1 << Stage`` for the stages to be sent back; decisions always are.
+    lockstep
+        Wait for each window's decision before more samples are sent, so that no sample queues behind a running network and
+        the board's latency is what a patch has at its own sample rate.
+
+    Raises
+    ------
+    LinkError
+        If the board resets, faults, falls silent, or loses anything.
+    """
+    hello = link.hello
+    if hello is None:
+        raise LinkError(f"{link.port}: no hello yet: call say_hello first")
+    if counts.ndim != 2 or counts.shape[1] != hello.n_channels:
+        raise LinkError(
+            f"{link.port}: signal of shape {counts.shape}, the board takes (n, {hello.n_channels})"
+        )
+    dtype = np.dtype("<i2" if hello.sample_bytes == 2 else "<i4")
+    collector = _Collector(link.port, hello)
+    frame_bytes = hello.n_channels * hello.sample_bytes
+    chunk = max(
+        1, min((hello.max_payload - m.SAMPLES.struct.size) // frame_bytes, hello.credit_frames // 2 or 1)
+    )
+    sent = consumed = 0
+    began = time.monotonic()
+    link.send(m.START, source=m.Source.HOST, trace_mask=trace_mask)
+    window_end = hello.window_samples if lockstep else len(counts)
+    while sent < len(counts):
+        n = min(chunk, len(counts) - sent, window_end - sent)
+        due = len(collector.decisions) + 1 if lockstep and sent + n == window_end else 0
+        while sent + n - consumed > hello.credit_frames:
+            for message, values, tail in _next_messages(link):
+                if message is m.CREDIT:
+                    consumed = values["consumed_frames"]
+                collector.take(message, values, tail)
+        data = counts[sent : sent + n].astype(dtype).tobytes()
+        link.send(m.SAMPLES, data, first_sample=sent, n_frames=n)
+        sent += n
+        while len(collector.decisions) < due:
+            for message, values, tail in _next_messages(link):
+                if message is m.CREDIT:
+                    consumed = values["consumed_frames"]
+                collector.take(message, values, tail)
+        if lockstep and sent == window_end:
+            window_end += hello.hop_samples
+    link.send(m.STOP)
+    status: dict[str, int] | None = None
+    while status is None:
+        for message, values, tail in _next_messages(link):
+            collector.take(message, values, tail)
+            if message is m.STATUS:
+                status = values
+    seconds = time.monotonic() - began
+    _check_nothing_lost(link, status, sent)
+    n_layers = hello.n_layers if trace_mask & (1 << m.Stage.LAYER) else 0
+    return Capture(
+        collector.samples(m.Stage.RAW), collector.samples(m.Stage.FILTERED), collector.windows(m.Stage.INPUT),
+        [collector.windows(m.Stage.LAYER, k) for k in range(n_layers)], collector.windows(m.Stage.OUTPUT),
+        collector.decisions, collector.windows(m.Stage.DECISION).astype(np.int32), status, seconds,
+    )  # fmt: skip
+
+
+def _next_messages(link: PatchLink) -> Iterator[tuple[m.Message, dict[str, Any], bytes]]:
+    """Yield the next message, after refusing what must not come while a segment runs."""
+    message, values, tail = link.receive()
+    if message is m.HELLO:
+        raise LinkError(
+            f"{link.port}: the board reset in the middle of a run: check its supply, then run again"
+        )
+    if message is m.FAULT:
+        code = values["code"]
+        name = m.Fault(code).name if code in list(m.Fault) else f"code {code}"
+        raise LinkError(
+            f"{link.port}: the board reports {name} ({values['argument0']}, {values['argument1']}): "
+            "check the line and run again"
+        )
+    yield message, values, tail
+
+
+def _check_nothing_lost(link: PatchLink, status: dict[str, int], sent: int) -> None:
+    losses = {
+        key: status[key]
+        for key in (
+            "samples_lost",
+            "rx_bytes_lost",
+            "rx_frames_bad",
+            "rx_sequence_gaps",
+            "tx_frames_dropped",
+            "faults",
+        )
+        if status[key]
+    }
+    if link.decoder.lost or link.decoder.frames_bad:
+        losses |= {"host_frames_lost": link.decoder.lost, "host_frames_bad": link.decoder.frames_bad}
+    if status["samples_processed"] != sent:
+        losses["samples_unprocessed"] = sent - status["samples_processed"]
+    if losses:
+        counted = ", ".join(f"{key} {value}" for key, value in losses.items())
+        raise LinkError(f"{link.port}: the line lost something ({counted}): check the cable and run again")

@@ -1,0 +1,65 @@
+"""The page ``docs/spec.md``, made from the spec's own field descriptions."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from myo_pipeline.spec import (
+    BandPass,
+    ClassesOutput,
+    CnnModel,
+    Decision,
+    HighPass,
+    LowPass,
+    Notch,
+    PatchSpec,
+    Sensor,
+    Training,
+    ValuesOutput,
+    Window,
+)
+
+
+def document_spec() -> str:
+    """Return the Markdown page ``docs/spec.md`` that documents every key."""
+    out = [
+        "# `patch.toml`, key by key",
+        "",
+        "Made from `pipeline/myo_pipeline/spec.py` by `make docs`; do not edit. A wrong key, type, range or combination",
+        "is refused with one line that names the key. Templates: `myopatch new --list`.",
+        "",
+    ]
+    sections: list[tuple[str, type[BaseModel]]] = [
+        ("Top level", PatchSpec), ("`[sensor]`", Sensor), ('`[[stage]]` `kind = "highpass"`', HighPass),
+        ('`[[stage]]` `kind = "lowpass"`', LowPass), ('`[[stage]]` `kind = "bandpass"`', BandPass),
+        ('`[[stage]]` `kind = "notch"`', Notch), ("`[window]`", Window), ("`[model]`", CnnModel),
+        ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
+        ("`[decision]`", Decision), ("`[training]`", Training),
+    ]  # fmt: skip
+    for title, table in sections:
+        out += [
+            f"## {title}",
+            "",
+            (table.__doc__ or "").strip(),
+            "",
+            "| key | default | range | meaning |",
+            "|---|---|---|---|",
+        ]
+        schema = table.model_json_schema()["properties"]
+        for key, field in table.model_fields.items():
+            if field.description is None:
+                continue
+            limits = schema[key]
+            marks = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+            bounds = ", ".join(f"{mark} {limits[name]:g}" for name, mark in marks.items() if name in limits)
+            default = "required" if field.is_required() else f"`{field.default!r}`"
+            out.append(f"| `{key}` | {default} | {bounds} | {field.description} |")
+        out.append("")
+    out += [
+        "## Output kinds to come",
+        "",
+        "`events` (motor-unit spikes, onsets), `trend` (fatigue) and `score` (anomaly, signature match) have their place in",
+        "the design; a spec that asks for one is refused by name.",
+        "",
+    ]
+    return "\n".join(out)
