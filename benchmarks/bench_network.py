@@ -97,7 +97,7 @@ def build_image(models: Path, name: str, folder: Path) -> tuple[Path, NetworkRep
     MyoError
         If the model or the C cannot be compiled.
     """
-    report = emit_network((models / f"{name}.tflite").read_bytes(), folder, f"bench model {name}")
+    report = emit_network((models / f"{name}.tflite").read_bytes(), folder, f"bench model {name}", "dsp")
     inputs, outputs = (np.load(models / f"{name}_{end}.npy") for end in ("inputs", "outputs"))
     (folder / "vectors.h").write_text(_vectors(inputs, outputs))
     image = folder / f"{name}.elf"
@@ -251,7 +251,7 @@ def main() -> int:
     flags = " ".join(CPU_FLAGS + C_FLAGS)
     how = f"mps2-an386 under QEMU, {COMPILER} {version} {flags}; mean of the first 8 inputs"
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    content = {"how": how, "kernels": "plain C", "models": [asdict(r) for r in results]}
+    content = {"how": how, "kernels": "DSP extension", "models": [asdict(r) for r in results]}
     temporary = arguments.out.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     temporary.replace(arguments.out)
