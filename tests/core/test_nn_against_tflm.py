@@ -19,7 +19,16 @@ from myo_export.quantized_math import scale as scale_int32
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nn_models import ModelBuilder, RandomNetwork, fill
-from nn_run import build_kernels, compare, host_compiler, run_c, run_tflm, varied_inputs
+from nn_run import (
+    EMULATED_DSP,
+    HostKernels,
+    build_kernels,
+    compare,
+    host_compiler,
+    run_c,
+    run_tflm,
+    varied_inputs,
+)
 
 pytestmark = pytest.mark.skipif(
     host_compiler() is None, reason="needs a host C compiler (apt-get install gcc)"
@@ -32,12 +41,15 @@ UNARY = ["relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish", "quant
 KINDS = WEIGHTED + MOVING + WORDWISE + UNARY
 
 
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    return build_kernels(tmp_path_factory.mktemp("kernels"))
+@pytest.fixture(scope="module", params=["plain", "dsp"])
+def kernels(request, tmp_path_factory):
+    flags = EMULATED_DSP if request.param == "dsp" else []
+    return build_kernels(tmp_path_factory.mktemp("kernels"), flags)
 
 
-def check(model: bytes, seed: int, kernels: Path, folder: Path, inputs: np.ndarray | None = None) -> None:
+def check(
+    model: bytes, seed: int, kernels: HostKernels, folder: Path, inputs: np.ndarray | None = None
+) -> None:
     text = render_network(model, "test")
     graph = text.network.graph
     source = graph.tensors[graph.input]
