@@ -28,7 +28,7 @@ from myo_export.lowered import (
     Step,
 )
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
-from myo_export.pack_dsp import Packed, pack_layer
+from myo_export.pack_dsp import Optimize, Packed, pack_layer
 from myo_export.tflite_reader import printable, read_graph
 from myo_pipeline.errors import ExportError
 
@@ -61,7 +61,7 @@ class LayerReport:
     table_bytes : int
         Flash of factors and function tables.
     kernel : str
-        ``dsp``, or ``plain`` and why.
+        ``dsp`` and how it holds weights, or ``plain`` and why.
     scratch_bytes : int
         Working memory in the arena while the layer runs.
     """
@@ -237,7 +237,9 @@ def _either(dsp: str, plain: str) -> str:
     return f"#if MYO_NN_DSP\n{dsp}#else\n{plain}#endif\n"
 
 
-def render_network(model: bytes, provenance: str, kernels: Kernels = "both") -> NetworkSource:
+def render_network(
+    model: bytes, provenance: str, kernels: Kernels = "both", optimize: Optimize = "speed"
+) -> NetworkSource:
     """Compile a model to text, without writing anything.
 
     Parameters
@@ -249,6 +251,8 @@ def render_network(model: bytes, provenance: str, kernels: Kernels = "both") -> 
     kernels : str
         ``plain``, ``dsp``, or ``both``: then the C holds both forms of the weights, and the core that it is
         compiled for decides.
+    optimize : str
+        ``speed`` or ``size``: how the DSP kernels hold weights.
 
     Returns
     -------
@@ -262,7 +266,7 @@ def render_network(model: bytes, provenance: str, kernels: Kernels = "both") -> 
     """
     network = lower_graph(read_graph(model))
     packed = tuple(
-        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer)
+        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, optimize)
         for step in network.steps
     )
     plan = plan_memory(network, [0 if isinstance(p, str) else p.scratch_bytes for p in packed])
@@ -351,7 +355,11 @@ def _arena_bytes(plan: MemoryPlan) -> int:
 
 
 def emit_network(
-    model: bytes, out_dir: Path, provenance: str, kernels: Kernels = "both"
+    model: bytes,
+    out_dir: Path,
+    provenance: str,
+    kernels: Kernels = "both",
+    optimize: Optimize = "speed",
 ) -> NetworkReport:
     """Compile a model and write ``net.h``, ``net.c`` and ``tflm/`` into a folder.
 
@@ -365,7 +373,7 @@ def emit_network(
     provenance : str
         Goes into the head comment of the files: hash, tool versions, the command that makes them again.
         Lines of up to 200 printable characters.
-    kernels : str
+    kernels, optimize : str
         See `render_network`.
 
     Returns
@@ -378,7 +386,7 @@ def emit_network(
     ExportError
         If the model cannot be compiled or a file cannot be written. The message is one line.
     """
-    text = render_network(model, provenance, kernels)
+    text = render_network(model, provenance, kernels, optimize)
     tflm = tflm_files(text.network, model, _provenance(provenance))
     files = {"net.h": text.header, "net.c": text.source} | {
         f"tflm/{name}": body for name, body in tflm.files.items()
@@ -407,6 +415,10 @@ def _write_whole(path: Path, body: str) -> None:
         raise
 
 
+def _form_name(form: Packed) -> str:
+    return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
+
+
 def _report(text: NetworkSource, tflm_arena_bytes: int) -> NetworkReport:
     graph = text.network.graph
     layers = []
@@ -423,7 +435,7 @@ def _report(text: NetworkSource, tflm_arena_bytes: int) -> NetworkReport:
                 step.macs,
                 layer.weight_bytes,
                 layer.table_bytes,
-                f"plain ({form})" if isinstance(form, str) else "dsp",
+                f"plain ({form})" if isinstance(form, str) else _form_name(form),
                 0 if isinstance(form, str) else form.scratch_bytes,
             )
         )

@@ -15,10 +15,13 @@ def _tile(tile: Tile) -> str:
 
 def _constants(name: str, packed: Packed) -> str:
     shape = " x ".join(str(n) for n in packed.weights.shape)
-    weights = c_array("int16_t", f"{name}_weights", packed.weights.flat, f"[{packed.weights.size}]")
+    is_wide = packed.weights.itemsize == 2
+    weights = c_array(
+        "int16_t" if is_wide else "int8_t", f"{name}_weights", packed.weights.flat, f"[{packed.weights.size}]"
+    )
     tiles = "".join(_tile(tile) for tile in packed.tiles)
     return (
-        f"/* {shape}, doubled */\n_Alignas(4) {weights}"
+        f"/* {shape}{', doubled' if is_wide else ''} */\n_Alignas(4) {weights}"
         f"static const myo_nn_tile_t {name}_tiles[{len(packed.tiles)}] = {{\n{tiles}}};\n"
     )
 
@@ -71,6 +74,9 @@ def dsp_layer_text(
             }
         case _:
             raise TypeError(f"{type(layer).__name__} has no packed form")
+    if not isinstance(layer, DepthwiseConv):
+        is_wide = packed.weights.itemsize == 2
+        fields["kernel"] = "&myo_nn_wide_weights" if is_wide else "&myo_nn_packed_weights"
     fields |= {
         "low": layer.requantize.low,
         "high": layer.requantize.high,
@@ -80,6 +86,6 @@ def dsp_layer_text(
     return LayerText(
         _constants(name, packed) + c_config(f"myo_{kind}_dsp_config_t", name, fields),
         (f"myo_{kind}_dsp_run(&{name}, {source}, {target}, {scratch});",),
-        packed.weights.size * 2,
+        packed.weights.nbytes,
         len(packed.tiles) * _TILE_BYTES,
     )

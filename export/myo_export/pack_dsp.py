@@ -1,14 +1,15 @@
 """Pack layers with weights for the DSP extension's kernels (``firmware/core/nn/myo_nn_dsp.h``), or say why not.
 
 Two things make their inner loops short, and both are proved here for the layer at hand. The input's zero point
-goes into the biases: sum((x - z) * w) + b = sum(x * w) + (b - z * sum(w)). And weights and biases are doubled:
-with ``d`` the doubled sum, the first rounding of the scaling, (d / 2 * m + 2**30) >> 31, is then
-(d * m + 2**31) >> 32, which is one instruction. The second rounding, by ``n`` bits with halves away from zero,
-is (q + 2**(n - 1) - (q < 0)) >> n. The sign may be taken from ``d``: it differs from the sign of ``q`` only
-where d < 0 and q = 0, and then both give 0, as n >= 1.
+goes into the biases: sum((x - z) * w) + b = sum(x * w) + (b - z * sum(w)). And sums are doubled, where weights are
+held wide by doubling weights and biases: with ``d`` the doubled sum, the first rounding of the scaling,
+(d / 2 * m + 2**30) >> 31, is then (d * m + 2**31) >> 32, which is one instruction. The second rounding, by ``n``
+bits with halves away from zero, is (q + 2**(n - 1) - (q < 0)) >> n. The sign may be taken from ``d``: it differs
+from the sign of ``q`` only where d < 0 and q = 0, and then both give 0, as n >= 1.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -23,6 +24,10 @@ _MAX_SHIFT = 22
 _MAX_SUM = (1 << 30) - 1  # doubled, it has to fit int32
 
 
+# Wide weights (int16, doubled), or packed ones (int8) that take half the flash and more instructions.
+Optimize = Literal["speed", "size"]
+
+
 @dataclass(frozen=True)
 class Scale:
     """From a doubled sum to an output word; see ``myo_nn_scale_t``."""
@@ -34,7 +39,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Tile:
-    """Doubled biases and scales of four output channels."""
+    """Biases and scales of four output channels."""
 
     bias: tuple[int, ...]
     scales: tuple[Scale, ...]
@@ -47,7 +52,7 @@ class Packed:
     Attributes
     ----------
     weights : numpy.ndarray
-        int16, doubled; the axes are those that the kernel's configuration names.
+        int16, doubled, or int8; the axes are those that the kernel's configuration names.
     tiles : tuple of Tile
         Four output channels each.
     scratch_bytes : int
@@ -59,13 +64,15 @@ class Packed:
     scratch_bytes: int
 
 
-def pack_layer(layer: Layer) -> Packed | str:
+def pack_layer(layer: Layer, optimize: Optimize = "speed") -> Packed | str:
     """Pack a layer for the DSP kernels.
 
     Parameters
     ----------
     layer : Layer
         Any layer.
+    optimize : str
+        ``speed`` or ``size``. Depthwise weights are few and always wide.
 
     Returns
     -------
@@ -86,18 +93,21 @@ def pack_layer(layer: Layer) -> Packed | str:
     bias = layer.bias.astype(np.int64)
     if int((np.abs(rows).sum(axis=1) * largest_input + np.abs(bias)).max()) > _MAX_SUM:
         return "sums that may reach 2^30"
-    doubled_bias = [int(b) for b in 2 * (bias + layer.input_offset * rows.sum(axis=1))]
+    is_wide = is_depthwise or optimize == "speed"
+    folded = bias + layer.input_offset * rows.sum(axis=1)
+    tile_bias = [int(b) for b in (2 * folded if is_wide else folded)]
     n_groups = layer.input_shape[2] // layer.weights.shape[3] if isinstance(layer, Conv) else 1
     per_group = len(rows) // n_groups
     tiles: list[Tile] = []
     for first in range(0, len(rows), per_group):
         last = first + per_group
-        tiles += _tiles(doubled_bias[first:last], scales[first:last])
+        tiles += _tiles(tile_bias[first:last], scales[first:last])
     n_words = rows.shape[1]
     if is_depthwise:
         scratch = _POINTER_BYTES * n_words + len(rows)
         return Packed(_pack_channels(rows), tuple(tiles), scratch)
-    groups = [_pack_rows(part) for part in np.split(rows, n_groups)]
+    pack = _widen_rows if is_wide else _pack_rows
+    groups = [pack(part) for part in np.split(rows, n_groups)]
     padded = -(-n_words // 4) * 4
     scratch = (5 if isinstance(layer, Conv) else 4) * padded
     return Packed(np.stack(groups), tuple(tiles), scratch)
@@ -124,13 +134,23 @@ def _tiles(bias: list[int], scales: list[Scale]) -> list[Tile]:
     ]
 
 
-def _pack_rows(rows: np.ndarray) -> np.ndarray:
-    """Pack (output, word) as (tile, words / 4, 2, output of the tile, 2): pairs (0, 2), then (1, 3)."""
+def _whole_tiles(rows: np.ndarray) -> np.ndarray:
+    """Add outputs and words of 0 up to multiples of 4; (tile, output of the tile, words / 4, 4)."""
     n_outputs, n_words = rows.shape
-    padded = np.pad(2 * rows, ((0, -n_outputs % TILE), (0, -n_words % 4)))
-    # (tile, output, words / 4, which of the pair, which pair)
-    split = padded.reshape(len(padded) // TILE, TILE, -1, 2, 2)
-    return split.transpose(0, 2, 4, 1, 3).astype(np.int16)
+    padded = np.pad(rows, ((0, -n_outputs % TILE), (0, -n_words % 4)))
+    return padded.reshape(len(padded) // TILE, TILE, -1, 4)
+
+
+def _widen_rows(rows: np.ndarray) -> np.ndarray:
+    """Bring (output, word) to (tile, words / 4, 2, output of the tile, 2): pairs (0, 2), then (1, 3)."""
+    tiles = _whole_tiles(2 * rows)
+    pairs = tiles.reshape(*tiles.shape[:3], 2, 2)  # ..., which of the pair, which pair
+    return pairs.transpose(0, 2, 4, 1, 3).astype(np.int16)
+
+
+def _pack_rows(rows: np.ndarray) -> np.ndarray:
+    """Bring (output, word) to (tile, words / 4, output of the tile, 4)."""
+    return _whole_tiles(rows).transpose(0, 2, 1, 3).astype(np.int8)
 
 
 def _pack_channels(rows: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from tflite_micro.python.tflite_micro import runtime
 
 from myo_export.emit_net import NetworkSource
+from myo_export.pack_dsp import Optimize
 from myo_export.tflite_reader import read_graph
 
 NN_DIR = Path(__file__).parents[2] / "firmware" / "core" / "nn"
@@ -65,9 +66,10 @@ class HostKernels:
 
     library: Path
     flags: list[str]
+    optimize: Optimize = "speed"
 
 
-def build_kernels(folder: Path, flags: list[str]) -> HostKernels:
+def build_kernels(folder: Path, flags: list[str], optimize: Optimize = "speed") -> HostKernels:
     """Compile core/nn once into a static library, under the sanitizers and with warnings as errors."""
     objects = []
     for source in sorted(NN_DIR.glob("*.c")):
@@ -85,7 +87,7 @@ def build_kernels(folder: Path, flags: list[str]) -> HostKernels:
         subprocess.run(command, check=True)
     library = folder / "libnn.a"
     subprocess.run(["ar", "rcs", str(library), *map(str, objects)], check=True)
-    return HostKernels(library, flags)
+    return HostKernels(library, flags, optimize)
 
 
 def run_c(

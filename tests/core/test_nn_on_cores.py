@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from myo_export.emit_net import NetworkSource, render_network
+from myo_export.pack_dsp import Optimize
 from nn_models import RandomNetwork
 from nn_run import NN_DIR, WARNINGS, run_tflm, varied_inputs
 
@@ -18,6 +20,23 @@ BOARD_DIR = ROOT / "benchmarks" / "net_bench"
 COMPILER, EMULATOR = "arm-none-eabi-gcc", "qemu-system-arm"
 N_NETWORKS = 60
 TIMEOUT_S = 60
+
+
+@dataclass(frozen=True)
+class Board:
+    """Addresses of a machine's code memory, data memory and first serial port."""
+
+    flash: int
+    ram: int
+    uart: int
+
+
+# Cortex-M4, M7 and M33; the last in its secure state. From QEMU's hw/arm/mps2.c and mps2-tz.c.
+BOARDS = {
+    "mps2-an386": Board(0x00000000, 0x20000000, 0x40004000),
+    "mps2-an500": Board(0x00000000, 0x20000000, 0x40004000),
+    "mps2-an505": Board(0x10000000, 0x38000000, 0x50200000),
+}
 
 pytestmark = pytest.mark.skipif(
     shutil.which(COMPILER) is None or shutil.which(EMULATOR) is None,
@@ -37,14 +56,9 @@ def models() -> list[bytes]:
         plane = (int(rng.integers(1, 5)), int(rng.integers(1, 12)), int(rng.integers(1, 10)))
         found.append(RandomNetwork(seed, [str(k) for k in kinds], plane).pack())
     for channels in (3, 4, 5, 15, 16, 17):
-        for kind in WEIGHTED:
-            found.append(RandomNetwork(channels, [kind, kind], (1, 20, channels)).pack())
+        for kind in WEIGHTED:  # twice: the ways of holding weights take turns
+            found += 2 * [RandomNetwork(channels, [kind, kind], (1, 20, channels)).pack()]
     return found
-
-
-def bench_models() -> list[bytes]:
-    folder = ROOT.parent / "shared" / "bench" / "models"
-    return [p.read_bytes() for p in sorted(folder.glob("*.tflite")) if p.stem != "lstm"]
 
 
 def _array(name: str, words: np.ndarray) -> str:
@@ -93,25 +107,41 @@ def write_batch(texts: list[NetworkSource], batch: list[bytes], folder: Path) ->
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory):
-    """The image of all networks, and how many words it compares."""
+    """Compile all networks; give the folder of the objects, and how many words they compare."""
     folder = tmp_path_factory.mktemp("cores")
-    wanted = models() + bench_models()
-    texts = [render_network(model, "test", "dsp") for model in wanted]
+    wanted = models()
+    ways: tuple[Optimize, ...] = ("speed", "size")
+    texts = [render_network(model, "test", "dsp", ways[k % 2]) for k, model in enumerate(wanted)]
     packed = [form for text in texts for form in text.packed if not isinstance(form, str)]
     assert len(packed) > 150  # the plain kernels are not what this is about
     sources, n_words = write_batch(texts, wanted, folder)
+    ours = [*NN_DIR.glob("*.c"), Path(__file__).parent / "nn_board.c"]
+    command = [COMPILER, "-mcpu=cortex-m4", "-mthumb", *WARNINGS, "-O3", f"-I{NN_DIR}", f"-I{BOARD_DIR}"]
+    command += [f"-I{folder}", "-c", *map(str, sources), *map(str, ours)]
+    subprocess.run(command, check=True, cwd=folder)
+    return folder, n_words
+
+
+def link(machine: str, objects: Path, folder: Path) -> Path:
+    """Place the one set of objects in a board's memory."""
+    board = BOARDS[machine]
+    script = (BOARD_DIR / "mps2_an386.ld").read_text()
+    for usual, origin in (("0x00000000", board.flash), ("0x20000000", board.ram)):
+        assert f"ORIGIN = {usual}" in script
+        script = script.replace(f"ORIGIN = {usual}", f"ORIGIN = {origin:#x}")
+    (folder / "board.ld").write_text(script)
     image = folder / "networks.elf"
-    command = [COMPILER, "-mcpu=cortex-m4", "-mthumb", *WARNINGS, "-O3", "-nostartfiles"]
-    command += ["--specs=nano.specs", f"-T{BOARD_DIR / 'mps2_an386.ld'}", "-o", str(image)]
-    command += [f"-I{NN_DIR}", f"-I{BOARD_DIR}", f"-I{folder}"]
-    ours = [*NN_DIR.glob("*.c"), Path(__file__).parent / "nn_board.c", BOARD_DIR / "startup.c"]
-    subprocess.run([*command, *map(str, sources), *map(str, ours)], check=True)
-    return image, n_words
+    command = [COMPILER, "-mcpu=cortex-m4", "-mthumb", "-nostartfiles", "--specs=nano.specs"]
+    command += [f"-DUART0_BASE={board.uart:#x}u", f"-T{folder / 'board.ld'}", "-o", str(image)]
+    command += [str(BOARD_DIR / "startup.c"), *map(str, objects.glob("*.o"))]
+    subprocess.run(command, check=True)
+    return image
 
 
-@pytest.mark.parametrize("machine", ["mps2-an386", "mps2-an500"])
+@pytest.mark.parametrize("machine", BOARDS)
 def test_random_networks_on_a_core(machine, batch, tmp_path):
-    image, n_words = batch
+    objects, n_words = batch
+    image = link(machine, objects, tmp_path)
     serial = tmp_path / "serial.txt"
     command = [EMULATOR, "-M", machine, "-kernel", str(image), "-display", "none", "-monitor", "none"]
     command += ["-serial", f"file:{serial}", "-semihosting-config", "enable=on,target=native"]

@@ -98,8 +98,8 @@ void myo_conv_dsp_run(const myo_conv_dsp_config_t *config, const int8_t *input, 
     const size_t n_tiles = (n_outputs + MYO_NN_TILE - 1) / MYO_NN_TILE;
     const size_t n_positions = (size_t)config->output.height * config->output.width;
     const size_t row_size = (size_t)window->width * config->weight_channels;
-    const size_t tile_bytes = myo_nn_tile_bytes(row_size * window->height);
-    const size_t widened = tile_bytes / (MYO_NN_TILE * sizeof(uint32_t)) * 2; /* pairs, two positions */
+    const size_t tile_bytes = myo_nn_tile_bytes(config->kernel, row_size * window->height);
+    const size_t widened = (row_size * window->height + 3) / 4 * 4; /* pairs of two positions */
     uint32_t *const x = scratch;
     const myo_conv_plan_t plan = {
         .config = config,
@@ -112,7 +112,7 @@ void myo_conv_dsp_run(const myo_conv_dsp_config_t *config, const int8_t *input, 
 
     for (size_t group = 0; group < n_groups; group++) {
         const int8_t *from = input + group * config->weight_channels;
-        const int16_t *weights = config->weights + group * n_tiles * tile_bytes / sizeof(int16_t);
+        const void *weights = (const uint8_t *)config->weights + group * n_tiles * tile_bytes;
         const myo_nn_tile_t *tiles = config->tiles + group * n_tiles;
         int8_t *to = output + group * n_outputs;
         size_t position = 0;
@@ -124,12 +124,13 @@ void myo_conv_dsp_run(const myo_conv_dsp_config_t *config, const int8_t *input, 
                 gather(&plan, from, position, x, 2);
                 gather(&plan, from, position + 1, x + 1, 2);
             }
-            myo_nn_run_two(x, weights, tiles, n_outputs, tile_bytes, to, config->output.channels);
+            myo_nn_run_two(config->kernel, x, weights, tiles, n_outputs, tile_bytes, to,
+                           config->output.channels);
             to += 2 * (size_t)config->output.channels;
         }
         if (position < n_positions) {
             gather(&plan, from, position, x, 1);
-            myo_nn_run_one(x, weights, tiles, n_outputs, tile_bytes, to);
+            myo_nn_run_one(config->kernel, x, weights, tiles, n_outputs, tile_bytes, to);
         }
     }
     myo_nn_clamp(output, n_positions * config->output.channels, config->low, config->high);

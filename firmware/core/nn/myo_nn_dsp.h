@@ -3,11 +3,10 @@
    What differs from the plain kernels, all of it prepared and proved at export
    - The input's zero point is folded into the biases, so an inner loop is a pure dot product. Padding is
    filled with the zero point.
-   - Weights are held as 16-bit pairs for SMLAD, which multiplies and sums two of them at once. They are
-   doubled, and the biases with them: SMMLAR then rounds a product exactly as Q31 arithmetic does.
-   - Four output channels make a tile: for every group of four input words (a, b, c, d), the pairs (a, c) of
-   all four outputs, then their pairs (b, d), because SXTB16 widens words in this order. Weights of outputs
-   and inputs that do not exist are 0.
+   - SMLAD multiplies and sums pairs of 16 bits, so inputs are widened, and weights either are held wide or
+   are widened on the way: see myo_nn_tile_kernel_t.
+   - Doubled sums: SMMLAR then rounds a product exactly as Q31 arithmetic does.
+   - Four output channels make a tile. Weights of outputs and inputs that do not exist are 0.
    - Scaling is one SMMLAR, one shift and one saturation: see myo_nn_scale_t.
 
    Alignment: weights and scratch at 4 bytes; input and output at any.
@@ -30,9 +29,26 @@ typedef struct {
 } myo_nn_scale_t;
 
 typedef struct {
-    int32_t bias[MYO_NN_TILE]; /* doubled, with the input's zero point folded in */
+    int32_t bias[MYO_NN_TILE]; /* with the input's zero point folded in; doubled where the weights are */
     myo_nn_scale_t scale[MYO_NN_TILE];
 } myo_nn_tile_t;
+
+/* How a tile's weights are held, for every group of four input words (a, b, c, d):
+   - wide, for speed: int16, doubled; the pairs (a, c) of all four outputs, then their pairs (b, d), the order
+   in which SXTB16 widens words; 32 bytes.
+   - packed, for size: int8, the words (a, b, c, d) of each output; 16 bytes. */
+typedef void myo_nn_tiles_of_one_t(const uint32_t *x, const void *weights, const myo_nn_tile_t *tiles,
+                                   int8_t *output, size_t tile_bytes, size_t n_tiles);
+typedef void myo_nn_tiles_of_two_t(const uint32_t *x, const void *weights, const myo_nn_tile_t *tiles,
+                                   int8_t *output, size_t next_position, size_t tile_bytes, size_t n_tiles);
+typedef struct {
+    myo_nn_tiles_of_one_t *run_one;
+    myo_nn_tiles_of_two_t *run_two;
+    size_t group_bytes;
+} myo_nn_tile_kernel_t;
+
+extern const myo_nn_tile_kernel_t myo_nn_wide_weights;
+extern const myo_nn_tile_kernel_t myo_nn_packed_weights;
 
 /* Convolution. */
 typedef struct {
@@ -43,7 +59,8 @@ typedef struct {
     int8_t zero_point;        /* of the input */
     int8_t low;               /* the activation's range in output units */
     int8_t high;
-    const int16_t *weights;     /* [group][tile][input words / 4][2][4][2] */
+    const myo_nn_tile_kernel_t *kernel;
+    const void *weights;        /* [group][tile][filter words / 4], see myo_nn_tile_kernel_t */
     const myo_nn_tile_t *tiles; /* [group][tile] */
 } myo_conv_dsp_config_t;
 
@@ -58,7 +75,8 @@ typedef struct {
     uint32_t n_outputs;
     int8_t low; /* the activation's range in output units */
     int8_t high;
-    const int16_t *weights;     /* [tile][n_inputs / 4][2][4][2] */
+    const myo_nn_tile_kernel_t *kernel;
+    const void *weights;        /* [tile][n_inputs / 4], see myo_nn_tile_kernel_t */
     const myo_nn_tile_t *tiles; /* [tile] */
 } myo_fully_connected_dsp_config_t;
 
@@ -75,7 +93,7 @@ typedef struct {
     int8_t zero_point; /* of the input */
     int8_t low;        /* the activation's range in output units */
     int8_t high;
-    const int16_t *weights;     /* [tile][window.height][window.width][4] */
+    const int16_t *weights;     /* [tile][window.height][window.width][4], doubled */
     const myo_nn_tile_t *tiles; /* [tile] */
 } myo_depthwise_conv_dsp_config_t;
 

@@ -5,8 +5,8 @@
 #include "myo_nn_dsp.h"
 
 /* Bytes of a tile's weights for n inputs. */
-static inline size_t myo_nn_tile_bytes(size_t n_inputs) {
-    return (n_inputs + 3u) / 4u * (4u * MYO_NN_TILE * sizeof(int16_t));
+static inline size_t myo_nn_tile_bytes(const myo_nn_tile_kernel_t *kernel, size_t n_inputs) {
+    return (n_inputs + 3u) / 4u * kernel->group_bytes;
 }
 
 /* Widens n int8 from any address to pairs: for every four words (a, b, c, d) the pairs (a, c) and (b, d),
@@ -18,16 +18,15 @@ void myo_nn_widen_two(const int8_t *first, const int8_t *second, size_t n, uint3
 
 /* n_outputs words of one position, or of two whose pairs take turns in x; the second's outputs begin
    next_position after the first's. */
-void myo_nn_run_one(const uint32_t *x, const int16_t *weights, const myo_nn_tile_t *tiles, size_t n_outputs,
-                    size_t tile_bytes, int8_t *output);
-void myo_nn_run_two(const uint32_t *x, const int16_t *weights, const myo_nn_tile_t *tiles, size_t n_outputs,
-                    size_t tile_bytes, int8_t *output, size_t next_position);
+void myo_nn_run_one(const myo_nn_tile_kernel_t *kernel, const uint32_t *x, const void *weights,
+                    const myo_nn_tile_t *tiles, size_t n_outputs, size_t tile_bytes, int8_t *output);
+void myo_nn_run_two(const myo_nn_tile_kernel_t *kernel, const uint32_t *x, const void *weights,
+                    const myo_nn_tile_t *tiles, size_t n_outputs, size_t tile_bytes, int8_t *output,
+                    size_t next_position);
 
-/* The same for n_tiles >= 1 whole tiles of tile_bytes >= 32 each. */
-void myo_nn_tiles_of_one(const uint32_t *x, const int16_t *weights, const myo_nn_tile_t *tiles,
-                         int8_t *output, size_t tile_bytes, size_t n_tiles);
-void myo_nn_tiles_of_two(const uint32_t *x, const int16_t *weights, const myo_nn_tile_t *tiles,
-                         int8_t *output, size_t next_position, size_t tile_bytes, size_t n_tiles);
+/* The same for n_tiles >= 1 whole tiles of at least one group. */
+myo_nn_tiles_of_one_t myo_nn_wide_tiles_of_one, myo_nn_packed_tiles_of_one;
+myo_nn_tiles_of_two_t myo_nn_wide_tiles_of_two, myo_nn_packed_tiles_of_two;
 
 /* Depthwise: one position. elements[k] points to channel 0 of the window's element k. The first function
    takes n_channels >= 4, a multiple of 4; the second n channels of one tile, from channel `first` on.

@@ -38,37 +38,44 @@ void myo_nn_widen_two(const int8_t *first, const int8_t *second, size_t n, uint3
     }
 }
 
-void myo_nn_run_one(const uint32_t *x, const int16_t *weights, const myo_nn_tile_t *tiles, size_t n_outputs,
-                    size_t tile_bytes, int8_t *output) {
+void myo_nn_run_one(const myo_nn_tile_kernel_t *kernel, const uint32_t *x, const void *weights,
+                    const myo_nn_tile_t *tiles, size_t n_outputs, size_t tile_bytes, int8_t *output) {
     const size_t n_whole = n_outputs / MYO_NN_TILE;
     const size_t n_left = n_outputs % MYO_NN_TILE;
     if (n_whole > 0) {
-        myo_nn_tiles_of_one(x, weights, tiles, output, tile_bytes, n_whole);
+        kernel->run_one(x, weights, tiles, output, tile_bytes, n_whole);
     }
     if (n_left > 0) {
         int8_t last[MYO_NN_TILE];
-        const size_t skipped = n_whole * tile_bytes / sizeof *weights;
-        myo_nn_tiles_of_one(x, weights + skipped, tiles + n_whole, last, tile_bytes, 1);
+        const void *const last_weights = (const uint8_t *)weights + n_whole * tile_bytes;
+        kernel->run_one(x, last_weights, tiles + n_whole, last, tile_bytes, 1);
         memcpy(output + n_whole * MYO_NN_TILE, last, n_left);
     }
 }
 
-void myo_nn_run_two(const uint32_t *x, const int16_t *weights, const myo_nn_tile_t *tiles, size_t n_outputs,
-                    size_t tile_bytes, int8_t *output, size_t next_position) {
+void myo_nn_run_two(const myo_nn_tile_kernel_t *kernel, const uint32_t *x, const void *weights,
+                    const myo_nn_tile_t *tiles, size_t n_outputs, size_t tile_bytes, int8_t *output,
+                    size_t next_position) {
     const size_t n_whole = n_outputs / MYO_NN_TILE;
     const size_t n_left = n_outputs % MYO_NN_TILE;
     if (n_whole > 0) {
-        myo_nn_tiles_of_two(x, weights, tiles, output, next_position, tile_bytes, n_whole);
+        kernel->run_two(x, weights, tiles, output, next_position, tile_bytes, n_whole);
     }
     if (n_left > 0) {
         int8_t last[2 * MYO_NN_TILE];
-        const size_t skipped = n_whole * tile_bytes / sizeof *weights;
+        const void *const last_weights = (const uint8_t *)weights + n_whole * tile_bytes;
         output += n_whole * MYO_NN_TILE;
-        myo_nn_tiles_of_two(x, weights + skipped, tiles + n_whole, last, MYO_NN_TILE, tile_bytes, 1);
+        kernel->run_two(x, last_weights, tiles + n_whole, last, MYO_NN_TILE, tile_bytes, 1);
         memcpy(output, last, n_left);
         memcpy(output + next_position, last + MYO_NN_TILE, n_left);
     }
 }
+
+const myo_nn_tile_kernel_t myo_nn_wide_weights = {
+    .run_one = myo_nn_wide_tiles_of_one, .run_two = myo_nn_wide_tiles_of_two, .group_bytes = 32};
+
+const myo_nn_tile_kernel_t myo_nn_packed_weights = {
+    .run_one = myo_nn_packed_tiles_of_one, .run_two = myo_nn_packed_tiles_of_two, .group_bytes = 16};
 
 void myo_nn_depthwise_part(const int8_t *const *elements, const int16_t *weights, const myo_nn_tile_t *tile,
                            int8_t *output, size_t n_elements, size_t first, size_t n) {
@@ -91,214 +98,68 @@ void myo_nn_clamp(int8_t *output, size_t n, int8_t low, int8_t high) {
     }
 }
 
-#if defined(__arm__)
+#if !defined(__arm__) /* what tile_dsp_arm.c has in instructions */
 
-/* Every register holds something in the inner loop, down to the link register, which C cannot ask for. So
-   these two are functions of instructions, each the same as the C below; one comment a register.
-
-   Loops go over two groups of four input words at once; where their number is odd, the first turn begins in
-   the middle. A group's weights are 32 bytes: bit 5 of the tile's size tells. */
-
-/* One pair of each of two positions, into four outputs. 11 instructions for 16 MACs. */
-#define PAIRS_OF_TWO                                                                                         \
-    "ldrd r2, r3, [r0], #8\n"                                                                                \
-    "ldrd r12, lr, [r1], #8\n"                                                                               \
-    "smlad r4, r2, r12, r4\n"                                                                                \
-    "smlad r8, r3, r12, r8\n"                                                                                \
-    "smlad r5, r2, lr, r5\n"                                                                                 \
-    "smlad r9, r3, lr, r9\n"                                                                                 \
-    "ldrd r12, lr, [r1], #8\n"                                                                               \
-    "smlad r6, r2, r12, r6\n"                                                                                \
-    "smlad r10, r3, r12, r10\n"                                                                              \
-    "smlad r7, r2, lr, r7\n"                                                                                 \
-    "smlad r11, r3, lr, r11\n"
-
-/* Both positions of one output, in the registers a and b. r0, r3, r12: multiplier, add, shift. */
-#define SCALE_OF_TWO(a, b)                                                                                   \
-    "ldmia r2!, {r0, r3, r12}\n"                                                                             \
-    "add lr, r3, " a ", asr #31\n"                                                                           \
-    "add r3, r3, " b ", asr #31\n"                                                                           \
-    "smmlar " a ", " a ", r0, lr\n"                                                                          \
-    "smmlar " b ", " b ", r0, r3\n"                                                                          \
-    "asr " a ", " a ", r12\n"                                                                                \
-    "asr " b ", " b ", r12\n"                                                                                \
-    "ssat " a ", #8, " a "\n"                                                                                \
-    "ssat " b ", #8, " b "\n"
-
-__attribute__((naked)) void
-myo_nn_tiles_of_two(__attribute__((unused)) const uint32_t *x, __attribute__((unused)) const int16_t *weights,
-                    __attribute__((unused)) const myo_nn_tile_t *tiles,
-                    __attribute__((unused)) int8_t *output, __attribute__((unused)) size_t next_position,
-                    __attribute__((unused)) size_t tile_bytes, __attribute__((unused)) size_t n_tiles) {
-    __asm__ volatile("push {r4-r11, lr}\n"
-                     "push {r0-r3}\n" /* 0: x, 4: end of the tile's weights, 8: scales, 12: output */
-                     "1:\n"           /* 52: next_position, 56: tile_bytes, 60: n_tiles */
-                     "ldr r12, [sp, #56]\n"
-                     "ldr r0, [sp]\n"       /* r0: x */
-                     "add lr, r1, r12\n"    /* r1: weights, r2: tiles */
-                     "str lr, [sp, #4]\n"   /* r3, r12, lr: see the loop */
-                     "ldmia r2!, {r4-r7}\n" /* r4-r7: sums of the first position */
-                     "str r2, [sp, #8]\n"   /* r8-r11: of the second */
-                     "lsls r12, r12, #26\n"
-                     "mov r8, r4\n"
-                     "mov r9, r5\n"
-                     "mov r10, r6\n"
-                     "mov r11, r7\n"
-                     "bmi 3f\n"
-                     "2:\n" PAIRS_OF_TWO PAIRS_OF_TWO "3:\n" PAIRS_OF_TWO PAIRS_OF_TWO "ldr r12, [sp, #4]\n"
-                     "cmp r1, r12\n"
-                     "bne 2b\n"
-                     "ldr r2, [sp, #8]\n" SCALE_OF_TWO("r4", "r8") SCALE_OF_TWO("r5", "r9")
-                         SCALE_OF_TWO("r6", "r10") SCALE_OF_TWO("r7", "r11") "ldr r0, [sp, #12]\n"
-                                                                             "ldr r3, [sp, #52]\n"
-                                                                             "add r3, r3, r0\n"
-                                                                             "strb r4, [r0], #1\n"
-                                                                             "strb r5, [r0], #1\n"
-                                                                             "strb r6, [r0], #1\n"
-                                                                             "strb r7, [r0], #1\n"
-                                                                             "str r0, [sp, #12]\n"
-                                                                             "ldr r12, [sp, #60]\n"
-                                                                             "strb r8, [r3]\n"
-                                                                             "strb r9, [r3, #1]\n"
-                                                                             "strb r10, [r3, #2]\n"
-                                                                             "strb r11, [r3, #3]\n"
-                                                                             "subs r12, r12, #1\n"
-                                                                             "str r12, [sp, #60]\n"
-                                                                             "bne 1b\n"
-                                                                             "add sp, sp, #16\n"
-                                                                             "pop {r4-r11, pc}\n");
+/* The sum of one output, doubled. x: its position's first pair; pairs are x_step apart. */
+static int32_t sum_wide(const uint32_t *x, size_t x_step, const int16_t *weights, size_t n_groups,
+                        int32_t bias) {
+    int32_t sum = bias;
+    for (size_t i = 0; i < 2 * n_groups; i++) {
+        sum = myo_simd_dot(x[i * x_step], myo_simd_load_pair(weights + i * MYO_NN_TILE * 2), sum);
+    }
+    return sum;
 }
 
-/* One group of one position. 11 instructions for 16 MACs. */
-#define GROUP_OF_ONE                                                                                         \
-    "ldrd r2, r3, [r0], #8\n"                                                                                \
-    "ldmia r1!, {r8-r11}\n"                                                                                  \
-    "smlad r4, r2, r8, r4\n"                                                                                 \
-    "smlad r5, r2, r9, r5\n"                                                                                 \
-    "smlad r6, r2, r10, r6\n"                                                                                \
-    "smlad r7, r2, r11, r7\n"                                                                                \
-    "ldmia r1!, {r8-r11}\n"                                                                                  \
-    "smlad r4, r3, r8, r4\n"                                                                                 \
-    "smlad r5, r3, r9, r5\n"                                                                                 \
-    "smlad r6, r3, r10, r6\n"                                                                                \
-    "smlad r7, r3, r11, r7\n"
-
-/* One output, in the register a. lr: scales, r8-r10: multiplier, add, shift; r3: output. */
-#define SCALE_OF_ONE(a)                                                                                      \
-    "ldmia lr!, {r8-r10}\n"                                                                                  \
-    "add r9, r9, " a ", asr #31\n"                                                                           \
-    "smmlar " a ", " a ", r8, r9\n"                                                                          \
-    "asr " a ", " a ", r10\n"                                                                                \
-    "ssat " a ", #8, " a "\n"                                                                                \
-    "strb " a ", [r3], #1\n"
-
-__attribute__((naked)) void myo_nn_tiles_of_one(__attribute__((unused)) const uint32_t *x,
-                                                __attribute__((unused)) const int16_t *weights,
-                                                __attribute__((unused)) const myo_nn_tile_t *tiles,
-                                                __attribute__((unused)) int8_t *output,
-                                                __attribute__((unused)) size_t tile_bytes,
-                                                __attribute__((unused)) size_t n_tiles) {
-    __asm__ volatile("push {r4-r11, lr}\n"
-                     "push {r0-r3}\n" /* 0: x, 12: output; 52: tile_bytes, 56: n_tiles */
-                     "mov lr, r2\n"   /* lr: tiles */
-                     "1:\n"
-                     "ldr r2, [sp, #52]\n"
-                     "ldr r0, [sp]\n"    /* r0: x, r1: weights */
-                     "add r12, r1, r2\n" /* r12: end of the tile's weights */
-                     "lsls r2, r2, #26\n"
-                     "ldmia lr!, {r4-r7}\n" /* r4-r7: sums */
-                     "bmi 3f\n"
-                     "2:\n" GROUP_OF_ONE "3:\n" GROUP_OF_ONE "cmp r1, r12\n"
-                     "bne 2b\n"
-                     "ldr r3, [sp, #12]\n" SCALE_OF_ONE("r4") SCALE_OF_ONE("r5") SCALE_OF_ONE("r6")
-                         SCALE_OF_ONE("r7") "str r3, [sp, #12]\n"
-                                            "ldr r3, [sp, #56]\n"
-                                            "subs r3, r3, #1\n"
-                                            "str r3, [sp, #56]\n"
-                                            "bne 1b\n"
-                                            "add sp, sp, #16\n"
-                                            "pop {r4-r11, pc}\n");
+static int32_t sum_packed(const uint32_t *x, size_t x_step, const int8_t *weights, size_t n_groups,
+                          int32_t bias) {
+    int32_t sum = bias;
+    for (size_t i = 0; i < n_groups; i++) {
+        const uint32_t word = myo_simd_load(weights + i * MYO_NN_TILE * 4);
+        sum = myo_simd_dot(x[2 * i * x_step], myo_simd_widen_even(word), sum);
+        sum = myo_simd_dot(x[(2 * i + 1) * x_step], myo_simd_widen_odd(word), sum);
+    }
+    return 2 * sum;
 }
-
-/* One element of the window for one position, its four channels in r9: even and odd ones widened, then each
-   against its weight. 7 instructions for 4 MACs. */
-#define ELEMENT(word)                                                                                        \
-    "sxtb16 r10, " word "\n"                                                                                 \
-    "sxtb16 " word ", " word ", ror #8\n"                                                                    \
-    "ldrd r3, r11, [r1], #8\n"                                                                               \
-    "smlabb r4, r10, r3, r4\n"                                                                               \
-    "smlatt r6, r10, r3, r6\n"                                                                               \
-    "smlabb r5, " word ", r11, r5\n"                                                                         \
-    "smlatt r7, " word ", r11, r7\n"
-
-__attribute__((naked)) void myo_nn_depthwise_tiles(__attribute__((unused)) const int8_t *const *elements,
-                                                   __attribute__((unused)) const int16_t *weights,
-                                                   __attribute__((unused)) const myo_nn_tile_t *tiles,
-                                                   __attribute__((unused)) int8_t *output,
-                                                   __attribute__((unused)) size_t n_elements,
-                                                   __attribute__((unused)) size_t n_channels) {
-    __asm__ volatile("push {r4-r11, lr}\n"
-                     "push {r0-r3}\n" /* 0: elements, 12: output; 52: n_elements, 56: n_channels */
-                     "ldr r12, [sp, #52]\n"
-                     "mov lr, r2\n"               /* lr: tiles */
-                     "add r12, r0, r12, lsl #2\n" /* r12: end of the elements */
-                     "movs r2, #0\n"              /* r2: channel */
-                     "1:\n"
-                     "ldr r3, [sp, #52]\n"
-                     "ldr r0, [sp]\n" /* r0: elements, r1: weights */
-                     "lsls r3, r3, #31\n"
-                     "ldmia lr!, {r4-r7}\n" /* r4-r7: sums */
-                     "beq 2f\n"
-                     "ldr r9, [r0], #4\n" /* an odd number: the first turn begins in the middle */
-                     "ldr r9, [r9, r2]\n"
-                     "b 3f\n"
-                     "2:\n"
-                     "ldrd r8, r9, [r0], #8\n"
-                     "ldr r8, [r8, r2]\n"
-                     "ldr r9, [r9, r2]\n" ELEMENT("r8") "3:\n" ELEMENT(
-                         "r9") "cmp r0, r12\n"
-                               "bne 2b\n"
-                               "ldr r3, [sp, #12]\n"
-                               "add r3, r3, r2\n" SCALE_OF_ONE("r4") SCALE_OF_ONE("r5") SCALE_OF_ONE("r6")
-                                   SCALE_OF_ONE("r7") "ldr r3, [sp, #56]\n"
-                                                      "adds r2, r2, #4\n"
-                                                      "cmp r2, r3\n"
-                                                      "bne 1b\n"
-                                                      "add sp, sp, #16\n"
-                                                      "pop {r4-r11, pc}\n");
-}
-
-#else /* the same in C, with the instructions emulated: what the tests on the host run */
 
 /* n_positions 1 or 2: their pairs take turns in x. */
-static void run_tiles(const uint32_t *x, size_t n_positions, const int16_t *weights,
-                      const myo_nn_tile_t *tiles, int8_t *output, size_t next_position, size_t tile_bytes,
-                      size_t n_tiles) {
-    const size_t n_pairs = tile_bytes / (MYO_NN_TILE * sizeof(uint32_t));
+static void run_tiles(const myo_nn_tile_kernel_t *kernel, const uint32_t *x, size_t n_positions,
+                      const void *weights, const myo_nn_tile_t *tiles, int8_t *output, size_t next_position,
+                      size_t tile_bytes, size_t n_tiles) {
+    const size_t n_groups = tile_bytes / kernel->group_bytes;
     for (size_t tile = 0; tile < n_tiles; tile++) {
         for (size_t p = 0; p < n_positions; p++) {
             for (size_t o = 0; o < MYO_NN_TILE; o++) {
-                int32_t sum = tiles[tile].bias[o];
-                for (size_t i = 0; i < n_pairs; i++) {
-                    const uint32_t w = myo_simd_load_pair(weights + (i * MYO_NN_TILE + o) * 2);
-                    sum = myo_simd_dot(x[i * n_positions + p], w, sum);
-                }
+                const void *own =
+                    (const uint8_t *)weights + tile * tile_bytes + o * 4; /* a pair, or four words */
+                const int32_t bias = tiles[tile].bias[o];
+                const int32_t doubled = kernel == &myo_nn_wide_weights
+                                            ? sum_wide(x + p, n_positions, own, n_groups, bias)
+                                            : sum_packed(x + p, n_positions, own, n_groups, bias);
                 output[p * next_position + tile * MYO_NN_TILE + o] =
-                    (int8_t)myo_simd_scale(&tiles[tile].scale[o], sum);
+                    (int8_t)myo_simd_scale(&tiles[tile].scale[o], doubled);
             }
         }
-        weights += n_pairs * MYO_NN_TILE * 2;
     }
 }
 
-void myo_nn_tiles_of_two(const uint32_t *x, const int16_t *weights, const myo_nn_tile_t *tiles,
-                         int8_t *output, size_t next_position, size_t tile_bytes, size_t n_tiles) {
-    run_tiles(x, 2, weights, tiles, output, next_position, tile_bytes, n_tiles);
+void myo_nn_wide_tiles_of_two(const uint32_t *x, const void *weights, const myo_nn_tile_t *tiles,
+                              int8_t *output, size_t next_position, size_t tile_bytes, size_t n_tiles) {
+    run_tiles(&myo_nn_wide_weights, x, 2, weights, tiles, output, next_position, tile_bytes, n_tiles);
 }
 
-void myo_nn_tiles_of_one(const uint32_t *x, const int16_t *weights, const myo_nn_tile_t *tiles,
-                         int8_t *output, size_t tile_bytes, size_t n_tiles) {
-    run_tiles(x, 1, weights, tiles, output, 0, tile_bytes, n_tiles);
+void myo_nn_wide_tiles_of_one(const uint32_t *x, const void *weights, const myo_nn_tile_t *tiles,
+                              int8_t *output, size_t tile_bytes, size_t n_tiles) {
+    run_tiles(&myo_nn_wide_weights, x, 1, weights, tiles, output, 0, tile_bytes, n_tiles);
+}
+
+void myo_nn_packed_tiles_of_two(const uint32_t *x, const void *weights, const myo_nn_tile_t *tiles,
+                                int8_t *output, size_t next_position, size_t tile_bytes, size_t n_tiles) {
+    run_tiles(&myo_nn_packed_weights, x, 2, weights, tiles, output, next_position, tile_bytes, n_tiles);
+}
+
+void myo_nn_packed_tiles_of_one(const uint32_t *x, const void *weights, const myo_nn_tile_t *tiles,
+                                int8_t *output, size_t tile_bytes, size_t n_tiles) {
+    run_tiles(&myo_nn_packed_weights, x, 1, weights, tiles, output, 0, tile_bytes, n_tiles);
 }
 
 void myo_nn_depthwise_tiles(const int8_t *const *elements, const int16_t *weights, const myo_nn_tile_t *tiles,
