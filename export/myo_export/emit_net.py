@@ -102,7 +102,7 @@ class NetworkReport:
     arena_lower_bound_bytes : int
         Largest sum of activations that live at once: no plan needs less.
     tflm_arena_bytes : int
-        What TensorFlow Lite for Microcontrollers needs for the same model.
+        What TensorFlow Lite for Microcontrollers needs for the same model; 0 where it was not measured.
     """
 
     layers: tuple[LayerReport, ...]
@@ -391,6 +391,25 @@ def emit_network(
     files = {"net.h": text.header, "net.c": text.source} | {
         f"tflm/{name}": body for name, body in tflm.files.items()
     }
+    write_files(out_dir, files)
+    return report_network(text, tflm.arena_bytes)
+
+
+def write_files(out_dir: Path, files: dict[str, str]) -> None:
+    """Write texts into a folder, each whole.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+        Made if it does not exist.
+    files : dict
+        Texts by name.
+
+    Raises
+    ------
+    ExportError
+        If a file cannot be written; one line.
+    """
     try:
         for name, body in files.items():
             _write_whole(out_dir / name, body)
@@ -398,7 +417,6 @@ def emit_network(
         raise ExportError(
             f"{out_dir}: cannot be written ({error.strerror}); choose a folder that can"
         ) from error
-    return _report(text, tflm.arena_bytes)
 
 
 def _write_whole(path: Path, body: str) -> None:
@@ -419,7 +437,8 @@ def _form_name(form: Packed) -> str:
     return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
 
 
-def _report(text: NetworkSource, tflm_arena_bytes: int) -> NetworkReport:
+def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkReport:
+    """Collect the figures of a compiled network; ``tflm_arena_bytes`` is 0 where it was not measured."""
     graph = text.network.graph
     layers = []
     for step, layer, form in zip(text.network.steps, text.texts, text.packed, strict=True):

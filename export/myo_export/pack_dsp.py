@@ -80,7 +80,7 @@ def pack_layer(layer: Layer, optimize: Optimize = "speed") -> Packed | str:
         The packed layer; else why the plain kernel runs.
     """
     if not isinstance(layer, Conv | DepthwiseConv | FullyConnected):
-        return "no weights"
+        return "one form for all cores"
     if isinstance(layer, DepthwiseConv) and layer.depth_multiplier != 1:
         return f"depth multiplier {layer.depth_multiplier}"
     rows = layer.weights.astype(np.int64)

@@ -14,7 +14,7 @@ EXIT_INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; an error is one line on stderr and exit code 2."""
-    from myo_host.cli import commands  # noqa: F401 - registers the commands
+    from myo_host.cli import commands, compile_command  # noqa: F401 - registers the commands
 
     try:
         app(standalone_mode=True)
