@@ -1,4 +1,4 @@
-"""Cost of the compiled networks on a Cortex-M4F: instructions, flash, arena, and whether every word is right.
+"""Cost of the compiled networks on a Cortex-M4F, beside other engines' (peers.json), and whether every word is right.
 
 usage: python benchmarks/bench_network.py [--models FOLDER] [--out FILE]
 
@@ -20,16 +20,19 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from elftools.elf.elffile import ELFFile
 
 from myo_export.emit_net import NetworkReport, emit_network
+from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import BuildError, MyoError
 
 ROOT = Path(__file__).resolve().parents[1]
 NN_DIR = ROOT / "firmware" / "core" / "nn"
 BENCH_DIR = Path(__file__).resolve().parent / "net_bench"
+PEERS = Path(__file__).resolve().parent / "peers.json"
 RESULTS = Path(__file__).resolve().parent / "results" / "network.json"
 
 COMPILER = "arm-none-eabi-gcc"
@@ -46,6 +49,13 @@ C_FLAGS = [
     "-fdata-sections",
 ]
 LINK_FLAGS = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections"]
+WAYS: tuple[Optimize, ...] = ("speed", "size")
+PEER_NAMES = {
+    "tflm_cmsis_nn_O3": "TFLM, CMSIS-NN",
+    "tflm_reference_kernels_O3_instr": "TFLM, reference kernels",
+    "onnx2c_float32_O3_instr": "onnx2c, float32",
+    "emlearn_float32_O3_instr": "emlearn, float32",
+}
 RUN_TIMEOUT_S = 120
 
 
@@ -54,6 +64,7 @@ class BenchResult:
     """One model's figures; instructions are the mean of the first inputs, None where m4cost is absent."""
 
     model: str
+    optimize: str
     macs: int
     instructions: float | None
     cycles: float | None
@@ -61,7 +72,7 @@ class BenchResult:
     model_flash: int
     arena: int
     arena_lower_bound: int
-    tflm_arena: int
+    stack: int
     differing_words: int
     equal_inputs: int
     n_inputs: int
@@ -89,7 +100,9 @@ def missing_tools() -> list[str]:
     return [tool for tool in (COMPILER, EMULATOR) if shutil.which(tool) is None]
 
 
-def build_image(models: Path, name: str, folder: Path) -> tuple[Path, NetworkReport]:
+def build_image(
+    models: Path, name: str, folder: Path, optimize: Optimize = "speed"
+) -> tuple[Path, NetworkReport]:
     """Compile a model and its recorded vectors to an image for mps2-an386.
 
     Raises
@@ -97,7 +110,8 @@ def build_image(models: Path, name: str, folder: Path) -> tuple[Path, NetworkRep
     MyoError
         If the model or the C cannot be compiled.
     """
-    report = emit_network((models / f"{name}.tflite").read_bytes(), folder, f"bench model {name}")
+    model = (models / f"{name}.tflite").read_bytes()
+    report = emit_network(model, folder, f"bench model {name}", "dsp", optimize)
     inputs, outputs = (np.load(models / f"{name}_{end}.npy") for end in ("inputs", "outputs"))
     (folder / "vectors.h").write_text(_vectors(inputs, outputs))
     image = folder / f"{name}.elf"
@@ -132,6 +146,11 @@ def run_image(image: Path) -> tuple[int, int, int]:
     BuildError
         If the image does not report.
     """
+    return _run(image)[:3]
+
+
+def _run(image: Path) -> tuple[int, int, int, int]:
+    """Differing words, equal inputs, inputs, and bytes of stack."""
     with tempfile.TemporaryDirectory() as folder:
         serial = Path(folder) / "serial.txt"
         command = [
@@ -153,12 +172,12 @@ def run_image(image: Path) -> tuple[int, int, int]:
                 f"{image.name}: no end within {RUN_TIMEOUT_S} s under {EMULATOR}; see the image"
             ) from error
         text = serial.read_text(errors="replace") if serial.exists() else ""
-    found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+)", text)
+    found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+) STACK (\d+)", text)
     if found is None:
         raise BuildError(
             f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count; see the image"
         )
-    return int(found[1]), int(found[2]), int(found[3])
+    return int(found[1]), int(found[2]), int(found[3]), int(found[4])
 
 
 def count_instructions(image: Path, counter: Path) -> tuple[float, float]:
@@ -190,15 +209,16 @@ def flash_without_vectors(image: Path) -> int:
     )
 
 
-def bench_model(models: Path, name: str, counter: Path | None) -> BenchResult:
+def bench_model(models: Path, name: str, optimize: Optimize, counter: Path | None) -> BenchResult:
     """Compile, run and measure one model."""
     with tempfile.TemporaryDirectory() as folder:
-        image, report = build_image(models, name, Path(folder))
-        differing, equal, total = run_image(image)
+        image, report = build_image(models, name, Path(folder), optimize)
+        differing, equal, total, stack = _run(image)
         instructions, cycles = count_instructions(image, counter) if counter else (None, None)
         flash = flash_without_vectors(image)
     return BenchResult(
         name,
+        optimize,
         report.macs,
         instructions,
         cycles,
@@ -206,11 +226,29 @@ def bench_model(models: Path, name: str, counter: Path | None) -> BenchResult:
         report.flash_bytes,
         report.arena_bytes,
         report.arena_lower_bound_bytes,
-        report.tflm_arena_bytes,
+        stack,
         differing,
         equal,
         total,
     )
+
+
+def _row(*cells: str) -> str:
+    widths = (14, 26, 10, 8, 10, 16, 7, 6, 6)
+    return " ".join(
+        cell.ljust(width) if i < 2 else cell.rjust(width)
+        for i, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    )
+
+
+def _print_cost(model: str, engine: str, cost: dict[str, Any]) -> None:
+    def number(key: str) -> str:
+        return f"{cost[key]:.0f}" if cost.get(key) is not None else "-"
+
+    per_mac = f"{cost['instr'] / cost['macs']:.2f}" if cost.get("instr") else "-"
+    equal = f"{cost['equal_inputs']}/{cost['n_inputs']}" if "equal_inputs" in cost else ""
+    cells = [number(key) for key in ("cycles", "flash_without_model", "ram", "stack")]
+    print(_row(model, engine, number("instr"), per_mac, *cells, equal))
 
 
 def main() -> int:
@@ -226,32 +264,32 @@ def main() -> int:
         return 2
     if counter is None:
         print("bench_network: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
-    print(
-        f"{'model':14} {'MACs':>8} {'instr':>10} {'per MAC':>8}"
-        f" {'flash w/o model':>16} {'arena':>7} {'equal':>8}"
-    )
+    peers = json.loads(PEERS.read_text())
+    print(_row("model", "engine", "instr", "per MAC", "cycles", "flash w/o model", "RAM", "stack", "equal"))
     results = []
     for path in sorted(models.glob("*.tflite")):
         try:
-            result = bench_model(models, path.stem, counter)
+            found = [bench_model(models, path.stem, optimize, counter) for optimize in WAYS]
         except MyoError as error:
             print(f"{path.stem:14} {error}")
             continue
-        results.append(result)
-        instructions = f"{result.instructions:10.0f}" if result.instructions else f"{'-':>10}"
-        per_mac = f"{result.instructions / result.macs:8.2f}" if result.instructions else f"{'-':>8}"
-        equal = f"{result.equal_inputs}/{result.n_inputs}"
-        print(
-            f"{result.model:14} {result.macs:8} {instructions} {per_mac} {result.flash_without_model:16}"
-            f" {result.arena:7} {equal:>8}"
-        )
+        results += found
+        for r in found:
+            _print_cost(
+                r.model, f"MyoPatch, {r.optimize}", asdict(r) | {"instr": r.instructions, "ram": r.arena}
+            )
+        for engine, name in PEER_NAMES.items():
+            if path.stem in peers[engine]:
+                cost = peers[engine][path.stem]
+                cost = cost if isinstance(cost, dict) else {"instr": cost}
+                _print_cost(path.stem, name, {"macs": found[0].macs} | cost)
     version = subprocess.run(
         [COMPILER, "-dumpversion"], capture_output=True, text=True, check=True
     ).stdout.strip()
     flags = " ".join(CPU_FLAGS + C_FLAGS)
     how = f"mps2-an386 under QEMU, {COMPILER} {version} {flags}; mean of the first 8 inputs"
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    content = {"how": how, "kernels": "plain C", "models": [asdict(r) for r in results]}
+    content = {"how": how, "kernels": "DSP extension", "models": [asdict(r) for r in results]}
     temporary = arguments.out.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     temporary.replace(arguments.out)

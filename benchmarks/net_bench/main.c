@@ -1,7 +1,8 @@
 /* Runs a network on its recorded inputs and counts the output words that differ from the recorded outputs.
 
-   Prints "DIFFERING <words> EQUAL <inputs> OF <inputs>". The first region between roi_begin and roi_end is
-   empty, so that a counter can subtract its cost; then comes one region for each of the first inputs. */
+   Prints "DIFFERING <words> EQUAL <inputs> OF <inputs> STACK <bytes>", the last below main's own frame. The
+   first region between roi_begin and roi_end is empty, so that a counter can subtract its cost; then comes
+   one region for each of the first inputs. */
 #include <string.h>
 
 #include "board.h"
@@ -9,6 +10,10 @@
 #include "vectors.h" /* N_VECTORS, vector_inputs, vector_outputs: made by bench_network.py */
 
 #define N_REGIONS 8
+#define PAINTED_WORDS 1024 /* of stack */
+#define PAINT 0xA5C35A3Cu
+
+static uint32_t *painted; /* lowest painted word */
 
 static _Alignas(16) uint8_t arena[NET_ARENA_SIZE];
 static int8_t output[NET_OUTPUT_SIZE];
@@ -21,11 +26,29 @@ __attribute__((noinline)) void roi_end(void) {
     __asm__ volatile("nop");
 }
 
+/* Both are frames of the same place: what runs between them finds the paint. */
+static __attribute__((noinline)) void paint_stack(void) {
+    volatile uint32_t *const frame = __builtin_frame_address(0);
+    painted = (uint32_t *)frame - PAINTED_WORDS;
+    for (uint32_t i = 0; i < PAINTED_WORDS - 8; i++) { /* the loop's own words stay */
+        ((volatile uint32_t *)painted)[i] = PAINT;
+    }
+}
+
+static __attribute__((noinline)) uint32_t used_stack(void) {
+    uint32_t n_untouched = 0;
+    while (((volatile uint32_t *)painted)[n_untouched] == PAINT) {
+        n_untouched++;
+    }
+    return (PAINTED_WORDS - n_untouched) * (uint32_t)sizeof *painted;
+}
+
 int main(void) {
     uint32_t n_differing = 0;
     uint32_t n_equal = 0;
 
     net_init(arena);
+    paint_stack();
     roi_begin();
     roi_end();
     for (uint32_t i = 0; i < N_VECTORS; i++) {
@@ -43,12 +66,15 @@ int main(void) {
         n_differing += n;
         n_equal += n == 0;
     }
+    const uint32_t n_stack = used_stack();
     board_print("DIFFERING ");
     board_print_number(n_differing);
     board_print(" EQUAL ");
     board_print_number(n_equal);
     board_print(" OF ");
     board_print_number(N_VECTORS);
+    board_print(" STACK ");
+    board_print_number(n_stack);
     board_print("\n");
     return n_differing != 0;
 }

@@ -8,10 +8,13 @@ int main(void);
 void reset_handler(void);
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
-#define UART0_DATA (*(volatile uint32_t *)0x40004000u)
-#define UART0_STATE (*(volatile uint32_t *)0x40004004u)
-#define UART0_CONTROL (*(volatile uint32_t *)0x40004008u)
-#define UART0_BAUD_DIVIDER (*(volatile uint32_t *)0x40004010u)
+#ifndef UART0_BASE
+#define UART0_BASE 0x40004000u
+#endif
+#define UART0_DATA (*(volatile uint32_t *)(UART0_BASE + 0x00u))
+#define UART0_STATE (*(volatile uint32_t *)(UART0_BASE + 0x04u))
+#define UART0_CONTROL (*(volatile uint32_t *)(UART0_BASE + 0x08u))
+#define UART0_BAUD_DIVIDER (*(volatile uint32_t *)(UART0_BASE + 0x10u))
 #define UART_STATE_TX_FULL 1u
 #define SEMIHOSTING_EXIT_EXTENDED 0x20u
 #define SEMIHOSTING_APPLICATION_EXIT 0x20026u

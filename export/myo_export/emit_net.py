@@ -8,7 +8,9 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from myo_export.emit_net_dsp import dsp_layer_text
 from myo_export.emit_net_layers import LayerText, layer_text
 from myo_export.emit_net_tflm import tflm_files
 from myo_export.graph import Tensor
@@ -26,8 +28,12 @@ from myo_export.lowered import (
     Step,
 )
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
+from myo_export.pack_dsp import Optimize, Packed, pack_layer
 from myo_export.tflite_reader import printable, read_graph
 from myo_pipeline.errors import ExportError
+
+# Which kernels the C is for: the plain ones, those of the DSP extension, or both, chosen when it is compiled.
+Kernels = Literal["plain", "dsp", "both"]
 
 
 @dataclass(frozen=True)
@@ -51,9 +57,13 @@ class LayerReport:
     macs : int
         Multiplications with weights, padding counted as if it were data.
     weight_bytes : int
-        Flash of weights, biases and constant operands.
+        Flash of weights, biases and constant operands; as the DSP kernels hold them, if they may run.
     table_bytes : int
         Flash of factors and function tables.
+    kernel : str
+        ``dsp`` and how it holds weights, or ``plain`` and why.
+    scratch_bytes : int
+        Working memory in the arena while the layer runs.
     """
 
     index: int
@@ -65,6 +75,8 @@ class LayerReport:
     macs: int
     weight_bytes: int
     table_bytes: int
+    kernel: str
+    scratch_bytes: int
 
 
 @dataclass(frozen=True)
@@ -90,7 +102,7 @@ class NetworkReport:
     arena_lower_bound_bytes : int
         Largest sum of activations that live at once: no plan needs less.
     tflm_arena_bytes : int
-        What TensorFlow Lite for Microcontrollers needs for the same model.
+        What TensorFlow Lite for Microcontrollers needs for the same model; 0 where it was not measured.
     """
 
     layers: tuple[LayerReport, ...]
@@ -116,6 +128,7 @@ class NetworkSource:
     network: Network
     plan: MemoryPlan
     texts: tuple[LayerText, ...]
+    packed: tuple[Packed | str, ...]
 
 
 def _comment(lines: list[str]) -> str:
@@ -161,7 +174,7 @@ def _about(layer: Layer) -> list[str]:
             return []
 
 
-def _layer_comment(network: Network, step: Step) -> str:
+def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
     tensors = network.graph.tensors
     lines = [f"Layer {step.op.index}: {step.op.name}, {_name(tensors[step.output])}"]
     lines += [f"input  {_describe(tensors[i])}" for i in step.inputs]
@@ -169,6 +182,7 @@ def _layer_comment(network: Network, step: Step) -> str:
     lines += _about(step.layer)
     if step.macs:
         lines += [f"{step.macs} MACs"]
+        lines += [f"plain kernel: {form}"] if isinstance(form, str) else []
     return _comment(lines)
 
 
@@ -178,6 +192,19 @@ def _expression(plan: MemoryPlan, tensor: int) -> str:
         return "input"
     return "output" if buffer == plan.output_buffer else f"t{buffer}"
 
+
+_KERNEL_HEADERS: dict[Kernels, str] = {
+    "plain": '#include "myo_nn.h"\n',
+    "both": '#include "myo_nn_dispatch.h"\n#include "myo_nn_dsp.h"\n',
+    "dsp": """\
+#include "myo_nn_dispatch.h"
+#include "myo_nn_dsp.h"
+
+#if !MYO_NN_DSP
+#error "this network was compiled for a core with the DSP extension; compile it for this core"
+#endif
+""",
+}
 
 _RUN_HEAD = """\
 void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
@@ -205,7 +232,14 @@ static void observe(net_observer_t observer, void *context, uint16_t layer, cons
 """
 
 
-def render_network(model: bytes, provenance: str) -> NetworkSource:
+def _either(dsp: str, plain: str) -> str:
+    """Text that the compiler chooses from."""
+    return f"#if MYO_NN_DSP\n{dsp}#else\n{plain}#endif\n"
+
+
+def render_network(
+    model: bytes, provenance: str, kernels: Kernels = "both", optimize: Optimize = "speed"
+) -> NetworkSource:
     """Compile a model to text, without writing anything.
 
     Parameters
@@ -214,6 +248,11 @@ def render_network(model: bytes, provenance: str) -> NetworkSource:
         Content of a fully int8-quantized ``.tflite`` file.
     provenance : str
         Goes into the head comment of the files.
+    kernels : str
+        ``plain``, ``dsp``, or ``both``: then the C holds both forms of the weights, and the core that it is
+        compiled for decides.
+    optimize : str
+        ``speed`` or ``size``: how the DSP kernels hold weights.
 
     Returns
     -------
@@ -226,17 +265,13 @@ def render_network(model: bytes, provenance: str) -> NetworkSource:
         If the model cannot be compiled; one line.
     """
     network = lower_graph(read_graph(model))
-    plan = plan_memory(network)
-    tensors = network.graph.tensors
-    texts = tuple(
-        layer_text(
-            step.op.index,
-            step.layer,
-            [_expression(plan, i) for i in step.inputs],
-            _expression(plan, step.output),
-        )
+    packed = tuple(
+        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, optimize)
         for step in network.steps
     )
+    plan = plan_memory(network, [0 if isinstance(p, str) else p.scratch_bytes for p in packed])
+    tensors = network.graph.tensors
+    texts = []
     constants, body = "", ""
     for buffer, offset in sorted(plan.offsets.items(), key=lambda item: item[0]):
         body += (
@@ -244,17 +279,36 @@ def render_network(model: bytes, provenance: str) -> NetworkSource:
         )
     if not plan.offsets:
         body += "    (void)arena; /* every activation is the caller's */\n"
-    for step, text in zip(network.steps, texts, strict=True):
-        constants += _layer_comment(network, step) + text.constants + "\n"
+    for place, (step, form) in enumerate(zip(network.steps, packed, strict=True)):
         target = _expression(plan, step.output)
-        body += f"\n    /* {step.op.index}: {step.op.name} to {_describe(tensors[step.output])} */\n"
-        body += "".join(f"    {call}\n" for call in text.calls)
+        sources = [_expression(plan, i) for i in step.inputs]
+        text = layer_text(step.op.index, step.layer, sources, target)
+        step_constants, step_calls = text.constants, _statements(text)
+        if not isinstance(form, str):
+            scratch = f"(int8_t *)arena + {plan.scratch[place]}"
+            plain = text
+            text = dsp_layer_text(step.op.index, step.layer, form, sources[0], target, scratch)
+            step_constants, step_calls = text.constants, _statements(text)
+            if kernels == "both":
+                step_constants = _either(step_constants, plain.constants)
+                step_calls = _either(step_calls, _statements(plain))
+        texts.append(text)
+        constants += _layer_comment(network, step, form) + step_constants + "\n"
+        macs = f", {step.macs} MACs" if step.macs else ""
+        body += f"\n    /* {step.op.index}: {step.op.name} to {_describe(tensors[step.output])}{macs} */\n"
+        body += step_calls
         body += f"    observe(observer, context, {step.op.index}, {target}, {tensors[step.output].size});\n"
     head = _provenance(provenance)
     needs_string = any("memcpy" in call for text in texts for call in text.calls)
     includes = '#include "net.h"\n\n#include <stddef.h>\n' + ("#include <string.h>\n" if needs_string else "")
-    source = f'{head}{includes}\n#include "myo_nn.h"\n\n{constants}{_OBSERVE}{_RUN_HEAD}{body}{_RUN_TAIL}'
-    return NetworkSource(_header(head, network, plan), source, network, plan, texts)
+    source = (
+        f"{head}{includes}\n{_KERNEL_HEADERS[kernels]}\n{constants}{_OBSERVE}{_RUN_HEAD}{body}{_RUN_TAIL}"
+    )
+    return NetworkSource(_header(head, network, plan), source, network, plan, tuple(texts), packed)
+
+
+def _statements(text: LayerText) -> str:
+    return "".join(f"    {call}\n" for call in text.calls)
 
 
 def _header(head: str, network: Network, plan: MemoryPlan) -> str:
@@ -300,7 +354,13 @@ def _arena_bytes(plan: MemoryPlan) -> int:
     return max(plan.arena_size, ALIGNMENT)  # C has no array of no elements
 
 
-def emit_network(model: bytes, out_dir: Path, provenance: str) -> NetworkReport:
+def emit_network(
+    model: bytes,
+    out_dir: Path,
+    provenance: str,
+    kernels: Kernels = "both",
+    optimize: Optimize = "speed",
+) -> NetworkReport:
     """Compile a model and write ``net.h``, ``net.c`` and ``tflm/`` into a folder.
 
     Parameters
@@ -313,6 +373,8 @@ def emit_network(model: bytes, out_dir: Path, provenance: str) -> NetworkReport:
     provenance : str
         Goes into the head comment of the files: hash, tool versions, the command that makes them again.
         Lines of up to 200 printable characters.
+    kernels, optimize : str
+        See `render_network`.
 
     Returns
     -------
@@ -324,11 +386,30 @@ def emit_network(model: bytes, out_dir: Path, provenance: str) -> NetworkReport:
     ExportError
         If the model cannot be compiled or a file cannot be written. The message is one line.
     """
-    text = render_network(model, provenance)
+    text = render_network(model, provenance, kernels, optimize)
     tflm = tflm_files(text.network, model, _provenance(provenance))
     files = {"net.h": text.header, "net.c": text.source} | {
         f"tflm/{name}": body for name, body in tflm.files.items()
     }
+    write_files(out_dir, files)
+    return report_network(text, tflm.arena_bytes)
+
+
+def write_files(out_dir: Path, files: dict[str, str]) -> None:
+    """Write texts into a folder, each whole.
+
+    Parameters
+    ----------
+    out_dir : pathlib.Path
+        Made if it does not exist.
+    files : dict
+        Texts by name.
+
+    Raises
+    ------
+    ExportError
+        If a file cannot be written; one line.
+    """
     try:
         for name, body in files.items():
             _write_whole(out_dir / name, body)
@@ -336,7 +417,6 @@ def emit_network(model: bytes, out_dir: Path, provenance: str) -> NetworkReport:
         raise ExportError(
             f"{out_dir}: cannot be written ({error.strerror}); choose a folder that can"
         ) from error
-    return _report(text, tflm.arena_bytes)
 
 
 def _write_whole(path: Path, body: str) -> None:
@@ -353,10 +433,15 @@ def _write_whole(path: Path, body: str) -> None:
         raise
 
 
-def _report(text: NetworkSource, tflm_arena_bytes: int) -> NetworkReport:
+def _form_name(form: Packed) -> str:
+    return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
+
+
+def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkReport:
+    """Collect the figures of a compiled network; ``tflm_arena_bytes`` is 0 where it was not measured."""
     graph = text.network.graph
     layers = []
-    for step, layer in zip(text.network.steps, text.texts, strict=True):
+    for step, layer, form in zip(text.network.steps, text.texts, text.packed, strict=True):
         output = graph.tensors[step.output]
         layers.append(
             LayerReport(
@@ -369,6 +454,8 @@ def _report(text: NetworkSource, tflm_arena_bytes: int) -> NetworkReport:
                 step.macs,
                 layer.weight_bytes,
                 layer.table_bytes,
+                f"plain ({form})" if isinstance(form, str) else _form_name(form),
+                0 if isinstance(form, str) else form.scratch_bytes,
             )
         )
     source, target = graph.tensors[graph.input], graph.tensors[graph.output]

@@ -57,11 +57,13 @@ def c_array(ctype: str, name: str, values: Iterable[int], dimensions: str) -> st
     return f"static const {ctype} {name}{dimensions} = {{\n{body},\n}};\n"
 
 
-def _shape(shape: Shape3) -> str:
+def c_shape(shape: Shape3) -> str:
+    """Initialize a ``myo_nn_shape_t``."""
     return f"{{.height = {shape[0]}, .width = {shape[1]}, .channels = {shape[2]}}}"
 
 
-def _window(window: Window) -> str:
+def c_window(window: Window) -> str:
+    """Initialize a ``myo_nn_window_t``."""
     return (
         f"{{.height = {window.height}, .width = {window.width},\n"
         f"               .stride_height = {window.stride_height}, .stride_width = {window.stride_width},\n"
@@ -71,7 +73,8 @@ def _window(window: Window) -> str:
     )
 
 
-def _config(ctype: str, name: str, fields: dict[str, object]) -> str:
+def c_config(ctype: str, name: str, fields: dict[str, object]) -> str:
+    """Define a const structure."""
     body = "".join(f"    .{key} = {value},\n" for key, value in fields.items())
     return f"static const {ctype} {name} = {{\n{body}}};\n"
 
@@ -100,13 +103,13 @@ def _weights(name: str, weights: np.ndarray, bias: np.ndarray) -> str:
 
 def _conv(name: str, layer: Conv, source: str, target: str) -> LayerText:
     arrays, requantize, table_bytes = _factors(name, layer.requantize)
-    config = _config(
+    config = c_config(
         "myo_conv_config_t",
         name,
         {
-            "input": _shape(layer.input_shape),
-            "output": _shape(layer.output_shape),
-            "window": _window(layer.window),
+            "input": c_shape(layer.input_shape),
+            "output": c_shape(layer.output_shape),
+            "window": c_window(layer.window),
             "weight_channels": layer.weights.shape[3],
             "input_offset": layer.input_offset,
             "weights": f"{name}_weights",
@@ -124,13 +127,13 @@ def _conv(name: str, layer: Conv, source: str, target: str) -> LayerText:
 
 def _depthwise_conv(name: str, layer: DepthwiseConv, source: str, target: str) -> LayerText:
     arrays, requantize, table_bytes = _factors(name, layer.requantize)
-    config = _config(
+    config = c_config(
         "myo_depthwise_conv_config_t",
         name,
         {
-            "input": _shape(layer.input_shape),
-            "output": _shape(layer.output_shape),
-            "window": _window(layer.window),
+            "input": c_shape(layer.input_shape),
+            "output": c_shape(layer.output_shape),
+            "window": c_window(layer.window),
             "depth_multiplier": layer.depth_multiplier,
             "input_offset": layer.input_offset,
             "weights": f"{name}_weights",
@@ -148,7 +151,7 @@ def _depthwise_conv(name: str, layer: DepthwiseConv, source: str, target: str) -
 
 def _fully_connected(name: str, layer: FullyConnected, source: str, target: str) -> LayerText:
     arrays, requantize, table_bytes = _factors(name, layer.requantize)
-    config = _config(
+    config = c_config(
         "myo_fully_connected_config_t",
         name,
         {
@@ -170,13 +173,13 @@ def _fully_connected(name: str, layer: FullyConnected, source: str, target: str)
 
 
 def _pool(name: str, layer: Pool, source: str, target: str) -> LayerText:
-    config = _config(
+    config = c_config(
         "myo_pool_config_t",
         name,
         {
-            "input": _shape(layer.input_shape),
-            "output": _shape(layer.output_shape),
-            "window": _window(layer.window),
+            "input": c_shape(layer.input_shape),
+            "output": c_shape(layer.output_shape),
+            "window": c_window(layer.window),
             "low": layer.low,
             "high": layer.high,
         },
@@ -185,7 +188,7 @@ def _pool(name: str, layer: Pool, source: str, target: str) -> LayerText:
 
 
 def _mean(name: str, layer: Mean, source: str, target: str) -> LayerText:
-    config = _config(
+    config = c_config(
         "myo_mean_config_t",
         name,
         {
@@ -227,7 +230,7 @@ def _operands(name: str, a: Operand, b: Operand, sources: list[str]) -> tuple[st
 
 def _add(name: str, layer: Add, sources: list[str], target: str) -> LayerText:
     arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
-    config = _config(
+    config = c_config(
         "myo_add_config_t",
         name,
         {
@@ -250,7 +253,7 @@ def _add(name: str, layer: Add, sources: list[str], target: str) -> LayerText:
 
 def _mul(name: str, layer: Mul, sources: list[str], target: str) -> LayerText:
     arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
-    config = _config(
+    config = c_config(
         "myo_mul_config_t",
         name,
         {
@@ -268,13 +271,13 @@ def _mul(name: str, layer: Mul, sources: list[str], target: str) -> LayerText:
 
 
 def _pad(name: str, layer: Pad, source: str, target: str) -> LayerText:
-    config = _config(
+    config = c_config(
         "myo_pad_config_t",
         name,
         {
-            "input": _shape(layer.input_shape),
-            "before": _shape(layer.before),
-            "after": _shape(layer.after),
+            "input": c_shape(layer.input_shape),
+            "before": c_shape(layer.before),
+            "after": c_shape(layer.after),
             "value": layer.value,
         },
     )
@@ -286,25 +289,27 @@ def _concatenation(name: str, layer: Concatenation, sources: list[str], target: 
     configs, calls, begin = "", [], 0
     for i, (row_size, source) in enumerate(zip(layer.row_sizes, sources, strict=True)):
         fields = {"n_rows": layer.n_rows, "row_size": row_size, "output_stride": stride}
-        configs += _config("myo_concatenation_config_t", f"{name}_{i}", dict(fields))
+        configs += c_config("myo_concatenation_config_t", f"{name}_{i}", dict(fields))
         calls.append(f"myo_concatenation_run(&{name}_{i}, {source}, {target} + {begin});")
         begin += row_size
     return LayerText(configs, tuple(calls))
 
 
 def _softmax(name: str, layer: Softmax, source: str, target: str) -> LayerText:
-    config = _config(
+    table = layer.factors.exp_table()
+    array = c_array("int32_t", f"{name}_exp", table, f"[{table.size}]")
+    config = c_config(
         "myo_softmax_config_t",
         name,
         {
             "n_rows": layer.n_rows,
             "row_size": layer.row_size,
-            "multiplier": layer.factors.multiplier,
-            "left_shift": layer.factors.left_shift,
-            "lowest": layer.factors.lowest,
+            "exp_q31": f"{name}_exp",
+            "n_exp": table.size,
         },
     )
-    return LayerText(config, (f"myo_softmax_run(&{name}, {source}, {target});",))
+    call = f"myo_softmax_run(&{name}, {source}, {target});"
+    return LayerText(array + config, (call,), table_bytes=4 * table.size)
 
 
 def _table(name: str, layer: Table, source: str, target: str) -> LayerText:

@@ -108,6 +108,8 @@ class MemoryPlan:
         Arena offset in bytes of every buffer but the caller's.
     input_buffer, output_buffer : int
         Buffers that are the caller's.
+    scratch : dict
+        Arena offset of the working memory of every step that has some.
     copies : tuple of int
         Steps whose alias cannot be one, because it would join the caller's input and output: they copy.
     arena_size, lower_bound : int
@@ -116,6 +118,7 @@ class MemoryPlan:
 
     buffer_of: dict[int, int]
     offsets: dict[int, int]
+    scratch: dict[int, int]
     input_buffer: int
     output_buffer: int
     copies: tuple[int, ...]
@@ -123,13 +126,15 @@ class MemoryPlan:
     lower_bound: int
 
 
-def plan_memory(network: Network) -> MemoryPlan:
+def plan_memory(network: Network, scratch_bytes: Sequence[int] = ()) -> MemoryPlan:
     """Plan the arena of a network.
 
     Parameters
     ----------
     network : Network
         Lowered network.
+    scratch_bytes : sequence of int
+        Working memory of every step while it runs; empty: none has any.
 
     Returns
     -------
@@ -158,16 +163,18 @@ def plan_memory(network: Network) -> MemoryPlan:
             buffer = buffer_of[tensor]
             first.setdefault(buffer, place_in_order)
             last[buffer] = place_in_order
-    placement = place(
-        [
-            Lifetime(buffer, tensors[buffer].size, first[buffer], last[buffer])
-            for buffer in first
-            if buffer not in (input_buffer, output_buffer)
-        ]
-    )
+    lifetimes = [
+        Lifetime(buffer, tensors[buffer].size, first[buffer], last[buffer])
+        for buffer in first
+        if buffer not in (input_buffer, output_buffer)
+    ]
+    # Tensors have keys from 0 on; below stand the steps' working memories.
+    lifetimes += [Lifetime(~i, size, i, i) for i, size in enumerate(scratch_bytes) if size]
+    placement = place(lifetimes)
     return MemoryPlan(
         buffer_of,
-        placement.offsets,
+        {key: offset for key, offset in placement.offsets.items() if key >= 0},
+        {~key: offset for key, offset in placement.offsets.items() if key < 0},
         input_buffer,
         output_buffer,
         tuple(copies),

@@ -310,6 +310,16 @@ class SoftmaxFactors:
     left_shift: int
     lowest: int
 
+    def exp_table(self) -> np.ndarray:
+        """Tabulate exp(-i * scale * beta) for the differences i = 0, 1, ... that count, int32 in Q31."""
+        return np.array(
+            [
+                _exp_negative(mul_q31(wrap_int32(-i << self.left_shift), self.multiplier), 5)
+                for i in range(min(-self.lowest, INT8_MAX - INT8_MIN) + 1)
+            ],
+            np.int32,
+        )
+
 
 def softmax_factors(source: Quantization, beta: float) -> SoftmaxFactors | None:
     """Scaling of a softmax's inputs.

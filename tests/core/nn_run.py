@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tflite_micro.python.tflite_micro import runtime
 
 from myo_export.emit_net import NetworkSource
+from myo_export.pack_dsp import Optimize
 from myo_export.tflite_reader import read_graph
 
 NN_DIR = Path(__file__).parents[2] / "firmware" / "core" / "nn"
 WARNINGS = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
+# A host that claims the DSP extension and finds its instructions in emulated form.
+EMULATED_DSP = ["-D__ARM_FEATURE_DSP=1", f"-I{Path(__file__).parent / 'nn_emulated_dsp'}"]
 SANITIZERS = ["-g1", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 HARNESS = r"""
@@ -21,8 +25,11 @@ HARNESS = r"""
 #include <string.h>
 #include "net.h"
 static _Alignas(16) unsigned char arena[NET_ARENA_SIZE];
-static int8_t input[NET_INPUT_SIZE];
-static int8_t output[NET_OUTPUT_SIZE];
+/* The caller's buffers may stand at any address: here at odd ones. */
+static _Alignas(4) int8_t input_buffer[NET_INPUT_SIZE + 1];
+static _Alignas(4) int8_t output_buffer[NET_OUTPUT_SIZE + 1];
+static int8_t *const input = input_buffer + 1;
+static int8_t *const output = output_buffer + 1;
 static uint16_t expected_layer;
 static void observe(void *context, uint16_t layer, const int8_t *data, size_t n) {
     if (layer != expected_layer++) { fprintf(stderr, "layer %u out of order\n", layer); }
@@ -53,19 +60,39 @@ def host_compiler() -> str | None:
     return shutil.which("gcc") or shutil.which("cc")
 
 
-def build_kernels(folder: Path) -> Path:
+@dataclass(frozen=True)
+class HostKernels:
+    """Core/nn as a static library, and what a network compiled against it is compiled with."""
+
+    library: Path
+    flags: list[str]
+    optimize: Optimize = "speed"
+
+
+def build_kernels(folder: Path, flags: list[str], optimize: Optimize = "speed") -> HostKernels:
     """Compile core/nn once into a static library, under the sanitizers and with warnings as errors."""
     objects = []
     for source in sorted(NN_DIR.glob("*.c")):
         objects.append(folder / f"{source.stem}.o")
-        command = [host_compiler() or "cc", *WARNINGS, *SANITIZERS, "-c", str(source), "-o", str(objects[-1])]
+        command = [
+            host_compiler() or "cc",
+            *WARNINGS,
+            *SANITIZERS,
+            *flags,
+            "-c",
+            str(source),
+            "-o",
+            str(objects[-1]),
+        ]
         subprocess.run(command, check=True)
     library = folder / "libnn.a"
     subprocess.run(["ar", "rcs", str(library), *map(str, objects)], check=True)
-    return library
+    return HostKernels(library, flags, optimize)
 
 
-def run_c(text: NetworkSource, inputs: np.ndarray, library: Path, folder: Path) -> list[list[np.ndarray]]:
+def run_c(
+    text: NetworkSource, inputs: np.ndarray, kernels: HostKernels, folder: Path
+) -> list[list[np.ndarray]]:
     """Every layer of every input, then the output, as the generated C computes them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "net.h").write_text(text.header)
@@ -76,11 +103,14 @@ def run_c(text: NetworkSource, inputs: np.ndarray, library: Path, folder: Path) 
         host_compiler() or "cc",
         *WARNINGS,
         *SANITIZERS,
+        *kernels.flags,
         f"-I{NN_DIR}",
         f"-I{folder}",
         str(folder / "net.c"),
     ]
-    subprocess.run([*command, str(folder / "harness.c"), str(library), "-o", str(program)], check=True)
+    subprocess.run(
+        [*command, str(folder / "harness.c"), str(kernels.library), "-o", str(program)], check=True
+    )
     run = subprocess.run([str(program)], input=inputs.tobytes(), capture_output=True, timeout=60, check=False)
     assert run.returncode == 0, run.stderr.decode()[:2000]
     assert run.stderr == b""

@@ -19,7 +19,16 @@ from myo_export.quantized_math import scale as scale_int32
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nn_models import ModelBuilder, RandomNetwork, fill
-from nn_run import build_kernels, compare, host_compiler, run_c, run_tflm, varied_inputs
+from nn_run import (
+    EMULATED_DSP,
+    HostKernels,
+    build_kernels,
+    compare,
+    host_compiler,
+    run_c,
+    run_tflm,
+    varied_inputs,
+)
 
 pytestmark = pytest.mark.skipif(
     host_compiler() is None, reason="needs a host C compiler (apt-get install gcc)"
@@ -32,13 +41,18 @@ UNARY = ["relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish", "quant
 KINDS = WEIGHTED + MOVING + WORDWISE + UNARY
 
 
-@pytest.fixture(scope="module")
-def kernels(tmp_path_factory):
-    return build_kernels(tmp_path_factory.mktemp("kernels"))
+@pytest.fixture(scope="module", params=["plain", "dsp-speed", "dsp-size"])
+def kernels(request, tmp_path_factory):
+    flags, optimize = [] if request.param == "plain" else EMULATED_DSP, "speed"
+    if request.param == "dsp-size":
+        optimize = "size"
+    return build_kernels(tmp_path_factory.mktemp("kernels"), flags, optimize)
 
 
-def check(model: bytes, seed: int, kernels: Path, folder: Path, inputs: np.ndarray | None = None) -> None:
-    text = render_network(model, "test")
+def check(
+    model: bytes, seed: int, kernels: HostKernels, folder: Path, inputs: np.ndarray | None = None
+) -> None:
+    text = render_network(model, "test", "both", kernels.optimize)
     graph = text.network.graph
     source = graph.tensors[graph.input]
     if inputs is None:
@@ -55,7 +69,7 @@ def test_each_layer_alone(kind, kernels, tmp_path):
 
 
 @settings(
-    max_examples=35,
+    max_examples=30,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
@@ -69,6 +83,7 @@ def test_random_networks(kinds, plane, seed, kernels, tmp_path):
     check(RandomNetwork(seed, kinds, plane).pack(), seed, kernels, tmp_path)
 
 
+@pytest.mark.parametrize("kernels", ["plain"], indirect=True)  # tables are the same everywhere
 @pytest.mark.parametrize("kind", UNARY)
 @pytest.mark.parametrize("seed", range(3))
 def test_tables_for_every_word(kind, seed, kernels, tmp_path):

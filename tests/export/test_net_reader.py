@@ -80,7 +80,7 @@ def test_flipped_bytes_give_an_error_or_a_sound_network(tmp_path):
     assert 10 < len(accepted) < 390
     if host_compiler() is None:
         pytest.skip("needs a host C compiler (apt-get install gcc)")
-    kernels = build_kernels(tmp_path)
+    kernels = build_kernels(tmp_path, [])
     distinct = {text.source: text for text in accepted}
     for i, text in enumerate(list(distinct.values())[:25]):
         graph = text.network.graph
@@ -141,7 +141,7 @@ def test_hostile_names_stay_comments(tmp_path):
     assert "*/ int evil" not in text.source
     if host_compiler() is None:
         pytest.skip("needs a host C compiler (apt-get install gcc)")
-    run_c(text, np.zeros((1, 4), np.int8), build_kernels(tmp_path), tmp_path / "net")
+    run_c(text, np.zeros((1, 4), np.int8), build_kernels(tmp_path, []), tmp_path / "net")
 
 
 def test_two_outputs_and_cycles_are_refused():

@@ -181,13 +181,14 @@ typedef struct {
 
 void myo_concatenation_run(const myo_concatenation_config_t *config, const int8_t *input, int8_t *output);
 
-/* Softmax of each row. Output scale 1/256, zero point -128. */
+/* Softmax of each row. Output scale 1/256, zero point -128. Exponentials come from a table made at export,
+   for the input's scale: exp_q31[i] is the exponential of a word that is i below the row's highest. Words
+   further below count as nothing. */
 typedef struct {
     uint32_t n_rows;
-    uint32_t row_size;  /* 1 .. 511 */
-    int32_t multiplier; /* with left_shift: input scale * beta, in Q5.26 */
-    uint8_t left_shift; /* 0 .. 30 */
-    int32_t lowest;     /* differences to the row's maximum below this one count as nothing */
+    uint32_t row_size; /* 1 .. 511 */
+    const int32_t *exp_q31;
+    uint32_t n_exp; /* 1 .. 256 */
 } myo_softmax_config_t;
 
 void myo_softmax_run(const myo_softmax_config_t *config, const int8_t *input, int8_t *output);

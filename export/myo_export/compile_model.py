@@ -1,0 +1,124 @@
+"""Compile a model by itself: ``net.h``, ``net.c``, and ``build.json`` that says how to build them for a core."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from myo_export.emit_net import Kernels, NetworkReport, render_network, report_network, write_files
+from myo_export.lowered import (
+    Add,
+    Concatenation,
+    Conv,
+    DepthwiseConv,
+    FullyConnected,
+    Layer,
+    Mean,
+    Mul,
+    Pad,
+    Pool,
+    Softmax,
+    Table,
+)
+from myo_export.pack_dsp import Optimize, Packed
+from myo_pipeline.errors import ExportError
+
+NN_DIR: Final = Path(__file__).resolve().parents[2] / "firmware" / "core" / "nn"
+
+
+@dataclass(frozen=True)
+class Core:
+    """What a core runs and is compiled with."""
+
+    kernels: Kernels
+    flags: tuple[str, ...]
+
+
+CORES: Final = {
+    "m0": Core("plain", ("-mcpu=cortex-m0", "-mthumb")),
+    "m3": Core("plain", ("-mcpu=cortex-m3", "-mthumb")),
+    "m4": Core("dsp", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
+    "m7": Core("dsp", ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16")),
+    "m33": Core("dsp", ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+    "host": Core("plain", ()),
+}
+OPTIMIZE: Final[dict[str, Optimize]] = {"speed": "speed", "size": "size"}
+_LEVELS: Final[dict[Optimize, str]] = {"speed": "-O3", "size": "-Os"}
+_PLAIN_SOURCES: Final[dict[type, str]] = {
+    Conv: "conv.c",
+    DepthwiseConv: "depthwise_conv.c",
+    FullyConnected: "fully_connected.c",
+    Pool: "pool.c",
+    Mean: "mean.c",
+    Add: "elementwise.c",
+    Mul: "elementwise.c",
+    Table: "elementwise.c",
+    Pad: "rearrange.c",
+    Concatenation: "rearrange.c",
+    Softmax: "softmax.c",
+}
+_DSP_SOURCES: Final[dict[type, str]] = {
+    Conv: "conv_dsp.c",
+    DepthwiseConv: "depthwise_conv_dsp.c",
+    FullyConnected: "fully_connected_dsp.c",
+}
+_TILE_SOURCES: Final = ("tile_dsp.c", "tile_dsp_arm.c")
+
+
+def _sources(layer: Layer, form: Packed | str) -> tuple[str, ...]:
+    if not isinstance(form, str):
+        return (_DSP_SOURCES[type(layer)], *_TILE_SOURCES)
+    return tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
+
+
+def compile_model(model: Path, core: str, optimize: str, out_dir: Path) -> NetworkReport:
+    """Compile a ``.tflite`` file for a core.
+
+    Parameters
+    ----------
+    model : pathlib.Path
+        Fully int8-quantized ``.tflite`` file.
+    core : str
+        One of `CORES`.
+    optimize : str
+        One of `OPTIMIZE`. It matters on cores with the DSP extension; the numbers are the same.
+    out_dir : pathlib.Path
+        Takes ``net.h``, ``net.c`` and ``build.json``. If the model cannot be compiled, nothing in it changes.
+
+    Returns
+    -------
+    NetworkReport
+        Per layer and total: shapes, scales, MACs, kernels, flash, arena.
+
+    Raises
+    ------
+    ExportError
+        If an argument is none of the known ones, or the model cannot be read or compiled, or the folder not
+        be written; one line.
+    """
+    if core not in CORES:
+        raise ExportError(f"core {core!r} is unknown, expected one of: {', '.join(CORES)}")
+    if optimize not in OPTIMIZE:
+        raise ExportError(f"--optimize {optimize!r} is unknown, expected one of: {', '.join(OPTIMIZE)}")
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise ExportError(f"{model}: cannot be read ({error.strerror}); give a .tflite file") from error
+    how, target = OPTIMIZE[optimize], CORES[core]
+    command = f"myopatch compile {model.name} --core {core} --optimize {optimize}"
+    text = render_network(content, command, target.kernels, how)
+    used = {
+        name
+        for step, form in zip(text.network.steps, text.packed, strict=True)
+        for name in _sources(step.layer, form)
+    }
+    build = {
+        "core": core,
+        "optimize": optimize,
+        "sources": ["net.c", *(str(NN_DIR / name) for name in sorted(used))],
+        "include_dirs": [".", str(NN_DIR)],
+        "cflags": [*target.flags, "-std=c11", _LEVELS[how], "-ffunction-sections", "-fdata-sections"],
+    }
+    body = json.dumps(build, indent=2) + "\n"
+    write_files(out_dir, {"net.h": text.header, "net.c": text.source, "build.json": body})
+    return report_network(text)

@@ -1,0 +1,115 @@
+"""`myopatch compile`: what it writes builds for every core and computes the network; bad input is one line."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from myo_export.compile_model import CORES, OPTIMIZE, compile_model
+from myo_pipeline.errors import ExportError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from nn_models import RandomNetwork
+from nn_run import WARNINGS, run_tflm, varied_inputs
+
+MODEL = RandomNetwork(3, ["conv", "depthwise", "pad", "mean", "dense", "softmax"], (1, 20, 4)).pack()
+MAIN = """
+#include <stdio.h>
+#include "net.h"
+static _Alignas(16) unsigned char arena[NET_ARENA_SIZE];
+int main(void) {
+    int8_t input[NET_INPUT_SIZE], output[NET_OUTPUT_SIZE];
+    net_init(arena);
+    while (fread(input, 1, NET_INPUT_SIZE, stdin) == NET_INPUT_SIZE) {
+        net_run(arena, input, output);
+        fwrite(output, 1, NET_OUTPUT_SIZE, stdout);
+    }
+    return 0;
+}
+"""
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(MODEL)
+    return path
+
+
+def compiler_command(compiler: str, folder: Path) -> list[str]:
+    """What a user's script makes of build.json, with its paths relative to the folder."""
+    build = json.loads((folder / "build.json").read_text())
+    includes = [f"-I{folder / name}" for name in build["include_dirs"]]
+    return [compiler, *build["cflags"], *WARNINGS, *includes, *(str(folder / n) for n in build["sources"])]
+
+
+@pytest.mark.parametrize("optimize", OPTIMIZE)
+@pytest.mark.parametrize("core", [name for name in CORES if name != "host"])
+def test_builds_for_every_core(core, optimize, model, tmp_path):
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("needs arm-none-eabi-gcc (apt-get install gcc-arm-none-eabi)")
+    out = tmp_path / "out"
+    report = compile_model(model, core, optimize, out)
+    assert any(layer.kernel.startswith("dsp") for layer in report.layers) == (CORES[core].kernels == "dsp")
+    command = [*compiler_command("arm-none-eabi-gcc", out), "-r", "-nostdlib", "-o", str(tmp_path / "net.o")]
+    subprocess.run(command, check=True)
+
+
+def test_computes_the_network_on_the_host(model, tmp_path):
+    compiler = shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("needs a host C compiler (apt-get install gcc)")
+    out = tmp_path / "out"
+    report = compile_model(model, "host", "speed", out)
+    (tmp_path / "main.c").write_text(MAIN)
+    program = tmp_path / "net"
+    command = [*compiler_command(compiler, out), str(tmp_path / "main.c"), "-o", str(program)]
+    subprocess.run(command, check=True)
+    inputs = varied_inputs(80, report.input_zero_point, 1)
+    run = subprocess.run([str(program)], input=inputs.tobytes(), capture_output=True, check=True)
+    expected = np.concatenate([layers[-1] for layers in run_tflm(MODEL, inputs)])
+    assert np.array_equal(np.frombuffer(run.stdout, np.int8), expected)
+
+
+def test_size_takes_less_flash(model, tmp_path):
+    speed, size = (compile_model(model, "m4", way, tmp_path / way) for way in ("speed", "size"))
+    assert size.flash_bytes < speed.flash_bytes
+
+
+def test_bad_input_is_one_line_and_writes_nothing(model, tmp_path):
+    out = tmp_path / "out"
+    damaged = tmp_path / "damaged.tflite"
+    damaged.write_bytes(MODEL[:100])
+    cases = [
+        ((tmp_path / "absent.tflite", "m4", "speed"), "cannot be read"),
+        ((tmp_path, "m4", "speed"), "cannot be read"),
+        ((damaged, "m4", "speed"), "model:"),
+        ((model, "z80", "speed"), "expected one of: m0"),
+        ((model, "m4", "fast"), "expected one of: speed"),
+    ]
+    for arguments, message in cases:
+        with pytest.raises(ExportError, match=message) as caught:
+            compile_model(*arguments, out)
+        assert "\n" not in str(caught.value)
+    assert not out.exists()
+
+
+def test_command_line(model, tmp_path):
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from myo_host.cli import main; main()", "compile", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    good = run(str(model), "--core", "m4", "--out", str(tmp_path / "out"), "--report")
+    assert good.returncode == 0, good.stderr
+    assert "dsp, weights int16" in good.stdout
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["build.json", "net.c", "net.h"]
+    bad = run(str(model), "--core", "z80", "--out", str(tmp_path / "out"))
+    assert bad.returncode == 2
+    assert bad.stderr.startswith("myopatch: ")
+    assert bad.stderr.count("\n") == 1
