@@ -232,9 +232,9 @@ static void observe(net_observer_t observer, void *context, uint16_t layer, cons
 """
 
 
-def _either(dsp: str, plain: str) -> str:
+def _either(plain: str, dsp: str) -> str:
     """Text that the compiler chooses from."""
-    return f"#if MYO_NN_DSP\n{dsp}#else\n{plain}#endif\n"
+    return f"#if !MYO_NN_DSP\n{plain}#else\n{dsp}#endif\n"
 
 
 def render_network(
@@ -290,8 +290,8 @@ def render_network(
             text = dsp_layer_text(step.op.index, step.layer, form, sources[0], target, scratch)
             step_constants, step_calls = text.constants, _statements(text)
             if kernels == "both":
-                step_constants = _either(step_constants, plain.constants)
-                step_calls = _either(step_calls, _statements(plain))
+                step_constants = _either(plain.constants, step_constants)
+                step_calls = _either(_statements(plain), step_calls)
         texts.append(text)
         constants += _layer_comment(network, step, form) + step_constants + "\n"
         macs = f", {step.macs} MACs" if step.macs else ""

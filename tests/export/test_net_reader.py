@@ -15,7 +15,7 @@ from myo_pipeline.errors import ExportError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from nn_models import ModelBuilder, RandomNetwork, fill
-from nn_run import build_kernels, host_compiler, run_c, varied_inputs
+from nn_run import EMULATED_DSP, build_kernels, host_compiler, run_c, varied_inputs
 
 WHOLE = RandomNetwork(
     3, ["conv", "add", "depthwise", "max_pool", "pad", "mean", "flatten", "dense", "softmax"], (4, 9, 3)
@@ -80,14 +80,16 @@ def test_flipped_bytes_give_an_error_or_a_sound_network(tmp_path):
     assert 10 < len(accepted) < 390
     if host_compiler() is None:
         pytest.skip("needs a host C compiler (apt-get install gcc)")
-    kernels = build_kernels(tmp_path, [])
+    kinds = []
+    for name, flags in (("plain", []), ("dsp", EMULATED_DSP)):
+        (tmp_path / name).mkdir()
+        kinds.append(build_kernels(tmp_path / name, flags))
     distinct = {text.source: text for text in accepted}
     for i, text in enumerate(list(distinct.values())[:25]):
         graph = text.network.graph
         source = graph.tensors[graph.input]
-        run_c(
-            text, varied_inputs(source.size, source.quantization.zero_point, i, 2), kernels, tmp_path / str(i)
-        )
+        inputs = varied_inputs(source.size, source.quantization.zero_point, i, 2)
+        run_c(text, inputs, kinds[i % 2], tmp_path / str(i))
 
 
 def test_unsupported_operator_is_named():
