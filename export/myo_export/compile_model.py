@@ -82,9 +82,7 @@ def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:
         "macs_of_push": stream.macs_push,
         "macs_recomputed": stream.macs_recomputed,
         "push_arena_bytes": stream.push_bytes,
-        "streamed": [
-            {"layer": place, "operator": op_names[place]} for place in sorted(stream.streamed)
-        ],
+        "streamed": [{"layer": place, "operator": op_names[place]} for place in sorted(stream.streamed)],
         "recomputed_from": [
             {"layer": o.index, "operator": o.op_name, "why": f"it {o.reason}"} for o in stream.obstacles
         ],

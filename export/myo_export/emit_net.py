@@ -275,14 +275,14 @@ def render_network(
     scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
     plan = plan_memory(network, scratch_bytes)
     stream = None if hop is None else plan_stream(network, hop, plan, scratch_bytes)
-    state_bytes = stream.state_bytes if stream else 0  # a run leaves the first bytes of the arena to the stream
+    state_bytes = (
+        stream.state_bytes if stream else 0
+    )  # a run leaves the first bytes of the arena to the stream
     tensors = network.graph.tensors
     texts = []
     constants, body = "", ""
     for buffer, offset in sorted(plan.offsets.items(), key=lambda item: item[0]):
-        body += (
-            f"    int8_t *const t{buffer} = (int8_t *)arena + {state_bytes + offset}; /* {tensors[buffer].size} bytes */\n"
-        )
+        body += f"    int8_t *const t{buffer} = (int8_t *)arena + {state_bytes + offset}; /* {tensors[buffer].size} bytes */\n"
     if not plan.offsets:
         body += "    (void)arena; /* every activation is the caller's */\n"
     for place, (step, form) in enumerate(zip(network.steps, packed, strict=True)):

@@ -159,7 +159,9 @@ def _depthwise_conv(name: str, config_name: str, layer: DepthwiseConv, source: s
     )
 
 
-def _fully_connected(name: str, config_name: str, layer: FullyConnected, source: str, target: str) -> LayerText:
+def _fully_connected(
+    name: str, config_name: str, layer: FullyConnected, source: str, target: str
+) -> LayerText:
     arrays, requantize, table_bytes = _factors(name, layer.requantize)
     config = c_config(
         "myo_fully_connected_config_t",
@@ -295,7 +297,9 @@ def _pad(name: str, config_name: str, layer: Pad, source: str, target: str) -> L
     return LayerText("", config, (f"myo_pad_run(&{config_name}, {source}, {target});",))
 
 
-def _concatenation(name: str, config_name: str, layer: Concatenation, sources: list[str], target: str) -> LayerText:
+def _concatenation(
+    name: str, config_name: str, layer: Concatenation, sources: list[str], target: str
+) -> LayerText:
     stride = sum(layer.row_sizes)
     configs, calls, begin = "", [], 0
     for i, (row_size, source) in enumerate(zip(layer.row_sizes, sources, strict=True)):
@@ -332,9 +336,7 @@ def _table(name: str, layer: Table, source: str, target: str) -> LayerText:
     )
 
 
-def layer_text(
-    index: int, layer: Layer, sources: list[str], target: str, suffix: str = ""
-) -> LayerText:
+def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix: str = "") -> LayerText:
     """Write one layer.
 
     Parameters

@@ -19,9 +19,7 @@ def stream_summary(stream: StreamPlan) -> list[str]:
         f"a push takes {stream.macs_push} of {stream.macs} MACs ({share:.1f} %);"
         f" {stream.macs_recomputed} of them ({again:.1f} % of a run) are recomputed",
     ]
-    lines += [
-        f"recomputed from layer {o.index} ({o.op_name}) on: it {o.reason}" for o in stream.obstacles
-    ]
+    lines += [f"recomputed from layer {o.index} ({o.op_name}) on: it {o.reason}" for o in stream.obstacles]
     if stream.better_hops:
         hops = " and ".join(str(n) for n in stream.better_hops)
         lines += [f"the nearest hops that are multiples of all strides: {hops}"]
@@ -129,8 +127,9 @@ def stream_text(
             place = _at(target, n_old, c.n_words)
             text = step_text(step.op.index, found.layer, form, kernels, sources, place, scratch, "_push")
             macs = f", {step.macs * buffer.n_new // c.width} MACs" if step.macs else ""
-            configs += f"/* Layer {step.op.index} of a push: {buffer.n_new} columns */\n{text.config}\n" * bool(
-                text.config
+            configs += (
+                f"/* Layer {step.op.index} of a push: {buffer.n_new} columns */\n{text.config}\n"
+                * bool(text.config)
             )
             advance += f"{head}, {buffer.n_new} new columns of {c.width}{macs} */\n{_move(target, buffer)}{text.calls}"
     if network.graph.output in stream.root_of:

@@ -119,7 +119,9 @@ def _input_columns(graph: Graph) -> Columns:
 
 def _refuse_hop(hop: int, n_steps: int) -> NoReturn:
     remedy = f"give 1 to {n_steps - 1}" if n_steps > 1 else "leave it out"
-    raise ExportError(f"--hop {hop} does not overlap windows of {n_steps} time steps; {remedy}, or use net_run")
+    raise ExportError(
+        f"--hop {hop} does not overlap windows of {n_steps} time steps; {remedy}, or use net_run"
+    )
 
 
 def _better_hops(hop: int, paces: list[int], n_steps: int) -> tuple[int, ...]:
@@ -263,6 +265,7 @@ def _lifetimes(
         for tensor in (*step.inputs, step.output):
             lives.setdefault(plan.buffer_of[tensor], []).append(p)
     found = [
-        Lifetime(key, network.graph.tensors[key].size, min(lives[key]), max(lives[key])) for key in sorted(own)
+        Lifetime(key, network.graph.tensors[key].size, min(lives[key]), max(lives[key]))
+        for key in sorted(own)
     ]
     return found + [Lifetime(~p, size, p, p) for p, size in enumerate(scratch_bytes) if size]

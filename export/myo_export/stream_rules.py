@@ -155,14 +155,10 @@ def _binary_rule(layer: Add | Mul, sources: Sequence[Columns]) -> Rule | str:
     operands, b = (layer.a, layer.b), layer.broadcast
     has_constant = any(o.values is not None for o in operands)
     if b.size == (1, 1, 1, width * n_words) and not has_constant:
-        return Rule(
-            1, 1, width, lambda n: replace(layer, broadcast=replace(b, size=(1, 1, 1, n * n_words)))
-        )
+        return Rule(1, 1, width, lambda n: replace(layer, broadcast=replace(b, size=(1, 1, 1, n * n_words))))
     # The time axis stands third in [1, 1, time, channels], second in [1, time, 1, channels].
     order = (0, 2, 1, 3) if b.size[2] == 1 else (0, 1, 2, 3)
-    size, stride_a, stride_b = (
-        tuple(row[i] for i in order) for row in (b.size, b.stride_a, b.stride_b)
-    )
+    size, stride_a, stride_b = (tuple(row[i] for i in order) for row in (b.size, b.stride_a, b.stride_b))
     if size[:3] != (1, 1, width):
         return "joins tensors along another axis than time"
     for operand, stride in zip(operands, (stride_a, stride_b), strict=True):
