@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from myo_export.emit_net import render_network
 from myo_pipeline.errors import ExportError
@@ -185,6 +186,22 @@ def test_deep_streams(seed, kernels, tmp_path):
     assert first is not None
     hop = (first.better_hops or (13,))[0]
     check(model, hop, seed, kernels, tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (1, 1, 16, 1), (1, 1, 16, 3)])
+def test_constants(shape, kernels, tmp_path):
+    """A constant may stream if it is the same for all time steps."""
+    network = RandomNetwork(1, ["quantize"], (1, 16, 3))
+    values = np.random.default_rng(1).integers(-128, 128, shape).astype(np.int8)
+    constant = network.b.tensor(shape, [0.03], [4], values)
+    source, scale = network.at, network.scale
+    target = network._next(network.shape, scale * 0.03 * 90)
+    network.b.op("MUL", [source, constant], [target], schema.MulOptionsT())
+    model = network.pack()
+    stream = render_network(model, "test", hop=5).stream
+    assert stream is not None
+    assert len(stream.obstacles) == (shape[2] != 1)
+    check(model, 5, 1, kernels, tmp_path)
 
 
 def test_obstacles_are_named_with_their_cost():
