@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from myo_export.emit_net import Kernels, NetworkReport, render_network, report_network, write_files
+from myo_export.emit_net import NetworkReport, render_network, report_network, write_files
+from myo_export.emit_net_step import Kernels
 from myo_export.lowered import (
     Add,
     Concatenation,
@@ -21,6 +22,7 @@ from myo_export.lowered import (
     Table,
 )
 from myo_export.pack_dsp import Optimize, Packed
+from myo_export.stream_plan import StreamPlan
 from myo_pipeline.errors import ExportError
 
 NN_DIR: Final = Path(__file__).resolve().parents[2] / "firmware" / "core" / "nn"
@@ -71,7 +73,26 @@ def _sources(layer: Layer, form: Packed | str) -> tuple[str, ...]:
     return tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
 
 
-def compile_model(model: Path, core: str, optimize: str, out_dir: Path) -> NetworkReport:
+def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:
+    """Say in ``build.json`` what a push computes."""
+    return {
+        "hop": stream.hop,
+        "window": stream.n_steps,
+        "macs_of_run": stream.macs,
+        "macs_of_push": stream.macs_push,
+        "macs_recomputed": stream.macs_recomputed,
+        "push_arena_bytes": stream.push_bytes,
+        "streamed": [{"layer": place, "operator": op_names[place]} for place in sorted(stream.streamed)],
+        "recomputed_from": [
+            {"layer": o.index, "operator": o.op_name, "why": f"it {o.reason}"} for o in stream.obstacles
+        ],
+        "better_hops": list(stream.better_hops),
+    }
+
+
+def compile_model(
+    model: Path, core: str, optimize: str, out_dir: Path, hop: int | None = None
+) -> NetworkReport:
     """Compile a ``.tflite`` file for a core.
 
     Parameters
@@ -84,6 +105,8 @@ def compile_model(model: Path, core: str, optimize: str, out_dir: Path) -> Netwo
         One of `OPTIMIZE`. It matters on cores with the DSP extension; the numbers are the same.
     out_dir : pathlib.Path
         Takes ``net.h``, ``net.c`` and ``build.json``. If the model cannot be compiled, nothing in it changes.
+    hop : int or None
+        Time steps a push: ``net.h`` then has ``net_reset`` and ``net_push`` as well.
 
     Returns
     -------
@@ -106,19 +129,22 @@ def compile_model(model: Path, core: str, optimize: str, out_dir: Path) -> Netwo
         raise ExportError(f"{model}: cannot be read ({error.strerror}); give a .tflite file") from error
     how, target = OPTIMIZE[optimize], CORES[core]
     command = f"myopatch compile {model.name} --core {core} --optimize {optimize}"
-    text = render_network(content, command, target.kernels, how)
+    command += "" if hop is None else f" --hop {hop}"
+    text = render_network(content, command, target.kernels, how, hop)
     used = {
         name
         for step, form in zip(text.network.steps, text.packed, strict=True)
         for name in _sources(step.layer, form)
     }
-    build = {
+    build: dict[str, object] = {
         "core": core,
         "optimize": optimize,
         "sources": ["net.c", *(str(NN_DIR / name) for name in sorted(used))],
         "include_dirs": [".", str(NN_DIR)],
         "cflags": [*target.flags, "-std=c11", _LEVELS[how], "-ffunction-sections", "-fdata-sections"],
     }
+    if text.stream is not None:
+        build["stream"] = _stream_entry(text.stream, [step.op.name for step in text.network.steps])
     body = json.dumps(build, indent=2) + "\n"
     write_files(out_dir, {"net.h": text.header, "net.c": text.source, "build.json": body})
     return report_network(text)

@@ -8,10 +8,10 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-from myo_export.emit_net_dsp import dsp_layer_text
-from myo_export.emit_net_layers import LayerText, layer_text
+from myo_export.emit_net_layers import LayerText
+from myo_export.emit_net_step import Kernels, step_text
+from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
 from myo_export.graph import Tensor
 from myo_export.lower import lower_graph
@@ -29,11 +29,9 @@ from myo_export.lowered import (
 )
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from myo_export.pack_dsp import Optimize, Packed, pack_layer
+from myo_export.stream_plan import StreamPlan, plan_stream
 from myo_export.tflite_reader import printable, read_graph
 from myo_pipeline.errors import ExportError
-
-# Which kernels the C is for: the plain ones, those of the DSP extension, or both, chosen when it is compiled.
-Kernels = Literal["plain", "dsp", "both"]
 
 
 @dataclass(frozen=True)
@@ -103,6 +101,8 @@ class NetworkReport:
         Largest sum of activations that live at once: no plan needs less.
     tflm_arena_bytes : int
         What TensorFlow Lite for Microcontrollers needs for the same model; 0 where it was not measured.
+    stream : StreamPlan or None
+        How it is pushed, where a hop was asked for.
     """
 
     layers: tuple[LayerReport, ...]
@@ -117,6 +117,7 @@ class NetworkReport:
     arena_bytes: int
     arena_lower_bound_bytes: int
     tflm_arena_bytes: int
+    stream: StreamPlan | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class NetworkSource:
     plan: MemoryPlan
     texts: tuple[LayerText, ...]
     packed: tuple[Packed | str, ...]
+    stream: StreamPlan | None = None
 
 
 def _comment(lines: list[str]) -> str:
@@ -232,13 +234,12 @@ static void observe(net_observer_t observer, void *context, uint16_t layer, cons
 """
 
 
-def _either(plain: str, dsp: str) -> str:
-    """Text that the compiler chooses from."""
-    return f"#if !MYO_NN_DSP\n{plain}#else\n{dsp}#endif\n"
-
-
 def render_network(
-    model: bytes, provenance: str, kernels: Kernels = "both", optimize: Optimize = "speed"
+    model: bytes,
+    provenance: str,
+    kernels: Kernels = "both",
+    optimize: Optimize = "speed",
+    hop: int | None = None,
 ) -> NetworkSource:
     """Compile a model to text, without writing anything.
 
@@ -253,6 +254,8 @@ def render_network(
         compiled for decides.
     optimize : str
         ``speed`` or ``size``: how the DSP kernels hold weights.
+    hop : int or None
+        Time steps a push, for ``net_reset`` and ``net_push``; None: without them.
 
     Returns
     -------
@@ -269,49 +272,43 @@ def render_network(
         "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, optimize)
         for step in network.steps
     )
-    plan = plan_memory(network, [0 if isinstance(p, str) else p.scratch_bytes for p in packed])
+    scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
+    plan = plan_memory(network, scratch_bytes)
+    stream = None if hop is None else plan_stream(network, hop, plan, scratch_bytes)
+    state_bytes = (
+        stream.state_bytes if stream else 0
+    )  # a run leaves the first bytes of the arena to the stream
     tensors = network.graph.tensors
     texts = []
     constants, body = "", ""
     for buffer, offset in sorted(plan.offsets.items(), key=lambda item: item[0]):
-        body += (
-            f"    int8_t *const t{buffer} = (int8_t *)arena + {offset}; /* {tensors[buffer].size} bytes */\n"
-        )
+        body += f"    int8_t *const t{buffer} = (int8_t *)arena + {state_bytes + offset}; /* {tensors[buffer].size} bytes */\n"
     if not plan.offsets:
         body += "    (void)arena; /* every activation is the caller's */\n"
     for place, (step, form) in enumerate(zip(network.steps, packed, strict=True)):
         target = _expression(plan, step.output)
         sources = [_expression(plan, i) for i in step.inputs]
-        text = layer_text(step.op.index, step.layer, sources, target)
-        step_constants, step_calls = text.constants, _statements(text)
-        if not isinstance(form, str):
-            scratch = f"(int8_t *)arena + {plan.scratch[place]}"
-            plain = text
-            text = dsp_layer_text(step.op.index, step.layer, form, sources[0], target, scratch)
-            step_constants, step_calls = text.constants, _statements(text)
-            if kernels == "both":
-                step_constants = _either(plain.constants, step_constants)
-                step_calls = _either(_statements(plain), step_calls)
-        texts.append(text)
-        constants += _layer_comment(network, step, form) + step_constants + "\n"
+        scratch = f"(int8_t *)arena + {state_bytes + plan.scratch.get(place, 0)}"
+        found = step_text(step.op.index, step.layer, form, kernels, sources, target, scratch)
+        texts.append(found.text)
+        constants += _layer_comment(network, step, form) + found.constants + "\n"
         macs = f", {step.macs} MACs" if step.macs else ""
         body += f"\n    /* {step.op.index}: {step.op.name} to {_describe(tensors[step.output])}{macs} */\n"
-        body += step_calls
+        body += found.calls
         body += f"    observe(observer, context, {step.op.index}, {target}, {tensors[step.output].size});\n"
     head = _provenance(provenance)
-    needs_string = any("memcpy" in call for text in texts for call in text.calls)
+    needs_string = stream is not None or any("memcpy" in call for text in texts for call in text.calls)
     includes = '#include "net.h"\n\n#include <stddef.h>\n' + ("#include <string.h>\n" if needs_string else "")
     source = (
         f"{head}{includes}\n{_KERNEL_HEADERS[kernels]}\n{constants}{_OBSERVE}{_RUN_HEAD}{body}{_RUN_TAIL}"
     )
-    return NetworkSource(_header(head, network, plan), source, network, plan, tuple(texts), packed)
+    if stream is not None:
+        source += "\n" + stream_text(network, stream, plan, packed, kernels)
+    header = _header(head, network, plan, stream)
+    return NetworkSource(header, source, network, plan, tuple(texts), packed, stream)
 
 
-def _statements(text: LayerText) -> str:
-    return "".join(f"    {call}\n" for call in text.calls)
-
-
-def _header(head: str, network: Network, plan: MemoryPlan) -> str:
+def _header(head: str, network: Network, plan: MemoryPlan, stream: StreamPlan | None) -> str:
     source, target = network.graph.tensors[network.graph.input], network.graph.tensors[network.graph.output]
     return f"""{head}#ifndef NET_H
 #define NET_H
@@ -325,7 +322,7 @@ extern "C" {{
 
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
-#define NET_ARENA_SIZE {_arena_bytes(plan)} /* bytes; {plan.lower_bound} of them live at once */
+#define NET_ARENA_SIZE {_arena_bytes(plan, stream)} /* bytes; {_arena_comment(plan, stream)} */
 #define NET_N_LAYERS {len(network.steps)}
 
 /* Gets the words of a layer after it has run; they are valid during the call only. */
@@ -341,7 +338,7 @@ void net_run(void *arena, const int8_t *input, int8_t *output);
 /* The same; the observer sees every layer in order, before its memory can be used again. It may be NULL. */
 void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
                       void *context);
-
+{stream_header(network, stream) if stream else ""}
 #ifdef __cplusplus
 }}
 #endif
@@ -350,8 +347,15 @@ void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_obse
 """
 
 
-def _arena_bytes(plan: MemoryPlan) -> int:
+def _arena_bytes(plan: MemoryPlan, stream: StreamPlan | None) -> int:
+    if stream is not None:
+        return max(stream.state_bytes + plan.arena_size, stream.push_bytes)
     return max(plan.arena_size, ALIGNMENT)  # C has no array of no elements
+
+
+def _arena_comment(plan: MemoryPlan, stream: StreamPlan | None) -> str:
+    live = f"{plan.lower_bound} of them live at once"
+    return f"{live} in a run, beside the stream's {stream.state_bytes}" if stream else live
 
 
 def emit_network(
@@ -469,7 +473,8 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkRep
         target.quantization.zero_point,
         sum(layer.macs for layer in layers),
         sum(layer.weight_bytes + layer.table_bytes for layer in layers),
-        _arena_bytes(text.plan),
+        _arena_bytes(text.plan, text.stream),
         text.plan.lower_bound,
         tflm_arena_bytes,
+        text.stream,
     )

@@ -27,7 +27,7 @@ def _constants(name: str, packed: Packed) -> str:
 
 
 def dsp_layer_text(
-    index: int, layer: Layer, packed: Packed, source: str, target: str, scratch: str
+    index: int, layer: Layer, packed: Packed, source: str, target: str, scratch: str, suffix: str = ""
 ) -> LayerText:
     """Write one packed layer.
 
@@ -41,6 +41,8 @@ def dsp_layer_text(
         The same layer from `pack_layer`.
     source, target, scratch : str
         C expressions of the activations and of the working memory.
+    suffix : str
+        See `layer_text`.
 
     Returns
     -------
@@ -84,8 +86,9 @@ def dsp_layer_text(
         "tiles": f"{name}_tiles",
     }
     return LayerText(
-        _constants(name, packed) + c_config(f"myo_{kind}_dsp_config_t", name, fields),
-        (f"myo_{kind}_dsp_run(&{name}, {source}, {target}, {scratch});",),
+        _constants(name, packed),
+        c_config(f"myo_{kind}_dsp_config_t", name + suffix, fields),
+        (f"myo_{kind}_dsp_run(&{name}{suffix}, {source}, {target}, {scratch});",),
         packed.weights.nbytes,
         len(packed.tiles) * _TILE_BYTES,
     )

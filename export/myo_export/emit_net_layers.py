@@ -36,18 +36,26 @@ class LayerText:
 
     Attributes
     ----------
-    constants : str
-        File-scope const arrays and configuration.
+    arrays : str
+        File-scope const arrays.
+    config : str
+        File-scope const configuration, which names the arrays.
     calls : tuple of str
         Statements that run the layer.
     weight_bytes, table_bytes : int
         Flash of weights and biases; of factors and function tables.
     """
 
-    constants: str
+    arrays: str
+    config: str
     calls: tuple[str, ...]
     weight_bytes: int = 0
     table_bytes: int = 0
+
+    @property
+    def constants(self) -> str:
+        """All that stands at file scope."""
+        return self.arrays + self.config
 
 
 def c_array(ctype: str, name: str, values: Iterable[int], dimensions: str) -> str:
@@ -101,11 +109,11 @@ def _weights(name: str, weights: np.ndarray, bias: np.ndarray) -> str:
     )
 
 
-def _conv(name: str, layer: Conv, source: str, target: str) -> LayerText:
+def _conv(name: str, config_name: str, layer: Conv, source: str, target: str) -> LayerText:
     arrays, requantize, table_bytes = _factors(name, layer.requantize)
     config = c_config(
         "myo_conv_config_t",
-        name,
+        config_name,
         {
             "input": c_shape(layer.input_shape),
             "output": c_shape(layer.output_shape),
@@ -118,18 +126,19 @@ def _conv(name: str, layer: Conv, source: str, target: str) -> LayerText:
         },
     )
     return LayerText(
-        _weights(name, layer.weights, layer.bias) + arrays + config,
-        (f"myo_conv_run(&{name}, {source}, {target});",),
+        _weights(name, layer.weights, layer.bias) + arrays,
+        config,
+        (f"myo_conv_run(&{config_name}, {source}, {target});",),
         layer.weights.size + 4 * layer.bias.size,
         table_bytes,
     )
 
 
-def _depthwise_conv(name: str, layer: DepthwiseConv, source: str, target: str) -> LayerText:
+def _depthwise_conv(name: str, config_name: str, layer: DepthwiseConv, source: str, target: str) -> LayerText:
     arrays, requantize, table_bytes = _factors(name, layer.requantize)
     config = c_config(
         "myo_depthwise_conv_config_t",
-        name,
+        config_name,
         {
             "input": c_shape(layer.input_shape),
             "output": c_shape(layer.output_shape),
@@ -142,18 +151,21 @@ def _depthwise_conv(name: str, layer: DepthwiseConv, source: str, target: str) -
         },
     )
     return LayerText(
-        _weights(name, layer.weights, layer.bias) + arrays + config,
-        (f"myo_depthwise_conv_run(&{name}, {source}, {target});",),
+        _weights(name, layer.weights, layer.bias) + arrays,
+        config,
+        (f"myo_depthwise_conv_run(&{config_name}, {source}, {target});",),
         layer.weights.size + 4 * layer.bias.size,
         table_bytes,
     )
 
 
-def _fully_connected(name: str, layer: FullyConnected, source: str, target: str) -> LayerText:
+def _fully_connected(
+    name: str, config_name: str, layer: FullyConnected, source: str, target: str
+) -> LayerText:
     arrays, requantize, table_bytes = _factors(name, layer.requantize)
     config = c_config(
         "myo_fully_connected_config_t",
-        name,
+        config_name,
         {
             "n_rows": layer.n_rows,
             "n_inputs": layer.weights.shape[1],
@@ -165,17 +177,18 @@ def _fully_connected(name: str, layer: FullyConnected, source: str, target: str)
         },
     )
     return LayerText(
-        _weights(name, layer.weights, layer.bias) + arrays + config,
-        (f"myo_fully_connected_run(&{name}, {source}, {target});",),
+        _weights(name, layer.weights, layer.bias) + arrays,
+        config,
+        (f"myo_fully_connected_run(&{config_name}, {source}, {target});",),
         layer.weights.size + 4 * layer.bias.size,
         table_bytes,
     )
 
 
-def _pool(name: str, layer: Pool, source: str, target: str) -> LayerText:
+def _pool(name: str, config_name: str, layer: Pool, source: str, target: str) -> LayerText:
     config = c_config(
         "myo_pool_config_t",
-        name,
+        config_name,
         {
             "input": c_shape(layer.input_shape),
             "output": c_shape(layer.output_shape),
@@ -184,13 +197,13 @@ def _pool(name: str, layer: Pool, source: str, target: str) -> LayerText:
             "high": layer.high,
         },
     )
-    return LayerText(config, (f"myo_{layer.kind}_pool_run(&{name}, {source}, {target});",))
+    return LayerText("", config, (f"myo_{layer.kind}_pool_run(&{config_name}, {source}, {target});",))
 
 
-def _mean(name: str, layer: Mean, source: str, target: str) -> LayerText:
+def _mean(name: str, config_name: str, layer: Mean, source: str, target: str) -> LayerText:
     config = c_config(
         "myo_mean_config_t",
-        name,
+        config_name,
         {
             "kept_0": layer.kept_0,
             "reduced_0": layer.reduced_0,
@@ -202,7 +215,7 @@ def _mean(name: str, layer: Mean, source: str, target: str) -> LayerText:
             "zero_point": layer.zero_point,
         },
     )
-    return LayerText(config, (f"myo_mean_run(&{name}, {source}, {target});",))
+    return LayerText("", config, (f"myo_mean_run(&{config_name}, {source}, {target});",))
 
 
 def _broadcast(broadcast: Broadcast) -> str:
@@ -228,11 +241,11 @@ def _operands(name: str, a: Operand, b: Operand, sources: list[str]) -> tuple[st
     return arrays, expressions[0], expressions[1], n_bytes
 
 
-def _add(name: str, layer: Add, sources: list[str], target: str) -> LayerText:
+def _add(name: str, config_name: str, layer: Add, sources: list[str], target: str) -> LayerText:
     arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
     config = c_config(
         "myo_add_config_t",
-        name,
+        config_name,
         {
             "broadcast": _broadcast(layer.broadcast),
             "offset_a": layer.offset_a,
@@ -248,14 +261,14 @@ def _add(name: str, layer: Add, sources: list[str], target: str) -> LayerText:
             "high": layer.high,
         },
     )
-    return LayerText(arrays + config, (f"myo_add_run(&{name}, {a}, {b}, {target});",), n_bytes)
+    return LayerText(arrays, config, (f"myo_add_run(&{config_name}, {a}, {b}, {target});",), n_bytes)
 
 
-def _mul(name: str, layer: Mul, sources: list[str], target: str) -> LayerText:
+def _mul(name: str, config_name: str, layer: Mul, sources: list[str], target: str) -> LayerText:
     arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
     config = c_config(
         "myo_mul_config_t",
-        name,
+        config_name,
         {
             "broadcast": _broadcast(layer.broadcast),
             "offset_a": layer.offset_a,
@@ -267,13 +280,13 @@ def _mul(name: str, layer: Mul, sources: list[str], target: str) -> LayerText:
             "high": layer.high,
         },
     )
-    return LayerText(arrays + config, (f"myo_mul_run(&{name}, {a}, {b}, {target});",), n_bytes)
+    return LayerText(arrays, config, (f"myo_mul_run(&{config_name}, {a}, {b}, {target});",), n_bytes)
 
 
-def _pad(name: str, layer: Pad, source: str, target: str) -> LayerText:
+def _pad(name: str, config_name: str, layer: Pad, source: str, target: str) -> LayerText:
     config = c_config(
         "myo_pad_config_t",
-        name,
+        config_name,
         {
             "input": c_shape(layer.input_shape),
             "before": c_shape(layer.before),
@@ -281,26 +294,28 @@ def _pad(name: str, layer: Pad, source: str, target: str) -> LayerText:
             "value": layer.value,
         },
     )
-    return LayerText(config, (f"myo_pad_run(&{name}, {source}, {target});",))
+    return LayerText("", config, (f"myo_pad_run(&{config_name}, {source}, {target});",))
 
 
-def _concatenation(name: str, layer: Concatenation, sources: list[str], target: str) -> LayerText:
+def _concatenation(
+    name: str, config_name: str, layer: Concatenation, sources: list[str], target: str
+) -> LayerText:
     stride = sum(layer.row_sizes)
     configs, calls, begin = "", [], 0
     for i, (row_size, source) in enumerate(zip(layer.row_sizes, sources, strict=True)):
         fields = {"n_rows": layer.n_rows, "row_size": row_size, "output_stride": stride}
-        configs += c_config("myo_concatenation_config_t", f"{name}_{i}", dict(fields))
-        calls.append(f"myo_concatenation_run(&{name}_{i}, {source}, {target} + {begin});")
+        configs += c_config("myo_concatenation_config_t", f"{config_name}_{i}", dict(fields))
+        calls.append(f"myo_concatenation_run(&{config_name}_{i}, {source}, {target} + {begin});")
         begin += row_size
-    return LayerText(configs, tuple(calls))
+    return LayerText("", configs, tuple(calls))
 
 
-def _softmax(name: str, layer: Softmax, source: str, target: str) -> LayerText:
+def _softmax(name: str, config_name: str, layer: Softmax, source: str, target: str) -> LayerText:
     table = layer.factors.exp_table()
     array = c_array("int32_t", f"{name}_exp", table, f"[{table.size}]")
     config = c_config(
         "myo_softmax_config_t",
-        name,
+        config_name,
         {
             "n_rows": layer.n_rows,
             "row_size": layer.row_size,
@@ -308,19 +323,20 @@ def _softmax(name: str, layer: Softmax, source: str, target: str) -> LayerText:
             "n_exp": table.size,
         },
     )
-    call = f"myo_softmax_run(&{name}, {source}, {target});"
-    return LayerText(array + config, (call,), table_bytes=4 * table.size)
+    call = f"myo_softmax_run(&{config_name}, {source}, {target});"
+    return LayerText(array, config, (call,), table_bytes=4 * table.size)
 
 
 def _table(name: str, layer: Table, source: str, target: str) -> LayerText:
     return LayerText(
         c_array("int8_t", f"{name}_table", layer.table, "[256]"),
+        "",
         (f"myo_table_run({name}_table, {source}, {target}, {layer.size});",),
         table_bytes=256,
     )
 
 
-def layer_text(index: int, layer: Layer, sources: list[str], target: str) -> LayerText:
+def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix: str = "") -> LayerText:
     """Write one layer.
 
     Parameters
@@ -333,6 +349,8 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str) -> Lay
         C expressions of the activations that it reads.
     target : str
         C expression of the activation that it writes.
+    suffix : str
+        Added to the configuration's name, not to those of the arrays: the same layer on fewer columns.
 
     Returns
     -------
@@ -340,29 +358,30 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str) -> Lay
         Constants and calls. An alias that shares its input's buffer has neither.
     """
     name = f"layer_{index}"
+    config_name = name + suffix
     match layer:
         case Conv():
-            return _conv(name, layer, sources[0], target)
+            return _conv(name, config_name, layer, sources[0], target)
         case DepthwiseConv():
-            return _depthwise_conv(name, layer, sources[0], target)
+            return _depthwise_conv(name, config_name, layer, sources[0], target)
         case FullyConnected():
-            return _fully_connected(name, layer, sources[0], target)
+            return _fully_connected(name, config_name, layer, sources[0], target)
         case Pool():
-            return _pool(name, layer, sources[0], target)
+            return _pool(name, config_name, layer, sources[0], target)
         case Mean():
-            return _mean(name, layer, sources[0], target)
+            return _mean(name, config_name, layer, sources[0], target)
         case Add():
-            return _add(name, layer, sources, target)
+            return _add(name, config_name, layer, sources, target)
         case Mul():
-            return _mul(name, layer, sources, target)
+            return _mul(name, config_name, layer, sources, target)
         case Pad():
-            return _pad(name, layer, sources[0], target)
+            return _pad(name, config_name, layer, sources[0], target)
         case Concatenation():
-            return _concatenation(name, layer, sources, target)
+            return _concatenation(name, config_name, layer, sources, target)
         case Softmax():
-            return _softmax(name, layer, sources[0], target)
+            return _softmax(name, config_name, layer, sources[0], target)
         case Table():
             return _table(name, layer, sources[0], target)
         case Alias():
             copy = () if sources[0] == target else (f"memcpy({target}, {sources[0]}, {layer.size});",)
-            return LayerText("", copy)
+            return LayerText("", "", copy)

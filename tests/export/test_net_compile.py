@@ -77,6 +77,22 @@ def test_computes_the_network_on_the_host(model, tmp_path):
     assert np.array_equal(np.frombuffer(run.stdout, np.int8), expected)
 
 
+@pytest.mark.parametrize("core", ["m0", "m4"])
+def test_stream_builds_and_says_what_it_recomputes(core, model, tmp_path):
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("needs arm-none-eabi-gcc (apt-get install gcc-arm-none-eabi)")
+    out = tmp_path / "out"
+    report = compile_model(model, core, "speed", out, 3)
+    command = [*compiler_command("arm-none-eabi-gcc", out), "-r", "-nostdlib", "-o", str(tmp_path / "net.o")]
+    subprocess.run(command, check=True)
+    assert "--hop 3" in (out / "net.c").read_text()
+    stream = json.loads((out / "build.json").read_text())["stream"]
+    assert (stream["hop"], stream["window"]) == (3, 20)
+    assert stream["macs_of_run"] == report.macs >= stream["macs_of_push"] >= stream["macs_recomputed"]
+    assert all({"layer", "operator", "why"} == set(entry) for entry in stream["recomputed_from"])
+    assert stream["recomputed_from"]
+
+
 def test_size_takes_less_flash(model, tmp_path):
     speed, size = (compile_model(model, "m4", way, tmp_path / way) for way in ("speed", "size"))
     assert size.flash_bytes < speed.flash_bytes
@@ -109,6 +125,13 @@ def test_command_line(model, tmp_path):
     assert good.returncode == 0, good.stderr
     assert "dsp, weights int16" in good.stdout
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["build.json", "net.c", "net.h"]
+    pushed = run(str(model), "--hop", "4", "--out", str(tmp_path / "pushed"), "--report")
+    assert pushed.returncode == 0, pushed.stderr
+    assert "Stream: 4 new time steps a push, window 20" in pushed.stdout
+    late = run(str(model), "--hop", "20", "--out", str(tmp_path / "late"))
+    assert late.returncode == 2
+    assert late.stderr.startswith("myopatch: --hop 20")
+    assert not (tmp_path / "late").exists()
     bad = run(str(model), "--core", "z80", "--out", str(tmp_path / "out"))
     assert bad.returncode == 2
     assert bad.stderr.startswith("myopatch: ")

@@ -37,6 +37,12 @@ def test_recorded_outputs_on_the_virtual_board(name, tmp_path):
     assert report.arena_bytes <= 1.05 * report.arena_lower_bound_bytes
 
 
+@pytest.mark.parametrize("name", ["gesture_ds", "gesture_small"])
+def test_recorded_outputs_push_by_push(name, tmp_path):
+    image, _ = bench.build_image(MODELS, name, tmp_path, hop=bench.STREAM_HOP)
+    assert bench.run_image(image) == (0, 64, 64)
+
+
 def test_a_wrong_word_is_counted(tmp_path, monkeypatch):
     """The checker checked: one recorded word made wrong has to be seen."""
     load = bench.np.load
