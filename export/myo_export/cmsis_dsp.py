@@ -7,7 +7,6 @@ as far as the firmware needs them, into the user's cache. Nothing of them is com
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
+from myo_pipeline.cache import find_user_cache
 from myo_pipeline.errors import BuildError, MyoError
 
 VERSION = "1.10.3"
@@ -26,9 +26,7 @@ _MARK = Path("Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c")
 
 def find_cache() -> Path:
     """Return where the sources are, or will be: below ``$XDG_CACHE_HOME`` or ``~/.cache``."""
-    return (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "myopatch" / f"cmsis-dsp-{VERSION}"
-    )
+    return find_user_cache() / f"cmsis-dsp-{VERSION}"
 
 
 def locate() -> Path:

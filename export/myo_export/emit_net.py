@@ -4,8 +4,6 @@ The text depends on the model and the provenance only: no times, no paths, so th
 bytes.
 """
 
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +29,7 @@ from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from myo_export.pack_dsp import Optimize, Packed, pack_layer
 from myo_export.stream_plan import StreamPlan, plan_stream
 from myo_export.tflite_reader import printable, read_graph
+from myo_pipeline.bundle import replace_file
 from myo_pipeline.errors import ExportError
 
 
@@ -424,17 +423,9 @@ def write_files(out_dir: Path, files: dict[str, str]) -> None:
 
 
 def _write_whole(path: Path, body: str) -> None:
-    """Write to a temporary name beside the file, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as file:
-            file.write(body)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    """Write generated text, which is ASCII, whole or not at all."""
+    with replace_file(path) as temporary:
+        temporary.write_text(body, encoding="ascii", newline="\n")
 
 
 def _form_name(form: Packed) -> str:

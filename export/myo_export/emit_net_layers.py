@@ -109,16 +109,22 @@ def _weights(name: str, weights: np.ndarray, bias: np.ndarray) -> str:
     )
 
 
-def _conv(name: str, config_name: str, layer: Conv, source: str, target: str) -> LayerText:
+def _weighted(
+    kind: str,
+    name: str,
+    config_name: str,
+    layer: Conv | DepthwiseConv | FullyConnected,
+    geometry: dict[str, object],
+    source: str,
+    target: str,
+) -> LayerText:
+    """Text of a layer with weights: its geometry differs by kind, what is multiplied and rescaled does not."""
     arrays, requantize, table_bytes = _factors(name, layer.requantize)
     config = c_config(
-        "myo_conv_config_t",
+        f"myo_{kind}_config_t",
         config_name,
-        {
-            "input": c_shape(layer.input_shape),
-            "output": c_shape(layer.output_shape),
-            "window": c_window(layer.window),
-            "weight_channels": layer.weights.shape[3],
+        geometry
+        | {
             "input_offset": layer.input_offset,
             "weights": f"{name}_weights",
             "bias": f"{name}_bias",
@@ -128,61 +134,41 @@ def _conv(name: str, config_name: str, layer: Conv, source: str, target: str) ->
     return LayerText(
         _weights(name, layer.weights, layer.bias) + arrays,
         config,
-        (f"myo_conv_run(&{config_name}, {source}, {target});",),
+        (f"myo_{kind}_run(&{config_name}, {source}, {target});",),
         layer.weights.size + 4 * layer.bias.size,
         table_bytes,
     )
+
+
+def _conv(name: str, config_name: str, layer: Conv, source: str, target: str) -> LayerText:
+    geometry: dict[str, object] = {
+        "input": c_shape(layer.input_shape),
+        "output": c_shape(layer.output_shape),
+        "window": c_window(layer.window),
+        "weight_channels": layer.weights.shape[3],
+    }
+    return _weighted("conv", name, config_name, layer, geometry, source, target)
 
 
 def _depthwise_conv(name: str, config_name: str, layer: DepthwiseConv, source: str, target: str) -> LayerText:
-    arrays, requantize, table_bytes = _factors(name, layer.requantize)
-    config = c_config(
-        "myo_depthwise_conv_config_t",
-        config_name,
-        {
-            "input": c_shape(layer.input_shape),
-            "output": c_shape(layer.output_shape),
-            "window": c_window(layer.window),
-            "depth_multiplier": layer.depth_multiplier,
-            "input_offset": layer.input_offset,
-            "weights": f"{name}_weights",
-            "bias": f"{name}_bias",
-            "requantize": requantize,
-        },
-    )
-    return LayerText(
-        _weights(name, layer.weights, layer.bias) + arrays,
-        config,
-        (f"myo_depthwise_conv_run(&{config_name}, {source}, {target});",),
-        layer.weights.size + 4 * layer.bias.size,
-        table_bytes,
-    )
+    geometry: dict[str, object] = {
+        "input": c_shape(layer.input_shape),
+        "output": c_shape(layer.output_shape),
+        "window": c_window(layer.window),
+        "depth_multiplier": layer.depth_multiplier,
+    }
+    return _weighted("depthwise_conv", name, config_name, layer, geometry, source, target)
 
 
 def _fully_connected(
     name: str, config_name: str, layer: FullyConnected, source: str, target: str
 ) -> LayerText:
-    arrays, requantize, table_bytes = _factors(name, layer.requantize)
-    config = c_config(
-        "myo_fully_connected_config_t",
-        config_name,
-        {
-            "n_rows": layer.n_rows,
-            "n_inputs": layer.weights.shape[1],
-            "n_outputs": layer.weights.shape[0],
-            "input_offset": layer.input_offset,
-            "weights": f"{name}_weights",
-            "bias": f"{name}_bias",
-            "requantize": requantize,
-        },
-    )
-    return LayerText(
-        _weights(name, layer.weights, layer.bias) + arrays,
-        config,
-        (f"myo_fully_connected_run(&{config_name}, {source}, {target});",),
-        layer.weights.size + 4 * layer.bias.size,
-        table_bytes,
-    )
+    geometry: dict[str, object] = {
+        "n_rows": layer.n_rows,
+        "n_inputs": layer.weights.shape[1],
+        "n_outputs": layer.weights.shape[0],
+    }
+    return _weighted("fully_connected", name, config_name, layer, geometry, source, target)
 
 
 def _pool(name: str, config_name: str, layer: Pool, source: str, target: str) -> LayerText:

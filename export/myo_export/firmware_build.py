@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from myo_export import cmsis_dsp
+from myo_pipeline.bundle import write_text
 from myo_pipeline.errors import BuildError, MyoError
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -95,11 +95,11 @@ def prepare_platformio() -> None:
         "description": "SCons software construction tool",
     }
     spec = {"owner": "platformio", "id": None, "name": "tool-scons", "requirements": None, "uri": None}
-    _write(tool / "package.json", json.dumps(description))
-    _write(
+    write_text(tool / "package.json", json.dumps(description))
+    write_text(
         tool / ".piopm", json.dumps({"type": "tool", "name": "tool-scons", "version": version, "spec": spec})
     )
-    _write(tool / "scons.py", "from SCons.Script import main\n\nmain()\n")
+    write_text(tool / "scons.py", "from SCons.Script import main\n\nmain()\n")
     state = CORE_DIR / "appstate.json"
     if not state.is_file():
         # last_version keeps the welcome away; the interval, a century in days, keeps update checks away.
@@ -108,7 +108,7 @@ def prepare_platformio() -> None:
             "check_platformio_interval": 36500,
             "check_prune_system_threshold": 0,
         }
-        _write(state, json.dumps({"last_version": platformio, "settings": settings}))
+        write_text(state, json.dumps({"last_version": platformio, "settings": settings}))
 
 
 def build_firmware(
@@ -223,7 +223,7 @@ def _run_platformio(bundle: Path, board: str, log: Path, progress: Callable[[str
         except BaseException:
             _stop_group(process)
             raise
-    _write(log, "".join(lines))
+    write_text(log, "".join(lines))
     if process.returncode != 0:
         raise BuildError(
             f"the firmware for {board} does not build: {_first_error(lines)}; the whole log is {log}"
@@ -246,15 +246,6 @@ def _first_error(lines: list[str]) -> str:
             if mark in line:
                 return line.strip()
     return lines[-1].strip() if lines else "PlatformIO said nothing"
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file under a temporary name, then rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    Path(scratch).replace(path)
 
 
 def _copy(source: Path, target: Path) -> None:

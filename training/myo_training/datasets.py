@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from myo_pipeline.cache import find_user_cache
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec
 from myo_training import csv_folder, myo_readings, simulation
@@ -41,8 +42,7 @@ CATALOGUE: dict[str, CatalogueEntry] = {
 
 def find_cache() -> Path:
     """Return the user's cache, ``$XDG_CACHE_HOME/myopatch/data`` or ``~/.cache/myopatch/data``."""
-    root = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(root) if root else Path.home() / ".cache") / "myopatch" / "data"
+    return find_user_cache() / "data"
 
 
 def list_places(data_dir: Path | None = None) -> list[Path]:

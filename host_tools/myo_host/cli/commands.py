@@ -249,7 +249,7 @@ def validate(
     as_json: JsonOption = False,
 ) -> None:
     """Stream held-out recordings through a board and compare every stage, word by word, with the twin."""
-    from myo_host.boards import Board, find_board, start_board
+    from myo_host.boards import BOARDS, Board, find_board, start_board
     from myo_host.link import PatchLink
     from myo_host.report import print_validation, write_report
     from myo_host.validate import validate_board
@@ -265,8 +265,6 @@ def validate(
         description = find_board(str(board))
         context = start_board(description, _firmware(bundle, description.name))  # type: ignore[assignment]
     with context as name, PatchLink(name) as link, show_progress("validate") as progress:
-        from myo_host.boards import BOARDS
-
         hello = link.say_hello(opened.bundle_hash)
         description = BOARDS.get(hello.board, description)
         result = validate_board(opened, link, description, progress)
