@@ -31,7 +31,7 @@ if [ -n "$missing" ]; then
         $as_root apt-get update -qq
         # shellcheck disable=SC2086
         $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-        exec "$0"
+        exec ./setup.sh
     fi
     echo "setup: Debian packages are missing; run: sudo apt-get install -y$missing" >&2
     exit 2
