@@ -1,0 +1,186 @@
+#include "features/myo_features_finish.h"
+
+#include "dsp/myo_fixed_math.h"
+
+static uint64_t magnitude(int64_t v) {
+    return (uint64_t)(v < 0 ? -v : v);
+}
+
+static uint64_t square_of(int32_t v) {
+    return (uint64_t)((int64_t)v * v);
+}
+
+/* Sum of (x - x[-1])^2 over the window's pairs: each x^2 comes twice but for the ends. */
+static uint64_t sum_step_squares(const myo_window_sums_t *sums) {
+    return 2u * sums->square - square_of(sums->first[0]) - square_of(sums->last[1]) -
+           2u * (uint64_t)sums->lags[0];
+}
+
+/* Sum of (x - 2 x[-1] + x[-2])^2 over the window's triples, expanded the same way. */
+static uint64_t sum_bend_squares(const myo_window_sums_t *sums) {
+    const int32_t *const f = sums->first;
+    const int32_t *const l = sums->last;
+    const uint64_t ends = 5u * (square_of(f[0]) + square_of(l[1])) + square_of(f[1]) + square_of(l[0]);
+    const uint64_t end_pairs = (uint64_t)((int64_t)f[0] * f[1] + (int64_t)l[0] * l[1]);
+    return 6u * sums->square - ends - 8u * (uint64_t)sums->lags[0] + 4u * end_pairs +
+           2u * (uint64_t)sums->lags[1];
+}
+
+static int64_t sum_tkeo(const myo_window_sums_t *sums) {
+    return (int64_t)(sums->square - square_of(sums->first[0]) - square_of(sums->last[1])) - sums->lags[1];
+}
+
+static uint64_t window_variance(const myo_features_config_t *config, const myo_window_sums_t *sums) {
+    return config->window * sums->square - (uint64_t)(sums->x * sums->x);
+}
+
+/* numerator / denominator * 2^fraction_bits of two values >= 0. */
+static int32_t divide_wide(myo_wide_t numerator, myo_wide_t denominator, int32_t fraction_bits) {
+    const myo_mantissa_t a = myo_wide_mantissa(numerator);
+    const myo_mantissa_t b = myo_wide_mantissa(denominator);
+    return myo_divide_nearest(a.mantissa, b.mantissa, fraction_bits + a.exponent - b.exponent);
+}
+
+static myo_wide_t multiply(int64_t a, int64_t b) {
+    return myo_wide_multiply(myo_wide_from(a), myo_wide_from(b));
+}
+
+static int32_t mobility_q24(const myo_window_sums_t *sums) {
+    const int32_t ratio_q28 = myo_divide_nearest(sum_step_squares(sums), sums->square, 28);
+    return (int32_t)myo_sqrt_nearest((uint64_t)(uint32_t)ratio_q28 << 20);
+}
+
+static int32_t complexity_q16(const myo_window_sums_t *sums) {
+    const int64_t steps = (int64_t)sum_step_squares(sums);
+    const myo_wide_t numerator = multiply((int64_t)sum_bend_squares(sums), (int64_t)sums->square);
+    const int32_t ratio_q20 = divide_wide(numerator, multiply(steps, steps), 20);
+    return (int32_t)myo_sqrt_nearest((uint64_t)(uint32_t)ratio_q20 << 12);
+}
+
+/* window^2 * sum of (x - mean)^3 over the 3/2 power of window * sum of (x - mean)^2. */
+static int32_t skewness_q16(const myo_features_config_t *config, const myo_window_sums_t *sums) {
+    const int64_t n = config->window;
+    const int64_t variance = (int64_t)window_variance(config, sums);
+    if (variance == 0) {
+        return 0;
+    }
+    const int64_t square = (int64_t)sums->square;
+    const myo_wide_t cubes = myo_wide_multiply(multiply(n, n), myo_wide_from(sums->cube));
+    const myo_wide_t mixed = myo_wide_multiply(multiply(3 * n, sums->x), myo_wide_from(square));
+    const myo_wide_t means = myo_wide_multiply(multiply(2 * sums->x, sums->x), myo_wide_from(sums->x));
+    myo_wide_t third = myo_wide_add(myo_wide_subtract(cubes, mixed), means);
+    const bool is_negative = myo_wide_is_negative(third);
+    if (is_negative) {
+        third = myo_wide_subtract(myo_wide_from(0), third);
+    }
+    uint32_t up = 0; /* the root keeps 31 bits */
+    while ((uint64_t)variance << (2u * up) < UINT64_C(1) << 60) {
+        up++;
+    }
+    const int64_t root = myo_sqrt_nearest((uint64_t)variance << (2u * up));
+    const int32_t size = divide_wide(third, multiply(variance, root), 16 + (int32_t)up);
+    return is_negative ? -size : size;
+}
+
+/* window^3 * sum of (x - mean)^4 over the square of window * sum of (x - mean)^2. */
+static int32_t kurtosis_q16(const myo_features_config_t *config, const myo_window_sums_t *sums) {
+    const int64_t n = config->window;
+    const int64_t variance = (int64_t)window_variance(config, sums);
+    const myo_wide_t mean = myo_wide_from(sums->x);
+    const myo_wide_t low = myo_wide_from((int64_t)sums->fourth_low);
+    const myo_wide_t high = multiply((int64_t)sums->fourth_high, INT64_C(1) << 32);
+    /* ((n S4 - 4 S3 S1) n + 6 S2 S1^2) n - 3 S1^4: modulo 2^128 until the end, which fits. */
+    myo_wide_t fourth = myo_wide_multiply(myo_wide_add(low, high), myo_wide_from(n));
+    fourth = myo_wide_subtract(fourth, myo_wide_multiply(multiply(4, sums->cube), mean));
+    fourth = myo_wide_multiply(fourth, myo_wide_from(n));
+    const myo_wide_t mean_2 = multiply(sums->x, sums->x);
+    fourth = myo_wide_add(fourth, myo_wide_multiply(multiply(6, (int64_t)sums->square), mean_2));
+    fourth = myo_wide_multiply(fourth, myo_wide_from(n));
+    fourth =
+        myo_wide_subtract(fourth, myo_wide_multiply(multiply(3, sums->x), myo_wide_multiply(mean_2, mean)));
+    return divide_wide(fourth, multiply(variance, variance), 16);
+}
+
+static int64_t value_of(const myo_features_config_t *config, const myo_window_sums_t *sums, uint8_t kind) {
+    switch ((myo_feature_kind_t)kind) {
+    case MYO_FEATURE_ABS:
+        return (int64_t)sums->abs;
+    case MYO_FEATURE_MAV1:
+        return (int64_t)sums->mav1;
+    case MYO_FEATURE_MAV2:
+        return (int64_t)sums->mav2;
+    case MYO_FEATURE_SQUARE:
+        return (int64_t)sums->square;
+    case MYO_FEATURE_VARIANCE:
+        return (int64_t)window_variance(config, sums);
+    case MYO_FEATURE_CUBE:
+        return (int64_t)magnitude(sums->cube);
+    case MYO_FEATURE_FOURTH:
+        return (int64_t)((sums->fourth_high << 16) + (sums->fourth_low >> 16));
+    case MYO_FEATURE_LOG:
+        return (int64_t)sums->log;
+    case MYO_FEATURE_WL:
+        return (int64_t)sums->wl;
+    case MYO_FEATURE_STEP:
+        return (int64_t)sum_step_squares(sums);
+    case MYO_FEATURE_TKEO:
+        return sum_tkeo(sums);
+    case MYO_FEATURE_ZC:
+        return (int64_t)sums->zc;
+    case MYO_FEATURE_SSC:
+        return (int64_t)sums->ssc;
+    case MYO_FEATURE_WAMP:
+        return (int64_t)sums->wamp;
+    default:
+        return 0;
+    }
+}
+
+static int32_t transform(const myo_feature_t *feature, int64_t value) {
+    switch ((myo_feature_transform_t)feature->transform) {
+    case MYO_TRANSFORM_SQRT:
+        return (int32_t)myo_sqrt_nearest((uint64_t)value << (2u * feature->shift));
+    case MYO_TRANSFORM_LOG2:
+        return (int32_t)myo_log2_q16_u64(value > 1 ? (uint64_t)value : 1u);
+    default:
+        return myo_shift_nearest(value, feature->shift);
+    }
+}
+
+void myo_features_finish(const myo_features_config_t *config, const myo_window_sums_t *sums, int32_t *words) {
+    for (uint16_t k = 0; k < config->n_features; k++) {
+        const myo_feature_t *const feature = &config->features[k];
+        uint32_t n_components = 1;
+        switch ((myo_feature_kind_t)feature->kind) {
+        case MYO_FEATURE_MOBILITY:
+            *words = mobility_q24(sums);
+            break;
+        case MYO_FEATURE_COMPLEXITY:
+            *words = complexity_q16(sums);
+            break;
+        case MYO_FEATURE_SKEWNESS:
+            *words = skewness_q16(config, sums);
+            break;
+        case MYO_FEATURE_KURTOSIS:
+            *words = kurtosis_q16(config, sums);
+            break;
+        case MYO_FEATURE_LAGS:
+            n_components = config->n_lags;
+            for (uint32_t lag = 0; lag < n_components; lag++) {
+                const int32_t size = myo_divide_nearest(magnitude(sums->lags[lag]), sums->square, 30);
+                words[lag * config->n_channels] = sums->lags[lag] < 0 ? -size : size;
+            }
+            break;
+        case MYO_FEATURE_BINS:
+            n_components = config->n_bins;
+            for (uint32_t bin = 0; bin < n_components; bin++) {
+                words[bin * config->n_channels] = (int32_t)sums->bins[bin];
+            }
+            break;
+        default:
+            *words = transform(feature, value_of(config, sums, feature->kind));
+            break;
+        }
+        words += n_components * config->n_channels;
+    }
+}
