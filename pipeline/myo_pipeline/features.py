@@ -41,7 +41,7 @@ class Sum(IntFlag):
 
 
 class Value(IntEnum):
-    """What a feature is before its transform, as ``myo_feature_kind_t`` in the firmware."""
+    """What a feature is before its transform, each the ``myo_feature_`` of that name in the firmware."""
 
     ABS = 0
     MAV1 = 1
@@ -285,6 +285,21 @@ class FeatureConfig:
     def n_components(self) -> int:
         """Words a channel, of all features."""
         return sum(row.n_components for row in self.rows)
+
+    @property
+    def sums_words(self) -> int:
+        """32-bit words of one channel's sums over one block."""
+        double = Sum.RAMP | Sum.SQUARE | Sum.CUBE | Sum.LOG
+        sizes = {Sum.FOURTH: 4, Sum.LAGS: 2 * self.n_lags, Sum.BINS: self.n_bins}
+        return sum(sizes.get(bit, 2 if bit in double else 1) for bit in Sum if bit in self.needs)
+
+    @property
+    def memory_words(self) -> int:
+        """32-bit words of state on the device, ``myo_features_memory_words`` in the firmware."""
+        reach = max(self.n_lags, 2 if Sum.SSC in self.needs else 1)
+        n_starts = -(-self.window // self.hop)
+        partials = self.n_blocks * self.n_channels * self.sums_words
+        return partials + ((n_starts + 1) * 2 * reach * self.n_channels + 1) // 2
 
     @property
     def names(self) -> list[str]:

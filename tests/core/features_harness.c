@@ -1,7 +1,7 @@
 /* Features and their integer mathematics, one operation each; numbers are little-endian, as the host is. */
 #include "dsp/myo_fixed_math.h"
 #include "features/myo_features.h"
-#include "features/myo_features_accumulate.h"
+#include "features/myo_features_template.h"
 #include "harness.h"
 
 typedef struct { /* as Head in feature_case.py */
@@ -14,10 +14,17 @@ typedef struct { /* as Head in feature_case.py */
 /* What a generated config does: everything known when compiling. */
 #define SPECIAL_NEEDS                                                                                        \
     (MYO_SUM_ABS | MYO_SUM_X | MYO_SUM_SQUARE | MYO_SUM_LOG | MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC)
-static void accumulate_special(const myo_features_config_t *config, const int16_t *x, size_t n_frames,
-                               const int16_t *history, uint32_t *sums) {
-    myo_features_accumulate_template(SPECIAL_NEEDS, 3, 0, config, x, n_frames, history, sums);
-}
+MYO_FEATURES_SPECIALIZE(SPECIAL_NEEDS, 3, 0, 0, 4)
+
+static const myo_feature_kind_t *const kinds[] = {
+    &myo_feature_abs,        &myo_feature_mav1,     &myo_feature_mav2,
+    &myo_feature_square,     &myo_feature_variance, &myo_feature_cube,
+    &myo_feature_fourth,     &myo_feature_log,      &myo_feature_wl,
+    &myo_feature_step,       &myo_feature_tkeo,     &myo_feature_zc,
+    &myo_feature_ssc,        &myo_feature_wamp,     &myo_feature_mobility,
+    &myo_feature_complexity, &myo_feature_skewness, &myo_feature_kurtosis,
+    &myo_feature_lags,       &myo_feature_bins,     NULL,
+};
 
 /* head, block lengths (u16), features (kind, transform, shift, 0), frames of each push (i32; -1 resets),
    words (i16) -> status, then every window's words. */
@@ -30,7 +37,7 @@ static void features(const uint8_t *data, uint32_t n, buffer_t *out) {
     data += sizeof *lengths * (size_t)head.blocks_per_hop;
     myo_feature_t *rows = malloc(sizeof *rows * (size_t)head.n_features + 1u);
     for (int32_t k = 0; k < head.n_features; k++, data += 4) {
-        rows[k] = (myo_feature_t){.kind = data[0], .transform = data[1], .shift = data[2]};
+        rows[k] = (myo_feature_t){.kind = kinds[data[0]], .transform = data[1], .shift = data[2]};
     }
     int32_t *pushes = malloc(4u * (size_t)head.n_pushes + 1u);
     memcpy(pushes, data, 4u * (size_t)head.n_pushes);
@@ -57,7 +64,8 @@ static void features(const uint8_t *data, uint32_t n, buffer_t *out) {
         .threshold_zc = head.threshold_zc,
         .threshold_ssc = head.threshold_ssc,
         .threshold_wamp = head.threshold_wamp,
-        .accumulate = head.is_special ? accumulate_special : myo_features_accumulate_any,
+        .accumulate = head.is_special ? accumulate : myo_features_accumulate_any,
+        .sum_window = head.is_special ? sum_window : myo_features_sum_any,
     };
     const size_t memory_words = myo_features_memory_words(&config) - (size_t)head.missing_words;
     uint32_t *memory = malloc(memory_words * sizeof *memory + 1u);

@@ -35,23 +35,38 @@ uint32_t myo_log2_q16_u64(uint64_t v) {
     return myo_log2_q16((uint32_t)(v >> n_cut)) + (n_cut << 16);
 }
 
+/* floor(sqrt(v)) and what is left, for v < 2^30, a bit of the root a step. */
+static uint32_t root_30(uint32_t v, uint32_t *rest) {
+    uint32_t root = 0;
+    for (uint32_t bit = UINT32_C(1) << 28; bit != 0; bit >>= 2) {
+        const uint32_t trial = root + bit;
+        root >>= 1;
+        if (v >= trial) {
+            v -= trial;
+            root += bit;
+        }
+    }
+    *rest = v;
+    return root;
+}
+
+/* Half of the root from the upper word, the other half by one division: P. Zimmermann, Karatsuba Square Root,
+   INRIA RR-3805 (1999). */
 uint32_t myo_sqrt_nearest(uint64_t v) {
     if (v == 0) {
         return 0;
     }
-    /* Two bits of v give one of the root. The first half of the root needs the upper word only. */
-    uint64_t rest = v;
-    uint64_t root = 0;
-    for (uint64_t bit = UINT64_C(1) << ((63u - leading_zeros(v)) & ~1u); bit != 0; bit >>= 2) {
-        const uint64_t trial = root + bit;
-        root >>= 1;
-        if (rest >= trial) {
-            rest -= trial;
-            root += bit;
-        }
+    const uint32_t up = (leading_zeros(v) - 2u) / 2u; /* v * 4^up in [2^60, 2^62) */
+    const uint64_t scaled = v << (2u * up);
+    uint32_t rest;
+    const uint32_t high = root_30((uint32_t)(scaled >> 32), &rest); /* 15 bits; rest < 2^16 */
+    const uint32_t dividend = rest << 16 | ((uint32_t)scaled >> 16);
+    uint32_t root = (high << 16) + dividend / (2u * high);
+    while ((uint64_t)root * root > scaled) { /* at most two steps: (2^16)^2 / (2 * 2^30) */
+        root--;
     }
-    return (uint32_t)(rest > root ? root + 1u
-                                  : root); /* rest = v - root^2; (root + 1/2)^2 = root^2 + root + 1/4 */
+    root >>= up; /* floor(floor(sqrt(4^up v)) / 2^up) = floor(sqrt(v)) */
+    return v - (uint64_t)root * root > root ? root + 1u : root; /* (root + 1/2)^2 = root^2 + root + 1/4 */
 }
 
 int32_t myo_divide_nearest(uint64_t a, uint64_t b, int32_t fraction_bits) {

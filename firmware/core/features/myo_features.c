@@ -1,9 +1,8 @@
 #include "features/myo_features.h"
 
-#include <string.h>
-
-#include "features/myo_features_accumulate.h"
-#include "features/myo_features_finish.h"
+#include "dsp/myo_fixed_math.h"
+#include "features/myo_features_kinds.h"
+#include "features/myo_features_template.h"
 
 static uint16_t smaller(size_t a, size_t b) {
     return (uint16_t)(a < b ? a : b);
@@ -34,39 +33,14 @@ size_t myo_features_memory_words(const myo_features_config_t *config) {
     return partials + (frames * config->n_channels + 1u) / 2u; /* two int16 a word */
 }
 
-static uint32_t needs_of(const myo_feature_t *feature) {
-    static const uint32_t needs[MYO_FEATURE_KINDS] = {
-        [MYO_FEATURE_ABS] = MYO_SUM_ABS,
-        [MYO_FEATURE_MAV1] = MYO_SUM_ABS,
-        [MYO_FEATURE_MAV2] = MYO_SUM_ABS | MYO_SUM_RAMP,
-        [MYO_FEATURE_SQUARE] = MYO_SUM_SQUARE,
-        [MYO_FEATURE_VARIANCE] = MYO_SUM_SQUARE | MYO_SUM_X,
-        [MYO_FEATURE_CUBE] = MYO_SUM_CUBE,
-        [MYO_FEATURE_FOURTH] = MYO_SUM_FOURTH,
-        [MYO_FEATURE_LOG] = MYO_SUM_LOG,
-        [MYO_FEATURE_WL] = MYO_SUM_WL,
-        [MYO_FEATURE_STEP] = MYO_SUM_SQUARE | MYO_SUM_LAGS,
-        [MYO_FEATURE_TKEO] = MYO_SUM_SQUARE | MYO_SUM_LAGS,
-        [MYO_FEATURE_ZC] = MYO_SUM_ZC,
-        [MYO_FEATURE_SSC] = MYO_SUM_SSC,
-        [MYO_FEATURE_WAMP] = MYO_SUM_WAMP,
-        [MYO_FEATURE_MOBILITY] = MYO_SUM_SQUARE | MYO_SUM_LAGS,
-        [MYO_FEATURE_COMPLEXITY] = MYO_SUM_SQUARE | MYO_SUM_LAGS,
-        [MYO_FEATURE_SKEWNESS] = MYO_SUM_SQUARE | MYO_SUM_X | MYO_SUM_CUBE,
-        [MYO_FEATURE_KURTOSIS] = MYO_SUM_SQUARE | MYO_SUM_X | MYO_SUM_CUBE | MYO_SUM_FOURTH,
-        [MYO_FEATURE_LAGS] = MYO_SUM_SQUARE | MYO_SUM_LAGS,
-        [MYO_FEATURE_BINS] = MYO_SUM_BINS,
-    };
-    return needs[feature->kind];
-}
-
-static uint32_t lags_of(const myo_feature_t *feature) {
-    switch ((myo_feature_kind_t)feature->kind) {
-    case MYO_FEATURE_TKEO:
-    case MYO_FEATURE_COMPLEXITY:
-        return 2;
+static uint32_t n_components_of(const myo_features_config_t *config, const myo_feature_kind_t *kind) {
+    switch ((myo_feature_components_t)kind->components) {
+    case MYO_COMPONENTS_LAGS:
+        return config->n_lags;
+    case MYO_COMPONENTS_BINS:
+        return config->n_bins;
     default:
-        return (needs_of(feature) & MYO_SUM_LAGS) ? 1u : 0u;
+        return 1;
     }
 }
 
@@ -75,15 +49,13 @@ static bool features_fit(const myo_features_config_t *config) {
     uint32_t n_components = 0;
     for (uint16_t k = 0; k < config->n_features; k++) {
         const myo_feature_t *const feature = &config->features[k];
-        if (feature->kind >= MYO_FEATURE_KINDS || feature->transform >= MYO_TRANSFORMS ||
+        if (feature->kind == NULL || feature->transform >= MYO_TRANSFORMS ||
             feature->shift > (feature->transform == MYO_TRANSFORM_SQRT ? 30u : 62u) ||
-            config->n_lags < lags_of(feature)) {
+            config->n_lags < feature->kind->n_lags) {
             return false;
         }
-        needs |= needs_of(feature);
-        n_components += feature->kind == MYO_FEATURE_LAGS   ? config->n_lags
-                        : feature->kind == MYO_FEATURE_BINS ? config->n_bins
-                                                            : 1u;
+        needs |= feature->kind->needs;
+        n_components += n_components_of(config, feature->kind);
     }
     return config->n_features > 0 && (needs & ~config->needs) == 0 && n_components == config->n_components;
 }
@@ -124,7 +96,7 @@ static bool blocks_fit(const myo_features_config_t *config) {
 myo_status_t myo_features_init(myo_features_t *self, const myo_features_config_t *config, uint32_t *memory,
                                size_t memory_words) {
     if (self == NULL || config == NULL || memory == NULL || config->features == NULL ||
-        config->block_lengths == NULL || config->accumulate == NULL) {
+        config->block_lengths == NULL || config->accumulate == NULL || config->sum_window == NULL) {
         return MYO_ERROR_NULL;
     }
     if (config->n_channels < 1 || config->n_channels > 64 || config->n_lags > MYO_FEATURES_MAX_LAGS ||
@@ -152,7 +124,11 @@ myo_status_t myo_features_init(myo_features_t *self, const myo_features_config_t
 
 void myo_features_reset(myo_features_t *self) {
     const myo_features_config_t *const config = self->config;
-    memset(self->partials, 0, myo_features_memory_words(config) * sizeof(uint32_t));
+    const size_t n_kept = 2u * (size_t)self->reach * config->n_channels;
+    for (size_t k = 0; k < n_kept;
+         k++) { /* what is before the first window is taken out again: any value would do */
+        self->history[k] = 0;
+    }
     self->block = 0;
     self->block_of_hop = 0;
     self->until_block_end = config->block_lengths[0];
@@ -162,134 +138,48 @@ void myo_features_reset(myo_features_t *self) {
     self->first_border = 0;
 }
 
-/* Keeps the last 2 * reach frames. */
-static void remember(myo_features_t *self, const int16_t *frames, size_t n_frames) {
-    const size_t n_channels = self->config->n_channels;
-    const size_t n_kept = 2u * (size_t)self->reach;
-    const size_t n_new = n_frames < n_kept ? n_frames : n_kept;
-    memmove(self->history, self->history + n_new * n_channels,
-            (n_kept - n_new) * n_channels * sizeof *frames);
-    memcpy(self->history + (n_kept - n_new) * n_channels, frames + (n_frames - n_new) * n_channels,
-           n_new * n_channels * sizeof *frames);
+/* Copies the 2 * reach frames that end n frames after the history's, from it and the frames that follow it.
+   to may be the history itself: each word moves towards the front. */
+static void copy_latest(const myo_features_t *self, const int16_t *frames, size_t n, int16_t *to) {
+    const size_t n_kept = 2u * (size_t)self->reach * self->config->n_channels;
+    const size_t n_new = n * self->config->n_channels < n_kept ? n * self->config->n_channels : n_kept;
+    const int16_t *const old = self->history + n_new;
+    const int16_t *const latest = frames + n * self->config->n_channels - n_new;
+    for (size_t k = 0; k < n_kept - n_new; k++) {
+        to[k] = old[k];
+    }
+    for (size_t k = 0; k < n_new; k++) {
+        to[n_kept - n_new + k] = latest[k];
+    }
 }
 
-static uint32_t *sums_of(const myo_features_t *self, uint16_t block, uint16_t channel) {
-    return self->partials + ((size_t)block * self->config->n_channels + channel) * self->sums_words;
-}
-
-/* Takes out what terms over pairs and triples owe to samples before the window. around: reach samples before
-   the window's start, then reach after it, by n_channels. */
-static void subtract_border(const myo_features_t *self, const int16_t *around, myo_window_sums_t *sums) {
-    const myo_features_config_t *const config = self->config;
-    const size_t stride = config->n_channels;
-    const int16_t *const start = around + self->reach * stride;
-    const int32_t before = *(start - stride);
-    const int32_t first = start[0];
-    const int32_t step = first - before;
-    const int32_t size = myo_magnitude(step);
-    sums->wl -= (uint32_t)size;
-    sums->zc -= ((uint32_t)(first ^ before) >> 31) & (uint32_t)(size >= config->threshold_zc);
-    sums->wamp -= (uint32_t)(size >= config->threshold_wamp);
-    if (config->needs & MYO_SUM_SSC) {
-        const int32_t step_before = before - *(start - 2u * stride);
-        const int32_t step_after = start[stride] - first;
-        const bool is_large = size >= config->threshold_ssc;
-        const bool was_large = myo_magnitude(step_before) >= config->threshold_ssc;
-        const bool will_be_large = myo_magnitude(step_after) >= config->threshold_ssc;
-        sums->ssc -= ((uint32_t)(step ^ step_before) >> 31) & (uint32_t)(is_large | was_large);
-        sums->ssc -= ((uint32_t)(step_after ^ step) >> 31) & (uint32_t)(will_be_large | is_large);
-    }
-    for (size_t lag = 1; (config->needs & MYO_SUM_LAGS) && lag <= config->n_lags; lag++) {
-        for (size_t i = 0; i < lag; i++) {
-            sums->lags[lag - 1] -= (int32_t)start[i * stride] * *(start - (lag - i) * stride);
-        }
-    }
-    sums->first[0] = first;
-    sums->first[1] = self->reach > 1 ? start[stride] : 0; /* asked for with two lags only */
-}
-
-/* Adds the sums of the window's block of that number; start: the window's samples before it. */
-static void add_block(const myo_features_t *self, const myo_sums_layout_t *at, const uint32_t *block,
-                      uint16_t number, uint32_t length, uint32_t start, myo_window_sums_t *sums) {
-    const myo_features_config_t *const config = self->config;
-    const uint32_t needs = config->needs;
-    if (needs & MYO_SUM_ABS) {
-        const uint64_t abs = block[at->abs];
-        sums->abs += abs;
-        const bool is_middle = number >= config->first_middle_block && number < config->end_middle_block;
-        sums->mav1 += is_middle ? 2u * abs : abs;
-        if (needs & MYO_SUM_RAMP) {
-            const uint64_t to_end =
-                myo_sums_get(block, at->ramp); /* |x| times the block's samples after it */
-            const uint64_t after = config->window - start - length;
-            if (is_middle) {
-                sums->mav2 += config->window * abs;
-            } else if (number < config->first_middle_block) {
-                sums->mav2 += 4u * ((length + start) * abs - to_end);
-            } else {
-                sums->mav2 += 4u * (to_end + after * abs);
-            }
-        }
-    }
-    if (needs & MYO_SUM_X) {
-        sums->x += (int32_t)block[at->x];
-    }
-    if (needs & MYO_SUM_SQUARE) {
-        sums->square += myo_sums_get(block, at->square);
-    }
-    if (needs & MYO_SUM_CUBE) {
-        sums->cube += (int64_t)myo_sums_get(block, at->cube);
-    }
-    if (needs & MYO_SUM_FOURTH) {
-        sums->fourth_low += myo_sums_get(block, at->fourth);
-        sums->fourth_high += myo_sums_get(block, at->fourth + 2u);
-    }
-    if (needs & MYO_SUM_LOG) {
-        sums->log += myo_sums_get(block, at->log);
-    }
-    if (needs & MYO_SUM_WL) {
-        sums->wl += block[at->wl];
-    }
-    if (needs & MYO_SUM_ZC) {
-        sums->zc += block[at->zc];
-    }
-    if (needs & MYO_SUM_SSC) {
-        sums->ssc += block[at->ssc];
-    }
-    if (needs & MYO_SUM_WAMP) {
-        sums->wamp += block[at->wamp];
-    }
-    for (uint32_t lag = 0; (needs & MYO_SUM_LAGS) && lag < config->n_lags; lag++) {
-        sums->lags[lag] += (int64_t)myo_sums_get(block, at->lags + 2u * lag);
-    }
-    for (uint32_t bin = 0; (needs & MYO_SUM_BINS) && bin < config->n_bins; bin++) {
-        sums->bins[bin] += block[at->bins + bin];
+static int32_t transform(const myo_feature_t *feature, int64_t value) {
+    switch ((myo_feature_transform_t)feature->transform) {
+    case MYO_TRANSFORM_SQRT:
+        return (int32_t)myo_sqrt_nearest((uint64_t)value << (2u * feature->shift));
+    case MYO_TRANSFORM_LOG2:
+        return (int32_t)myo_log2_q16_u64(value > 1 ? (uint64_t)value : 1u);
+    default:
+        return myo_shift_nearest(value, feature->shift);
     }
 }
 
 static void finish_window(const myo_features_t *self, int32_t *words) {
     const myo_features_config_t *const config = self->config;
-    const myo_sums_layout_t at = myo_sums_layout(config->needs, config->n_lags, config->n_bins);
-    const int16_t *const around =
-        self->borders + 2u * (size_t)self->first_border * self->reach * config->n_channels;
-    for (uint16_t channel = 0; channel < config->n_channels; channel++) {
+    for (size_t channel = 0; channel < config->n_channels; channel++) {
         myo_window_sums_t sums;
-        memset(&sums, 0, sizeof sums);
-        uint32_t start = 0;
-        uint16_t slot = self->block; /* the oldest block is where the next one goes */
-        uint16_t of_hop = 0;         /* a window begins with its hop's first block */
-        for (uint16_t number = 0; number < config->n_blocks; number++) {
-            const uint32_t length = config->block_lengths[of_hop];
-            add_block(self, &at, sums_of(self, slot, channel), number, length, start, &sums);
-            start += length;
-            slot = (uint16_t)(slot + 1u == config->n_blocks ? 0 : slot + 1u);
-            of_hop = (uint16_t)(of_hop + 1u == config->blocks_per_hop ? 0 : of_hop + 1u);
+        config->sum_window(self, channel, &sums);
+        int32_t *to = words + channel;
+        for (size_t k = 0; k < config->n_features; k++) {
+            const myo_feature_t *const feature = &config->features[k];
+            if (feature->kind->value != NULL) {
+                *to = transform(feature, feature->kind->value(config, &sums));
+                to += config->n_channels;
+            } else {
+                feature->kind->words(config, &sums, to);
+                to += n_components_of(config, feature->kind) * config->n_channels;
+            }
         }
-        const int16_t *const end = self->history + 2u * (size_t)self->reach * config->n_channels + channel;
-        sums.last[0] = *(end - 2u * config->n_channels);
-        sums.last[1] = *(end - config->n_channels);
-        subtract_border(self, around + channel, &sums);
-        myo_features_finish(config, &sums, words + channel);
     }
 }
 
@@ -301,11 +191,18 @@ static void end_block(myo_features_t *self) {
     self->until_block_end = config->block_lengths[self->block_of_hop];
 }
 
-static void keep_border(myo_features_t *self) {
-    const size_t n = 2u * (size_t)self->reach * self->config->n_channels;
-    memcpy(self->borders + self->next_border * n, self->history, n * sizeof *self->history);
+/* Where a window's border is complete within the next n frames, keeps it. Windows are at least n frames
+ * apart. */
+static void keep_border(myo_features_t *self, const int16_t *frames, uint16_t n) {
+    if (self->until_border > n) {
+        self->until_border = (uint16_t)(self->until_border - n);
+        return;
+    }
+    int16_t *const border =
+        self->borders + 2u * (size_t)self->next_border * self->reach * self->config->n_channels;
+    copy_latest(self, frames, self->until_border, border);
     self->next_border = (uint16_t)(self->next_border + 1u == self->n_starts ? 0 : self->next_border + 1u);
-    self->until_border = self->config->hop;
+    self->until_border = (uint16_t)(self->until_border + self->config->hop - n);
 }
 
 bool myo_features_push(myo_features_t *self, const int16_t **frames, size_t *n_frames, int32_t *words) {
@@ -313,35 +210,26 @@ bool myo_features_push(myo_features_t *self, const int16_t **frames, size_t *n_f
     const size_t n_channels = config->n_channels;
     const int16_t *const history_end = self->history + 2u * (size_t)self->reach * n_channels;
     while (*n_frames > 0) {
-        const uint16_t n = smaller(smaller(*n_frames, self->until_window_end),
-                                   smaller(self->until_block_end, self->until_border));
-        for (uint16_t channel = 0; channel < n_channels; channel++) {
-            config->accumulate(config, *frames + channel, n, history_end + channel,
-                               sums_of(self, self->block, channel));
+        const uint16_t n = smaller(*n_frames, self->until_block_end); /* a window ends with a block */
+        const bool is_fresh = self->until_block_end == config->block_lengths[self->block_of_hop];
+        uint32_t *sums = self->partials + (size_t)self->block * n_channels * self->sums_words;
+        for (size_t channel = 0; channel < n_channels; channel++, sums += self->sums_words) {
+            config->accumulate(config, *frames + channel, n, history_end + channel, sums, is_fresh);
         }
-        remember(self, *frames, n);
+        keep_border(self, *frames, n);
+        copy_latest(self, *frames, n, self->history);
         *frames += n * n_channels;
         *n_frames -= n;
         self->until_window_end = (uint16_t)(self->until_window_end - n);
         self->until_block_end = (uint16_t)(self->until_block_end - n);
-        self->until_border = (uint16_t)(self->until_border - n);
-        if (self->until_border == 0) {
-            keep_border(self);
-        }
         if (self->until_block_end == 0) {
             end_block(self);
         }
-        const bool is_window_end = self->until_window_end == 0;
-        if (is_window_end) {
+        if (self->until_window_end == 0) {
             finish_window(self, words);
             self->until_window_end = config->hop;
             self->first_border =
                 (uint16_t)(self->first_border + 1u == self->n_starts ? 0 : self->first_border + 1u);
-        }
-        if (self->until_block_end == config->block_lengths[self->block_of_hop]) { /* a new block begins */
-            memset(sums_of(self, self->block, 0), 0, n_channels * self->sums_words * sizeof(uint32_t));
-        }
-        if (is_window_end) {
             return true;
         }
     }
@@ -349,9 +237,15 @@ bool myo_features_push(myo_features_t *self, const int16_t **frames, size_t *n_f
 }
 
 void myo_features_accumulate_any(const myo_features_config_t *config, const int16_t *x, size_t n_frames,
-                                 const int16_t *history, uint32_t *sums) {
-    myo_features_accumulate_template(config->needs, config->n_channels, config->n_lags, config, x, n_frames,
-                                     history, sums);
+                                 const int16_t *history, uint32_t *sums, bool is_fresh) {
+    myo_features_accumulate_template(config->needs, config->n_channels, config->n_lags, config->n_bins,
+                                     config, x, n_frames, history, sums, is_fresh);
+}
+
+void myo_features_sum_any(const myo_features_t *self, size_t channel, myo_window_sums_t *sums) {
+    const myo_features_config_t *const config = self->config;
+    myo_features_sum_template(config->needs, config->n_channels, config->n_lags, config->n_bins,
+                              config->n_blocks, self, channel, sums);
 }
 
 int16_t myo_features_word(int32_t x_q31, uint32_t shift) {

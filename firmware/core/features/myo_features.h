@@ -37,31 +37,6 @@
 #define MYO_SUM_LAGS (1u << 11)  /* x * x[-lag], lag 1 .. n_lags */
 #define MYO_SUM_BINS (1u << 12)  /* samples in each of n_bins bins */
 
-/* The value of a feature before its transform; lag sums are R[lag], R[0] the sum of squares. */
-typedef enum {
-    MYO_FEATURE_ABS,    /* sum of |x|: IEMG, MAV */
-    MYO_FEATURE_MAV1,   /* |x|, twice in the two middle quarters */
-    MYO_FEATURE_MAV2,   /* |x| * window, in the outer quarters * 4 * place or 4 * (window - place), from 1 */
-    MYO_FEATURE_SQUARE, /* sum of x^2: SSI, RMS, Hjorth activity */
-    MYO_FEATURE_VARIANCE, /* window * sum of x^2 - (sum of x)^2 */
-    MYO_FEATURE_CUBE,     /* |sum of x^3|: TM3 */
-    MYO_FEATURE_FOURTH,   /* sum of x^4, without its 16 lowest bits: TM4 */
-    MYO_FEATURE_LOG,      /* sum of log2: LOG */
-    MYO_FEATURE_WL,       /* sum of |d|: WL, AAC */
-    MYO_FEATURE_STEP,     /* sum of d^2: DASDV */
-    MYO_FEATURE_TKEO,     /* sum of x^2 - x[-1] * x[+1] */
-    MYO_FEATURE_ZC,
-    MYO_FEATURE_SSC,
-    MYO_FEATURE_WAMP,
-    MYO_FEATURE_MOBILITY,   /* sqrt(sum d^2 / sum x^2), Q24; no transform in this and the next */
-    MYO_FEATURE_COMPLEXITY, /* sqrt(sum dd^2 * sum x^2) / sum d^2, Q16 */
-    MYO_FEATURE_SKEWNESS,   /* Q16 */
-    MYO_FEATURE_KURTOSIS,   /* Q16 */
-    MYO_FEATURE_LAGS,       /* R[1 .. n_lags] / R[0], Q30: n_lags components */
-    MYO_FEATURE_BINS,       /* counts: n_bins components */
-    MYO_FEATURE_KINDS
-} myo_feature_kind_t;
-
 typedef enum {
     MYO_TRANSFORM_LINEAR, /* value / 2^shift, nearest */
     MYO_TRANSFORM_SQRT,   /* sqrt(value * 4^shift), nearest */
@@ -69,18 +44,25 @@ typedef enum {
     MYO_TRANSFORMS
 } myo_feature_transform_t;
 
+typedef struct myo_feature_kind myo_feature_kind_t; /* one of myo_features_kinds.h */
+
 typedef struct {
-    uint8_t kind;      /* myo_feature_kind_t */
-    uint8_t transform; /* myo_feature_transform_t */
+    const myo_feature_kind_t *kind;
+    uint8_t transform; /* myo_feature_transform_t; kinds with words of their own take LINEAR and no shift */
     uint8_t shift;     /* LINEAR 0 .. 62, SQRT 0 .. 30: chosen by the export so that the word fits */
 } myo_feature_t;
 
 typedef struct myo_features_config myo_features_config_t;
+typedef struct myo_features myo_features_t;
+typedef struct myo_window_sums myo_window_sums_t;
 
-/* Adds n_frames of one channel to a block's sums. x steps by n_channels. history: the channel's words before
-   x, latest at history[-n_channels]. */
+/* Adds n_frames of one channel to a block's sums, or makes them where is_fresh. x steps by n_channels.
+   history: the channel's words before x end before it, the latest at history[-n_channels]. */
 typedef void myo_features_accumulate_t(const myo_features_config_t *config, const int16_t *x, size_t n_frames,
-                                       const int16_t *history, uint32_t *sums);
+                                       const int16_t *history, uint32_t *sums, bool is_fresh);
+
+/* Puts together one channel's sums over the window that just ended. */
+typedef void myo_features_sum_t(const myo_features_t *self, size_t channel, myo_window_sums_t *sums);
 
 struct myo_features_config {
     uint16_t n_channels; /* 1 .. 64 */
@@ -106,9 +88,10 @@ struct myo_features_config {
     int32_t threshold_ssc;
     int32_t threshold_wamp;
     myo_features_accumulate_t *accumulate; /* myo_features_accumulate_any, or one made for these needs */
+    myo_features_sum_t *sum_window;        /* myo_features_sum_any, or one made for these needs */
 };
 
-typedef struct {
+struct myo_features {
     const myo_features_config_t *config;
     uint32_t *partials;        /* n_blocks x n_channels x words of a block's sums */
     int16_t *history;          /* the last 2 * reach frames */
@@ -123,7 +106,7 @@ typedef struct {
     uint16_t until_border;     /* frames until the next window start's border is complete */
     uint16_t next_border;      /* where it goes, 0 .. n_starts - 1 */
     uint16_t first_border;     /* of the oldest window under way */
-} myo_features_t;
+};
 
 /* 32-bit words of memory that config asks for. */
 size_t myo_features_memory_words(const myo_features_config_t *config);
@@ -141,9 +124,10 @@ void myo_features_reset(myo_features_t *self);
    words are as they were. Frames and words must not overlap. ISR-safe: no. */
 bool myo_features_push(myo_features_t *self, const int16_t **frames, size_t *n_frames, int32_t *words);
 
-/* Sums for any needs. A config whose needs are known when compiling does with fewer instructions: see
-   myo_features_accumulate.h. */
+/* For any needs. Where they are known when compiling, functions made for them take fewer instructions: see
+   myo_features_template.h. */
 myo_features_accumulate_t myo_features_accumulate_any;
+myo_features_sum_t myo_features_sum_any;
 
 /* x_q31 / 2^shift as a word, nearest, halves up, limited to int16; shift 1 .. 31. ISR-safe: yes. */
 int16_t myo_features_word(int32_t x_q31, uint32_t shift);

@@ -1,4 +1,4 @@
-#include "features/myo_features_finish.h"
+#include "features/myo_features_kinds.h"
 
 #include "dsp/myo_fixed_math.h"
 
@@ -101,86 +101,61 @@ static int32_t kurtosis_q16(const myo_features_config_t *config, const myo_windo
     return divide_wide(fourth, multiply(variance, variance), 16);
 }
 
-static int64_t value_of(const myo_features_config_t *config, const myo_window_sums_t *sums, uint8_t kind) {
-    switch ((myo_feature_kind_t)kind) {
-    case MYO_FEATURE_ABS:
-        return (int64_t)sums->abs;
-    case MYO_FEATURE_MAV1:
-        return (int64_t)sums->mav1;
-    case MYO_FEATURE_MAV2:
-        return (int64_t)sums->mav2;
-    case MYO_FEATURE_SQUARE:
-        return (int64_t)sums->square;
-    case MYO_FEATURE_VARIANCE:
-        return (int64_t)window_variance(config, sums);
-    case MYO_FEATURE_CUBE:
-        return (int64_t)magnitude(sums->cube);
-    case MYO_FEATURE_FOURTH:
-        return (int64_t)((sums->fourth_high << 16) + (sums->fourth_low >> 16));
-    case MYO_FEATURE_LOG:
-        return (int64_t)sums->log;
-    case MYO_FEATURE_WL:
-        return (int64_t)sums->wl;
-    case MYO_FEATURE_STEP:
-        return (int64_t)sum_step_squares(sums);
-    case MYO_FEATURE_TKEO:
-        return sum_tkeo(sums);
-    case MYO_FEATURE_ZC:
-        return (int64_t)sums->zc;
-    case MYO_FEATURE_SSC:
-        return (int64_t)sums->ssc;
-    case MYO_FEATURE_WAMP:
-        return (int64_t)sums->wamp;
-    default:
-        return 0;
+/* A kind whose value is an expression of config and sums. */
+#define VALUE_KIND(NAME, NEEDS, N_LAGS, VALUE)                                                               \
+    static int64_t NAME##_value(const myo_features_config_t *config, const myo_window_sums_t *sums) {        \
+        (void)config;                                                                                        \
+        return VALUE;                                                                                        \
+    }                                                                                                        \
+    const myo_feature_kind_t myo_feature_##NAME = {                                                          \
+        .needs = NEEDS, .n_lags = N_LAGS, .components = MYO_COMPONENTS_ONE, .value = NAME##_value};
+
+/* A kind whose one word is an expression. */
+#define WORD_KIND(NAME, NEEDS, N_LAGS, WORD)                                                                 \
+    static void NAME##_words(const myo_features_config_t *config, const myo_window_sums_t *sums,             \
+                             int32_t *words) {                                                               \
+        (void)config;                                                                                        \
+        *words = WORD;                                                                                       \
+    }                                                                                                        \
+    const myo_feature_kind_t myo_feature_##NAME = {                                                          \
+        .needs = NEEDS, .n_lags = N_LAGS, .components = MYO_COMPONENTS_ONE, .words = NAME##_words};
+
+VALUE_KIND(abs, MYO_SUM_ABS, 0, (int64_t)sums->abs)
+VALUE_KIND(mav1, MYO_SUM_ABS, 0, (int64_t)sums->mav1)
+VALUE_KIND(mav2, MYO_SUM_ABS | MYO_SUM_RAMP, 0, (int64_t)sums->mav2)
+VALUE_KIND(square, MYO_SUM_SQUARE, 0, (int64_t)sums->square)
+VALUE_KIND(variance, MYO_SUM_SQUARE | MYO_SUM_X, 0, (int64_t)window_variance(config, sums))
+VALUE_KIND(cube, MYO_SUM_CUBE, 0, (int64_t)magnitude(sums->cube))
+VALUE_KIND(fourth, MYO_SUM_FOURTH, 0, (int64_t)((sums->fourth_high << 16) + (sums->fourth_low >> 16)))
+VALUE_KIND(log, MYO_SUM_LOG, 0, (int64_t)sums->log)
+VALUE_KIND(wl, MYO_SUM_WL, 0, (int64_t)sums->wl)
+VALUE_KIND(step, MYO_SUM_SQUARE | MYO_SUM_LAGS, 1, (int64_t)sum_step_squares(sums))
+VALUE_KIND(tkeo, MYO_SUM_SQUARE | MYO_SUM_LAGS, 2, sum_tkeo(sums))
+VALUE_KIND(zc, MYO_SUM_ZC, 0, sums->zc)
+VALUE_KIND(ssc, MYO_SUM_SSC, 0, sums->ssc)
+VALUE_KIND(wamp, MYO_SUM_WAMP, 0, sums->wamp)
+WORD_KIND(mobility, MYO_SUM_SQUARE | MYO_SUM_LAGS, 1, mobility_q24(sums))
+WORD_KIND(complexity, MYO_SUM_SQUARE | MYO_SUM_LAGS, 2, complexity_q16(sums))
+WORD_KIND(skewness, MYO_SUM_SQUARE | MYO_SUM_X | MYO_SUM_CUBE, 0, skewness_q16(config, sums))
+WORD_KIND(kurtosis, MYO_SUM_SQUARE | MYO_SUM_X | MYO_SUM_CUBE | MYO_SUM_FOURTH, 0, kurtosis_q16(config, sums))
+
+static void lags_words(const myo_features_config_t *config, const myo_window_sums_t *sums, int32_t *words) {
+    for (size_t lag = 0; lag < config->n_lags; lag++) {
+        const int32_t size = myo_divide_nearest(magnitude(sums->lags[lag]), sums->square, 30);
+        words[lag * config->n_channels] = sums->lags[lag] < 0 ? -size : size;
     }
 }
 
-static int32_t transform(const myo_feature_t *feature, int64_t value) {
-    switch ((myo_feature_transform_t)feature->transform) {
-    case MYO_TRANSFORM_SQRT:
-        return (int32_t)myo_sqrt_nearest((uint64_t)value << (2u * feature->shift));
-    case MYO_TRANSFORM_LOG2:
-        return (int32_t)myo_log2_q16_u64(value > 1 ? (uint64_t)value : 1u);
-    default:
-        return myo_shift_nearest(value, feature->shift);
+const myo_feature_kind_t myo_feature_lags = {.needs = MYO_SUM_SQUARE | MYO_SUM_LAGS,
+                                             .n_lags = 1,
+                                             .components = MYO_COMPONENTS_LAGS,
+                                             .words = lags_words};
+
+static void bins_words(const myo_features_config_t *config, const myo_window_sums_t *sums, int32_t *words) {
+    for (size_t bin = 0; bin < config->n_bins; bin++) {
+        words[bin * config->n_channels] = (int32_t)sums->bins[bin];
     }
 }
 
-void myo_features_finish(const myo_features_config_t *config, const myo_window_sums_t *sums, int32_t *words) {
-    for (uint16_t k = 0; k < config->n_features; k++) {
-        const myo_feature_t *const feature = &config->features[k];
-        uint32_t n_components = 1;
-        switch ((myo_feature_kind_t)feature->kind) {
-        case MYO_FEATURE_MOBILITY:
-            *words = mobility_q24(sums);
-            break;
-        case MYO_FEATURE_COMPLEXITY:
-            *words = complexity_q16(sums);
-            break;
-        case MYO_FEATURE_SKEWNESS:
-            *words = skewness_q16(config, sums);
-            break;
-        case MYO_FEATURE_KURTOSIS:
-            *words = kurtosis_q16(config, sums);
-            break;
-        case MYO_FEATURE_LAGS:
-            n_components = config->n_lags;
-            for (uint32_t lag = 0; lag < n_components; lag++) {
-                const int32_t size = myo_divide_nearest(magnitude(sums->lags[lag]), sums->square, 30);
-                words[lag * config->n_channels] = sums->lags[lag] < 0 ? -size : size;
-            }
-            break;
-        case MYO_FEATURE_BINS:
-            n_components = config->n_bins;
-            for (uint32_t bin = 0; bin < n_components; bin++) {
-                words[bin * config->n_channels] = (int32_t)sums->bins[bin];
-            }
-            break;
-        default:
-            *words = transform(feature, value_of(config, sums, feature->kind));
-            break;
-        }
-        words += n_components * config->n_channels;
-    }
-}
+const myo_feature_kind_t myo_feature_bins = {
+    .needs = MYO_SUM_BINS, .components = MYO_COMPONENTS_BINS, .words = bins_words};
