@@ -73,9 +73,9 @@ extern const myo_features_config_t features_config;
         "bin_shift": config.bin_shift,
         "bin_range": config.bin_range,
         "bin_multiplier": f"{config.bin_multiplier}u",
-        "threshold_zc": config.thresholds[0],
-        "threshold_ssc": config.thresholds[1],
-        "threshold_wamp": config.thresholds[2],
+        "threshold_zc": "THRESHOLD_ZC",
+        "threshold_ssc": "THRESHOLD_SSC",
+        "threshold_wamp": "THRESHOLD_WAMP",
         "accumulate": "accumulate",
         "sum_window": "sum_window",
     }
@@ -91,8 +91,12 @@ extern const myo_features_config_t features_config;
 #define N_LAGS {config.n_lags}u
 #define N_BINS {config.n_bins}u
 #define N_BLOCKS {config.n_blocks}u
+#define THRESHOLD_ZC {config.thresholds[0]} /* words */
+#define THRESHOLD_SSC {config.thresholds[1]}
+#define THRESHOLD_WAMP {config.thresholds[2]}
 
-MYO_FEATURES_SPECIALIZE(NEEDS, FEATURES_N_CHANNELS, N_LAGS, N_BINS, N_BLOCKS)
+MYO_FEATURES_SPECIALIZE(NEEDS, FEATURES_N_CHANNELS, N_LAGS, N_BINS, N_BLOCKS, THRESHOLD_ZC, THRESHOLD_SSC,
+                        THRESHOLD_WAMP)
 
 static const uint16_t block_lengths[] = {{{lengths}}};
 

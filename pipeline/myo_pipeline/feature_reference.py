@@ -82,13 +82,13 @@ def _count(feature: CountFeature, x: Floats) -> Floats:
     return np.asarray(is_event.sum(axis=1), np.float64)
 
 
-def _shape(kind: str, x: Floats, floor: float) -> Floats:
+def _shape(kind: str, x: Floats, lsb: float) -> Floats:
     centred = x - x.mean(axis=1, keepdims=True)
     second = (centred**2).mean(axis=1)
     m0, m2, m4 = _hjorth(x)
     match kind:
         case "log_detector":
-            return np.asarray(np.log2(np.maximum(np.abs(x), floor)).mean(axis=1))
+            return np.asarray(np.log2(np.abs(x) + lsb / 2).mean(axis=1))
         case "tkeo":
             return np.asarray((x[:, 1:-1] ** 2 - x[:, 2:] * x[:, :-2]).mean(axis=1))
         case "mobility":

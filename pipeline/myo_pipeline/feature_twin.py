@@ -123,7 +123,7 @@ class _Sums:
             case Value.FOURTH:
                 return np.asarray((self.fourth() >> 16).astype(np.int64))
             case Value.LOG:
-                return np.asarray(fm.log2_q16(np.maximum(self.magnitude, 1)).sum(axis=1))
+                return np.asarray(fm.log2_q16(2 * self.magnitude + 1).sum(axis=1))
             case Value.WL:
                 return np.asarray(np.abs(self.steps).sum(axis=1))
             case Value.STEP:

@@ -14,7 +14,7 @@ typedef struct { /* as Head in feature_case.py */
 /* What a generated config does: everything known when compiling. */
 #define SPECIAL_NEEDS                                                                                        \
     (MYO_SUM_ABS | MYO_SUM_X | MYO_SUM_SQUARE | MYO_SUM_LOG | MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC)
-MYO_FEATURES_SPECIALIZE(SPECIAL_NEEDS, 3, 0, 0, 4)
+MYO_FEATURES_SPECIALIZE(SPECIAL_NEEDS, 3, 0, 0, 4, 5, 5, 0)
 
 static const myo_feature_kind_t *const kinds[] = {
     &myo_feature_abs,        &myo_feature_mav1,     &myo_feature_mav2,

@@ -10,19 +10,17 @@
 
 _Static_assert((-3 >> 1) == -2, "a right shift of a negative number must be arithmetic");
 
-/* log2(1 + k / 256) in Q16, the last entry (65536) modulo 2^16. */
-extern const uint16_t myo_log2_table[257];
+/* Entry k: log2(1 + k / 256) in Q16, and in the upper half how much the next is more. */
+extern const uint32_t myo_log2_table[256];
 
-/* log2(v) in Q16 for v >= 1, linear between 257 table entries; within 1.2 / 2^16 of the true value.
+/* log2(v) in Q16 for v >= 1, linear between the table's entries; within 1.2 / 2^16 of the true value.
    Monotone in v. */
 static inline uint32_t myo_log2_q16(uint32_t v) {
     const uint32_t n_zeros = (uint32_t)__builtin_clz(v);
     const uint32_t mantissa = v << n_zeros;
-    const uint32_t index = (mantissa >> 23) & 0xFFu;
+    const uint32_t entry = myo_log2_table[(mantissa >> 23) & 0xFFu];
     const uint32_t fraction = (mantissa >> 7) & 0xFFFFu;
-    const uint32_t low = myo_log2_table[index];
-    const uint32_t step = (uint16_t)(myo_log2_table[index + 1u] - low);
-    return ((31u - n_zeros) << 16) + low + ((step * fraction + 0x8000u) >> 16);
+    return ((31u - n_zeros) << 16) + (entry & 0xFFFFu) + (((entry >> 16) * fraction + 0x8000u) >> 16);
 }
 
 /* log2(v) in Q16 for v >= 1, from the 32 leading bits of v; within 1.2 / 2^16 of the true value. */

@@ -238,8 +238,9 @@ bool myo_features_push(myo_features_t *self, const int16_t **frames, size_t *n_f
 
 void myo_features_accumulate_any(const myo_features_config_t *config, const int16_t *x, size_t n_frames,
                                  const int16_t *history, uint32_t *sums, bool is_fresh) {
-    myo_features_accumulate_template(config->needs, config->n_channels, config->n_lags, config->n_bins,
-                                     config, x, n_frames, history, sums, is_fresh);
+    myo_features_accumulate_template(
+        config->needs, config->n_channels, config->n_lags, config->n_bins, config, x, n_frames, history, sums,
+        is_fresh, (myo_thresholds_t){config->threshold_zc, config->threshold_ssc, config->threshold_wamp});
 }
 
 void myo_features_sum_any(const myo_features_t *self, size_t channel, myo_window_sums_t *sums) {

@@ -2,7 +2,7 @@
    and sizes are constants, the compiler leaves only what they ask for, with the sums in registers. A
    generated config says
 
-     MYO_FEATURES_SPECIALIZE(NEEDS, N_CHANNELS, N_LAGS, N_BINS, N_BLOCKS)
+     MYO_FEATURES_SPECIALIZE(NEEDS, N_CHANNELS, N_LAGS, N_BINS, N_BLOCKS, ZC, SSC, WAMP)
 
    and names the two functions that this defines; myo_features_accumulate_any and myo_features_sum_any take
    the same code with everything variable. */
@@ -47,7 +47,23 @@ static inline void myo_sums_put(uint32_t *sums, uint32_t at, uint64_t value) {
 }
 
 static inline int32_t myo_magnitude(int32_t v) {
-    return v < 0 ? -v : v;
+    return (v ^ (v >> 31)) - (v >> 31); /* two instructions: a shift comes with either */
+}
+
+/* Thresholds in words: an event needs a step of that size or more. */
+typedef struct {
+    int32_t zc, ssc, wamp;
+} myo_thresholds_t;
+
+/* Bit 31 is set where size >= threshold, for sizes and thresholds of at most 17 bits; other bits mean
+ * nothing. */
+static inline uint32_t myo_is_large(int32_t size, int32_t threshold) {
+    return (uint32_t)(threshold - 1 - size);
+}
+
+/* Bit 31 is set where one of the two is negative. */
+static inline uint32_t myo_is_change(int32_t a, int32_t b) {
+    return (uint32_t)(a ^ b);
 }
 
 static inline uint32_t myo_features_bin(const myo_features_config_t *config, int32_t v) {
@@ -70,12 +86,13 @@ static inline uint64_t myo_features_lag(const int16_t *x, size_t n_frames, size_
     return (uint64_t)sum;
 }
 
+/* Four passes, each with few enough sums that a Cortex-M keeps them in registers. */
+
+/* Sums over single samples. */
 __attribute__((always_inline)) static inline void
-myo_features_accumulate_template(const uint32_t needs, const size_t stride, const uint32_t n_lags,
-                                 const uint32_t n_bins, const myo_features_config_t *config, const int16_t *x,
-                                 size_t n_frames, const int16_t *history, uint32_t *sums, bool is_fresh) {
-    const myo_sums_layout_t at = myo_sums_layout(needs, n_lags, n_bins);
-    const uint32_t steps = MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC | MYO_SUM_WAMP;
+myo_accumulate_samples(const uint32_t needs, const size_t stride, const myo_sums_layout_t at,
+                       const myo_features_config_t *config, const int16_t *x, const int16_t *end,
+                       uint32_t *sums, bool is_fresh) {
     uint32_t abs = (needs & MYO_SUM_ABS) && !is_fresh ? sums[at.abs] : 0;
     uint64_t ramp = (needs & MYO_SUM_RAMP) && !is_fresh ? myo_sums_get(sums, at.ramp) : 0;
     uint32_t sum_x = (needs & MYO_SUM_X) && !is_fresh ? sums[at.x] : 0;
@@ -83,87 +100,34 @@ myo_features_accumulate_template(const uint32_t needs, const size_t stride, cons
     uint64_t cube = (needs & MYO_SUM_CUBE) && !is_fresh ? myo_sums_get(sums, at.cube) : 0;
     uint64_t fourth_low = (needs & MYO_SUM_FOURTH) && !is_fresh ? myo_sums_get(sums, at.fourth) : 0;
     uint64_t fourth_high = (needs & MYO_SUM_FOURTH) && !is_fresh ? myo_sums_get(sums, at.fourth + 2u) : 0;
-    uint64_t log = (needs & MYO_SUM_LOG) && !is_fresh ? myo_sums_get(sums, at.log) : 0;
-    uint32_t wl = (needs & MYO_SUM_WL) && !is_fresh ? sums[at.wl] : 0;
-    uint32_t zc = (needs & MYO_SUM_ZC) && !is_fresh ? sums[at.zc] : 0;
-    uint32_t ssc = (needs & MYO_SUM_SSC) && !is_fresh ? sums[at.ssc] : 0;
-    uint32_t wamp = (needs & MYO_SUM_WAMP) && !is_fresh ? sums[at.wamp] : 0;
-    uint64_t lag_1 = (needs & MYO_SUM_LAGS) && !is_fresh ? myo_sums_get(sums, at.lags) : 0;
-    uint64_t lag_2 = (needs & MYO_SUM_LAGS) && n_lags > 1 && !is_fresh ? myo_sums_get(sums, at.lags + 2u) : 0;
-
-    for (uint32_t k = 0; (needs & MYO_SUM_BINS) && is_fresh && k < n_bins; k++) {
-        sums[at.bins + k] = 0;
-    }
-
-    const bool looks_back = (needs & (steps | MYO_SUM_LAGS)) != 0;
-    int32_t before = looks_back ? *(history - stride) : 0;
-    const bool looks_twice = (needs & MYO_SUM_SSC) || ((needs & MYO_SUM_LAGS) && n_lags > 1);
-    int32_t before_2 = looks_twice ? *(history - 2u * stride) : 0;
-    int32_t step_before = before - before_2;
-    bool was_large = myo_magnitude(step_before) >= config->threshold_ssc;
-
-    const int16_t *from = x;
-    for (size_t i = 0; i < n_frames; i++, from += stride) {
-        const int32_t v = *from;
-        if (needs & (MYO_SUM_ABS | MYO_SUM_LOG)) {
-            const uint32_t magnitude = (uint32_t)myo_magnitude(v);
-            if (needs & MYO_SUM_RAMP) {
-                ramp += abs; /* each |x| is added once for every later sample of the block */
-            }
-            abs += magnitude;
-            if (needs & MYO_SUM_LOG) {
-                log += myo_log2_q16(magnitude | (magnitude == 0));
-            }
+#pragma GCC unroll 4
+    for (; x != end; x += stride) {
+        const int32_t v = *x;
+        if (needs & MYO_SUM_RAMP) {
+            ramp += abs; /* each |x| is added once for every later sample of the block */
+        }
+        if (needs & MYO_SUM_ABS) {
+            abs += (uint32_t)myo_magnitude(v);
         }
         if (needs & MYO_SUM_X) {
             sum_x += (uint32_t)v;
         }
-        if (needs & (MYO_SUM_SQUARE | MYO_SUM_CUBE | MYO_SUM_FOURTH)) {
-            const int32_t squared = v * v;
-            if (needs & MYO_SUM_SQUARE) {
-                square += (uint64_t)squared;
-            }
-            if (needs & MYO_SUM_CUBE) {
-                cube += (uint64_t)((int64_t)squared * v);
-            }
-            if (needs & MYO_SUM_FOURTH) {
-                const uint64_t fourth = (uint64_t)(uint32_t)squared * (uint32_t)squared;
-                fourth_low += (uint32_t)fourth;
-                fourth_high += fourth >> 32;
-            }
+        const int32_t squared = v * v;
+        if (needs & MYO_SUM_SQUARE) {
+            square += (uint64_t)squared;
         }
-        if (needs & steps) {
-            const int32_t step = v - before;
-            const int32_t size = myo_magnitude(step);
-            if (needs & MYO_SUM_WL) {
-                wl += (uint32_t)size;
-            }
-            if (needs & MYO_SUM_ZC) { /* one comparison where most samples fail the other would not pay */
-                zc += ((uint32_t)(v ^ before) >> 31) & (uint32_t)(size >= config->threshold_zc);
-            }
-            if (needs & MYO_SUM_WAMP) {
-                wamp += (uint32_t)(size >= config->threshold_wamp);
-            }
-            if (needs & MYO_SUM_SSC) {
-                const bool is_large = size >= config->threshold_ssc;
-                ssc += ((uint32_t)(step ^ step_before) >> 31) & (uint32_t)(is_large | was_large);
-                step_before = step;
-                was_large = is_large;
-            }
+        if (needs & MYO_SUM_CUBE) {
+            cube += (uint64_t)((int64_t)squared * v);
         }
-        if (needs & MYO_SUM_LAGS) {
-            lag_1 += (uint64_t)(int64_t)(v * before);
-            if (n_lags > 1) {
-                lag_2 += (uint64_t)(int64_t)(v * before_2);
-                before_2 = before;
-            }
+        if (needs & MYO_SUM_FOURTH) {
+            const uint64_t fourth = (uint64_t)(uint32_t)squared * (uint32_t)squared;
+            fourth_low += (uint32_t)fourth;
+            fourth_high += fourth >> 32;
         }
-        before = v;
         if (needs & MYO_SUM_BINS) {
             sums[at.bins + myo_features_bin(config, v)]++;
         }
     }
-
     if (needs & MYO_SUM_ABS) {
         sums[at.abs] = abs;
     }
@@ -183,8 +147,53 @@ myo_features_accumulate_template(const uint32_t needs, const size_t stride, cons
         myo_sums_put(sums, at.fourth, fourth_low);
         myo_sums_put(sums, at.fourth + 2u, fourth_high);
     }
-    if (needs & MYO_SUM_LOG) {
-        myo_sums_put(sums, at.log, log);
+}
+
+__attribute__((always_inline)) static inline void myo_accumulate_log(const size_t stride,
+                                                                     const myo_sums_layout_t at,
+                                                                     const int16_t *x, const int16_t *end,
+                                                                     uint32_t *sums, bool is_fresh) {
+    uint64_t log = is_fresh ? 0 : myo_sums_get(sums, at.log);
+#pragma GCC unroll 4
+    for (; x != end; x += stride) {
+        log += myo_log2_q16(2u * (uint32_t)myo_magnitude(*x) + 1u);
+    }
+    myo_sums_put(sums, at.log, log);
+}
+
+/* Sums over steps from a sample to the next. */
+__attribute__((always_inline)) static inline void
+myo_accumulate_steps(const uint32_t needs, const size_t stride, const myo_sums_layout_t at,
+                     const myo_thresholds_t thresholds, const int16_t *x, const int16_t *end,
+                     const int16_t *history, uint32_t *sums, bool is_fresh) {
+    uint32_t wl = (needs & MYO_SUM_WL) && !is_fresh ? sums[at.wl] : 0;
+    uint32_t zc = (needs & MYO_SUM_ZC) && !is_fresh ? sums[at.zc] : 0;
+    uint32_t ssc = (needs & MYO_SUM_SSC) && !is_fresh ? sums[at.ssc] : 0;
+    uint32_t wamp = (needs & MYO_SUM_WAMP) && !is_fresh ? sums[at.wamp] : 0;
+    int32_t before = *(history - stride);
+    int32_t step_before = (needs & MYO_SUM_SSC) ? before - *(history - 2u * stride) : 0;
+    uint32_t was_large = myo_is_large(myo_magnitude(step_before), thresholds.ssc);
+#pragma GCC unroll 4
+    for (; x != end; x += stride) {
+        const int32_t v = *x;
+        const int32_t step = v - before;
+        const int32_t size = myo_magnitude(step);
+        if (needs & MYO_SUM_WL) {
+            wl += (uint32_t)size;
+        }
+        if (needs & MYO_SUM_ZC) {
+            zc += (myo_is_change(v, before) & myo_is_large(size, thresholds.zc)) >> 31;
+        }
+        if (needs & MYO_SUM_WAMP) {
+            wamp += myo_is_large(size, thresholds.wamp) >> 31;
+        }
+        if (needs & MYO_SUM_SSC) {
+            const uint32_t is_large = myo_is_large(size, thresholds.ssc);
+            ssc += (myo_is_change(step, step_before) & (is_large | was_large)) >> 31;
+            step_before = step;
+            was_large = is_large;
+        }
+        before = v;
     }
     if (needs & MYO_SUM_WL) {
         sums[at.wl] = wl;
@@ -198,16 +207,59 @@ myo_features_accumulate_template(const uint32_t needs, const size_t stride, cons
     if (needs & MYO_SUM_WAMP) {
         sums[at.wamp] = wamp;
     }
-    if (needs & MYO_SUM_LAGS) {
-        myo_sums_put(sums, at.lags, lag_1);
+}
+
+/* Lags 1 and 2 in one pass, each further one in its own. */
+__attribute__((always_inline)) static inline void
+myo_accumulate_lags(const uint32_t n_lags, const size_t stride, const myo_sums_layout_t at, const int16_t *x,
+                    size_t n_frames, const int16_t *history, uint32_t *sums, bool is_fresh) {
+    uint64_t lag_1 = is_fresh ? 0 : myo_sums_get(sums, at.lags);
+    uint64_t lag_2 = n_lags > 1 && !is_fresh ? myo_sums_get(sums, at.lags + 2u) : 0;
+    int32_t before = *(history - stride);
+    int32_t before_2 = n_lags > 1 ? *(history - 2u * stride) : 0;
+    const int16_t *const end = x + n_frames * stride;
+#pragma GCC unroll 4
+    for (const int16_t *from = x; from != end; from += stride) {
+        const int32_t v = *from;
+        lag_1 += (uint64_t)(int64_t)(v * before);
         if (n_lags > 1) {
-            myo_sums_put(sums, at.lags + 2u, lag_2);
+            lag_2 += (uint64_t)(int64_t)(v * before_2);
         }
-        for (uint32_t lag = 3; lag <= n_lags; lag++) {
-            const uint32_t here = at.lags + 2u * (lag - 1u);
-            const uint64_t so_far = is_fresh ? 0 : myo_sums_get(sums, here);
-            myo_sums_put(sums, here, so_far + myo_features_lag(x, n_frames, stride, history, lag));
-        }
+        before_2 = before;
+        before = v;
+    }
+    myo_sums_put(sums, at.lags, lag_1);
+    if (n_lags > 1) {
+        myo_sums_put(sums, at.lags + 2u, lag_2);
+    }
+    for (uint32_t lag = 3; lag <= n_lags; lag++) {
+        const uint32_t here = at.lags + 2u * (lag - 1u);
+        const uint64_t so_far = is_fresh ? 0 : myo_sums_get(sums, here);
+        myo_sums_put(sums, here, so_far + myo_features_lag(x, n_frames, stride, history, lag));
+    }
+}
+
+__attribute__((always_inline)) static inline void
+myo_features_accumulate_template(const uint32_t needs, const size_t stride, const uint32_t n_lags,
+                                 const uint32_t n_bins, const myo_features_config_t *config, const int16_t *x,
+                                 size_t n_frames, const int16_t *history, uint32_t *sums, bool is_fresh,
+                                 const myo_thresholds_t thresholds) {
+    const myo_sums_layout_t at = myo_sums_layout(needs, n_lags, n_bins);
+    const int16_t *const end = x + n_frames * stride;
+    for (uint32_t k = 0; (needs & MYO_SUM_BINS) && is_fresh && k < n_bins; k++) {
+        sums[at.bins + k] = 0;
+    }
+    if (needs & (MYO_SUM_ABS | MYO_SUM_X | MYO_SUM_SQUARE | MYO_SUM_CUBE | MYO_SUM_FOURTH | MYO_SUM_BINS)) {
+        myo_accumulate_samples(needs, stride, at, config, x, end, sums, is_fresh);
+    }
+    if (needs & MYO_SUM_LOG) {
+        myo_accumulate_log(stride, at, x, end, sums, is_fresh);
+    }
+    if (needs & (MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC | MYO_SUM_WAMP)) {
+        myo_accumulate_steps(needs, stride, at, thresholds, x, end, history, sums, is_fresh);
+    }
+    if (needs & MYO_SUM_LAGS) {
+        myo_accumulate_lags(n_lags, stride, at, x, n_frames, history, sums, is_fresh);
     }
 }
 
@@ -271,19 +323,19 @@ static inline void myo_sums_subtract_border(const uint32_t needs, const size_t s
         sums->wl -= (uint32_t)size;
     }
     if (needs & MYO_SUM_ZC) {
-        sums->zc -= ((uint32_t)(first ^ before) >> 31) & (uint32_t)(size >= config->threshold_zc);
+        sums->zc -= (myo_is_change(first, before) & myo_is_large(size, config->threshold_zc)) >> 31;
     }
     if (needs & MYO_SUM_WAMP) {
-        sums->wamp -= (uint32_t)(size >= config->threshold_wamp);
+        sums->wamp -= myo_is_large(size, config->threshold_wamp) >> 31;
     }
     if (needs & MYO_SUM_SSC) {
         const int32_t step_before = before - *(start - 2u * stride);
         const int32_t step_after = start[stride] - first;
-        const bool is_large = size >= config->threshold_ssc;
-        const bool was_large = myo_magnitude(step_before) >= config->threshold_ssc;
-        const bool will_be_large = myo_magnitude(step_after) >= config->threshold_ssc;
-        sums->ssc -= ((uint32_t)(step ^ step_before) >> 31) & (uint32_t)(is_large | was_large);
-        sums->ssc -= ((uint32_t)(step_after ^ step) >> 31) & (uint32_t)(will_be_large | is_large);
+        const uint32_t is_large = myo_is_large(size, config->threshold_ssc);
+        const uint32_t was_large = myo_is_large(myo_magnitude(step_before), config->threshold_ssc);
+        const uint32_t will_be_large = myo_is_large(myo_magnitude(step_after), config->threshold_ssc);
+        sums->ssc -= (myo_is_change(step, step_before) & (is_large | was_large)) >> 31;
+        sums->ssc -= (myo_is_change(step_after, step) & (will_be_large | is_large)) >> 31;
     }
     for (size_t lag = 1; (needs & MYO_SUM_LAGS) && lag <= n_lags; lag++) {
         for (size_t i = 0; i < lag; i++) {
@@ -359,11 +411,11 @@ myo_features_sum_template(const uint32_t needs, const size_t stride, const uint3
     }
 }
 
-#define MYO_FEATURES_SPECIALIZE(NEEDS, N_CHANNELS, N_LAGS, N_BINS, N_BLOCKS)                                 \
+#define MYO_FEATURES_SPECIALIZE(NEEDS, N_CHANNELS, N_LAGS, N_BINS, N_BLOCKS, ZC, SSC, WAMP)                  \
     static void accumulate(const myo_features_config_t *config, const int16_t *x, size_t n_frames,           \
                            const int16_t *history, uint32_t *sums, bool is_fresh) {                          \
         myo_features_accumulate_template(NEEDS, N_CHANNELS, N_LAGS, N_BINS, config, x, n_frames, history,    \
-                                         sums, is_fresh);                                                    \
+                                         sums, is_fresh, (myo_thresholds_t){ZC, SSC, WAMP});                 \
     }                                                                                                        \
     static void sum_window(const myo_features_t *self, size_t channel, myo_window_sums_t *sums) {            \
         myo_features_sum_template(NEEDS, N_CHANNELS, N_LAGS, N_BINS, N_BLOCKS, self, channel, sums);         \
