@@ -88,7 +88,7 @@ def _shape(kind: str, x: Floats, lsb: float) -> Floats:
     m0, m2, m4 = _hjorth(x)
     match kind:
         case "log_detector":
-            return np.asarray(np.log2(np.abs(x) + lsb / 2).mean(axis=1))
+            return np.asarray(np.log2(np.abs(x) + lsb).mean(axis=1))
         case "tkeo":
             return np.asarray((x[:, 1:-1] ** 2 - x[:, 2:] * x[:, :-2]).mean(axis=1))
         case "mobility":

@@ -88,6 +88,15 @@ class _Sums:
         result: Ints = (self.magnitude * weight[:, None]).sum(axis=1)
         return result
 
+    def log(self) -> Ints:
+        """Logarithms are of two samples' product; the last of a block of odd length is alone."""
+        lengths = np.resize(self.config.block_lengths, self.config.n_blocks)
+        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+        firsts = np.concatenate([np.arange(s, s + n, 2) for s, n in zip(starts, lengths, strict=True)])
+        products: Ints = np.multiply.reduceat(self.magnitude + 1, firsts, axis=1)
+        result: Ints = fm.log2_q16(products).sum(axis=1)
+        return result
+
     def zero_crossings(self) -> Ints:
         is_crossing = (self.x[:, 1:] < 0) != (self.x[:, :-1] < 0)
         result: Ints = (is_crossing & (np.abs(self.steps) >= self.config.thresholds[0])).sum(axis=1)
@@ -123,7 +132,7 @@ class _Sums:
             case Value.FOURTH:
                 return np.asarray((self.fourth() >> 16).astype(np.int64))
             case Value.LOG:
-                return np.asarray(fm.log2_q16(2 * self.magnitude + 1).sum(axis=1))
+                return self.log()
             case Value.WL:
                 return np.asarray(np.abs(self.steps).sum(axis=1))
             case Value.STEP:

@@ -201,7 +201,7 @@ CATALOGUE: Final[dict[str, Definition]] = {
                            PHINYOMARK + "; it takes the mean to be 0, we subtract it", Value.VARIANCE),
     "tm3": Definition("|1/N sum x^3|", "counts^3", PHINYOMARK, Value.CUBE),
     "tm4": Definition("1/N sum x^4", "counts^4", PHINYOMARK, Value.FOURTH),
-    "log_detector": Definition("1/N sum log2(|x| + half a word)", "log2 counts",
+    "log_detector": Definition("1/N sum log2(|x| + one word)", "log2 counts",
                                PHINYOMARK + "; log2 of it, and it adds nothing to |x|", Value.LOG),
     "wl": Definition("sum |d|", "counts", HUDGINS, Value.WL),
     "aac": Definition("1/N sum |d|", "counts", PHINYOMARK, Value.WL),
@@ -289,8 +289,8 @@ class FeatureConfig:
     @property
     def sums_words(self) -> int:
         """32-bit words of one channel's sums over one block."""
-        double = Sum.RAMP | Sum.SQUARE | Sum.CUBE | Sum.LOG
-        sizes = {Sum.FOURTH: 4, Sum.LAGS: 2 * self.n_lags, Sum.BINS: self.n_bins}
+        double = Sum.RAMP | Sum.SQUARE | Sum.CUBE
+        sizes = {Sum.FOURTH: 4, Sum.LOG: 3, Sum.LAGS: 2 * self.n_lags, Sum.BINS: self.n_bins}
         return sum(sizes.get(bit, 2 if bit in double else 1) for bit in Sum if bit in self.needs)
 
     @property
@@ -327,7 +327,7 @@ def _largest(value: Value, window: int) -> int:
         Value.VARIANCE: window**2 * full**2,
         Value.CUBE: window * full**3,
         Value.FOURTH: window * full**4 >> 16,
-        Value.LOG: window * 17 << 16,
+        Value.LOG: window * 16 << 16,
         Value.WL: window * step,
         Value.STEP: window * step**2,
         Value.TKEO: 2 * window * full**2,
@@ -371,7 +371,7 @@ def _compile_row(feature: Feature, window: int, word_shift: int) -> FeatureRow:
         return FeatureRow(feature, value, Transform.SQRT, shift, 1, math.sqrt(factor) * 2.0**-shift, 0.0)
     shift = max(0, largest.bit_length() - 31)
     if value is Value.LOG:
-        return FeatureRow(feature, value, Transform.LINEAR, shift, 1, 2.0 ** (shift - 16) / n, -word_shift - 1.0)
+        return FeatureRow(feature, value, Transform.LINEAR, shift, 1, 2.0 ** (shift - 16) / n, -word_shift)
     return FeatureRow(feature, value, Transform.LINEAR, shift, 1, factor * 2.0**shift, 0.0)
 
 

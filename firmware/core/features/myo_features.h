@@ -29,7 +29,7 @@
 #define MYO_SUM_SQUARE (1u << 3) /* x^2 */
 #define MYO_SUM_CUBE (1u << 4)   /* x^3 */
 #define MYO_SUM_FOURTH (1u << 5) /* x^4, upper and lower words apart */
-#define MYO_SUM_LOG (1u << 6)    /* log2(2 |x| + 1), Q16 */
+#define MYO_SUM_LOG (1u << 6)    /* log2(|x| + 1), Q16, rounded for each two samples of a block */
 #define MYO_SUM_WL (1u << 7)     /* |x - x[-1]| */
 #define MYO_SUM_ZC (1u << 8)     /* sign changes that step by threshold_zc or more; 0 counts as positive */
 #define MYO_SUM_SSC (1u << 9)    /* slope changes with a step of threshold_ssc or more beside them */

@@ -39,7 +39,7 @@ extern const myo_feature_kind_t myo_feature_square;   /* sum of x^2: SSI, RMS, H
 extern const myo_feature_kind_t myo_feature_variance; /* window * sum of x^2 - (sum of x)^2 */
 extern const myo_feature_kind_t myo_feature_cube;     /* |sum of x^3|: TM3 */
 extern const myo_feature_kind_t myo_feature_fourth;   /* sum of x^4, without its 16 lowest bits: TM4 */
-extern const myo_feature_kind_t myo_feature_log;      /* sum of log2(2 |x| + 1) in Q16: LOG */
+extern const myo_feature_kind_t myo_feature_log;      /* sum of log2(|x| + 1) in Q16: LOG */
 extern const myo_feature_kind_t myo_feature_wl;       /* sum of |x - x[-1]|: WL, AAC */
 extern const myo_feature_kind_t myo_feature_step;     /* sum of (x - x[-1])^2: DASDV */
 extern const myo_feature_kind_t myo_feature_tkeo;     /* sum of x^2 - x[-1] * x[+1] */

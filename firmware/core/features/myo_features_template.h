@@ -13,7 +13,8 @@
 #include "features/myo_features.h"
 #include "features/myo_features_kinds.h"
 
-/* Where each sum is among a block's words, in this order; absent ones take none. 64-bit sums take two. */
+/* Where each sum is among a block's words, in this order; absent ones take none. 64-bit sums take two, log
+ * three. */
 typedef struct {
     uint32_t abs, ramp, x, square, cube, fourth, log, wl, zc, ssc, wamp, lags, bins, end;
 } myo_sums_layout_t;
@@ -27,7 +28,7 @@ static inline myo_sums_layout_t myo_sums_layout(uint32_t needs, uint32_t n_lags,
     at.cube = at.square + ((needs & MYO_SUM_SQUARE) ? 2u : 0u);
     at.fourth = at.cube + ((needs & MYO_SUM_CUBE) ? 2u : 0u);
     at.log = at.fourth + ((needs & MYO_SUM_FOURTH) ? 4u : 0u);
-    at.wl = at.log + ((needs & MYO_SUM_LOG) ? 2u : 0u);
+    at.wl = at.log + ((needs & MYO_SUM_LOG) ? 3u : 0u);
     at.zc = at.wl + ((needs & MYO_SUM_WL) ? 1u : 0u);
     at.ssc = at.zc + ((needs & MYO_SUM_ZC) ? 1u : 0u);
     at.wamp = at.ssc + ((needs & MYO_SUM_SSC) ? 1u : 0u);
@@ -149,16 +150,40 @@ myo_accumulate_samples(const uint32_t needs, const size_t stride, const myo_sums
     }
 }
 
+/* A sum of log2(|x| + 1) as one of log2 of products of two: half the logarithms, exact but for their
+   rounding. Pairs begin with the block, whatever the pushes: a sample that waits for the other is kept as |x|
+   + 1 in the word after the sum, 0 where none waits. */
 __attribute__((always_inline)) static inline void myo_accumulate_log(const size_t stride,
                                                                      const myo_sums_layout_t at,
-                                                                     const int16_t *x, const int16_t *end,
+                                                                     const int16_t *x, size_t n_frames,
                                                                      uint32_t *sums, bool is_fresh) {
     uint64_t log = is_fresh ? 0 : myo_sums_get(sums, at.log);
-#pragma GCC unroll 4
-    for (; x != end; x += stride) {
-        log += myo_log2_q16(2u * (uint32_t)myo_magnitude(*x) + 1u);
+    uint32_t waiting = is_fresh ? 0 : sums[at.log + 2u];
+    if (waiting > 0) {
+        log += myo_log2_q16(waiting * ((uint32_t)myo_magnitude(*x) + 1u));
+        waiting = 0;
+        x += stride;
+        n_frames--;
+    }
+    while (n_frames > 1) {
+        const size_t n_pairs =
+            n_frames > 4096 ? 2048 : n_frames / 2u; /* of at most 30 * 2^16 + 1 each: 32 bits do */
+        const int16_t *const end = x + 2u * n_pairs * stride;
+        uint32_t part = 0;
+#pragma GCC unroll 2
+        for (; x != end; x += 2u * stride) {
+            const uint32_t a = (uint32_t)myo_magnitude(x[0]);
+            const uint32_t b = (uint32_t)myo_magnitude(x[stride]);
+            part += myo_log2_q16(a * b + a + b + 1u);
+        }
+        log += part;
+        n_frames -= 2u * n_pairs;
+    }
+    if (n_frames == 1) {
+        waiting = (uint32_t)myo_magnitude(*x) + 1u;
     }
     myo_sums_put(sums, at.log, log);
+    sums[at.log + 2u] = waiting;
 }
 
 /* Sums over steps from a sample to the next. */
@@ -253,7 +278,7 @@ myo_features_accumulate_template(const uint32_t needs, const size_t stride, cons
         myo_accumulate_samples(needs, stride, at, config, x, end, sums, is_fresh);
     }
     if (needs & MYO_SUM_LOG) {
-        myo_accumulate_log(stride, at, x, end, sums, is_fresh);
+        myo_accumulate_log(stride, at, x, n_frames, sums, is_fresh);
     }
     if (needs & (MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC | MYO_SUM_WAMP)) {
         myo_accumulate_steps(needs, stride, at, thresholds, x, end, history, sums, is_fresh);
@@ -372,6 +397,10 @@ myo_features_sum_template(const uint32_t needs, const size_t stride, const uint3
     }
     if (needs & MYO_SUM_LOG) {
         sums->log = myo_sums_total_wide(first + at.log, step, n_blocks);
+        for (uint32_t k = 0; k < n_blocks; k++) { /* of a block of odd length, the last sample has no pair */
+            const uint32_t alone = first[k * step + at.log + 2u];
+            sums->log += alone > 0 ? myo_log2_q16(alone) : 0;
+        }
     }
     if (needs & MYO_SUM_WL) {
         sums->wl = myo_sums_total(first + at.wl, step, n_blocks);
