@@ -115,6 +115,9 @@ int32_t myo_divide_nearest(uint64_t a, uint64_t b, int32_t fraction_bits) {
 }
 
 int32_t myo_shift_nearest(int64_t v, uint32_t shift) {
+    if (shift == 0 && v == (int32_t)v) { /* what most features take */
+        return (int32_t)v;
+    }
     const int64_t y = shift == 0 ? v : (v + ((int64_t)1 << (shift - 1u))) >> shift;
     return (int32_t)(y < INT32_MIN ? INT32_MIN : y > INT32_MAX ? INT32_MAX : y);
 }

@@ -120,7 +120,7 @@ static int32_t kurtosis_q16(const myo_features_config_t *config, const myo_windo
     const myo_feature_kind_t myo_feature_##NAME = {                                                          \
         .needs = NEEDS, .n_lags = N_LAGS, .components = MYO_COMPONENTS_ONE, .words = NAME##_words};
 
-VALUE_KIND(abs, MYO_SUM_ABS, 0, (int64_t)sums->abs)
+VALUE_KIND(abs, MYO_SUM_ABS, 0, sums->abs)
 VALUE_KIND(mav1, MYO_SUM_ABS, 0, (int64_t)sums->mav1)
 VALUE_KIND(mav2, MYO_SUM_ABS | MYO_SUM_RAMP, 0, (int64_t)sums->mav2)
 VALUE_KIND(square, MYO_SUM_SQUARE, 0, (int64_t)sums->square)
@@ -128,7 +128,7 @@ VALUE_KIND(variance, MYO_SUM_SQUARE | MYO_SUM_X, 0, (int64_t)window_variance(con
 VALUE_KIND(cube, MYO_SUM_CUBE, 0, (int64_t)magnitude(sums->cube))
 VALUE_KIND(fourth, MYO_SUM_FOURTH, 0, (int64_t)((sums->fourth_high << 16) + (sums->fourth_low >> 16)))
 VALUE_KIND(log, MYO_SUM_LOG, 0, (int64_t)sums->log)
-VALUE_KIND(wl, MYO_SUM_WL, 0, (int64_t)sums->wl)
+VALUE_KIND(wl, MYO_SUM_WL, 0, sums->wl)
 VALUE_KIND(step, MYO_SUM_SQUARE | MYO_SUM_LAGS, 1, (int64_t)sum_step_squares(sums))
 VALUE_KIND(tkeo, MYO_SUM_SQUARE | MYO_SUM_LAGS, 2, sum_tkeo(sums))
 VALUE_KIND(zc, MYO_SUM_ZC, 0, sums->zc)

@@ -7,12 +7,13 @@
 
 /* The sums of one channel over one window: exact. What the config does not need is not set. */
 struct myo_window_sums {
-    uint64_t abs, mav1, mav2; /* mav2: |x| * window, the ramps applied */
+    uint32_t abs, wl;
+    uint64_t mav1, mav2; /* mav2: |x| * window, the ramps applied */
     int64_t x;
     uint64_t square;
     int64_t cube;
     uint64_t fourth_low, fourth_high; /* low + high * 2^32 */
-    uint64_t log, wl;
+    uint64_t log;
     uint32_t zc, ssc, wamp;
     int32_t first[2], last[2]; /* samples, in time's order; of first[1] and last[0] only with two lags */
     int64_t lags[MYO_FEATURES_MAX_LAGS];

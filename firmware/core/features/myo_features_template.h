@@ -288,9 +288,10 @@ myo_features_accumulate_template(const uint32_t needs, const size_t stride, cons
     }
 }
 
-/* One 32-bit or 64-bit sum over all blocks; the order does not matter. */
-static inline uint64_t myo_sums_total(const uint32_t *first, size_t step, uint32_t n_blocks) {
-    uint64_t total = 0;
+/* One 32-bit or 64-bit sum over all blocks; the order does not matter. Over 65535 words, |x| and |x - x[-1]|
+   sum to less than 2^32. */
+static inline uint32_t myo_sums_total(const uint32_t *first, size_t step, uint32_t n_blocks) {
+    uint32_t total = 0;
     for (uint32_t k = 0; k < n_blocks; k++) {
         total += first[k * step];
     }
@@ -383,7 +384,7 @@ myo_features_sum_template(const uint32_t needs, const size_t stride, const uint3
         }
     }
     if (needs & MYO_SUM_X) { /* |sum| < 2^31: modulo 2^32 is enough */
-        sums->x = (int32_t)(uint32_t)myo_sums_total(first + at.x, step, n_blocks);
+        sums->x = (int32_t)myo_sums_total(first + at.x, step, n_blocks);
     }
     if (needs & MYO_SUM_SQUARE) {
         sums->square = myo_sums_total_wide(first + at.square, step, n_blocks);
@@ -406,13 +407,13 @@ myo_features_sum_template(const uint32_t needs, const size_t stride, const uint3
         sums->wl = myo_sums_total(first + at.wl, step, n_blocks);
     }
     if (needs & MYO_SUM_ZC) {
-        sums->zc = (uint32_t)myo_sums_total(first + at.zc, step, n_blocks);
+        sums->zc = myo_sums_total(first + at.zc, step, n_blocks);
     }
     if (needs & MYO_SUM_SSC) {
-        sums->ssc = (uint32_t)myo_sums_total(first + at.ssc, step, n_blocks);
+        sums->ssc = myo_sums_total(first + at.ssc, step, n_blocks);
     }
     if (needs & MYO_SUM_WAMP) {
-        sums->wamp = (uint32_t)myo_sums_total(first + at.wamp, step, n_blocks);
+        sums->wamp = myo_sums_total(first + at.wamp, step, n_blocks);
     }
     if (needs & MYO_SUM_LAGS) {
         for (uint32_t lag = 0; lag < n_lags; lag++) {
@@ -421,7 +422,7 @@ myo_features_sum_template(const uint32_t needs, const size_t stride, const uint3
     }
     if (needs & MYO_SUM_BINS) {
         for (uint32_t bin = 0; bin < n_bins; bin++) {
-            sums->bins[bin] = (uint32_t)myo_sums_total(first + at.bins + bin, step, n_blocks);
+            sums->bins[bin] = myo_sums_total(first + at.bins + bin, step, n_blocks);
         }
     }
     if (needs & (MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC | MYO_SUM_WAMP | MYO_SUM_LAGS)) {
