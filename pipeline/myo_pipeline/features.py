@@ -441,7 +441,12 @@ def compile_features(
     for feature in features:
         if isinstance(feature, HistogramFeature):
             n_bins = feature.bins
-            bin_range = min(max(round(feature.range * 2.0**word_shift), 1), FULL_SCALE)
+            bin_range = max(round(feature.range * 2.0**word_shift), 1)
+            if bin_range > FULL_SCALE:
+                raise SpecError(
+                    f"features, histogram: range {feature.range:g} counts is beyond the words' {FULL_SCALE * 2.0**-word_shift:g}: "
+                    "lower it"
+                )
             bin_shift = 31 - n_bins.bit_length()
             multiplier = (n_bins << bin_shift) // (2 * bin_range)
     return FeatureConfig(
