@@ -34,8 +34,9 @@ format: setup ## format Python and C
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: setup ## count instructions of the bench networks (benchmarks/)
+bench: setup ## count instructions of the bench networks and of the front end (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
+	$(VENV)/python benchmarks/bench_front_end.py
 
 docs: setup ## make docs/spec.md from the spec's descriptions
 	$(VENV)/python -c "from pathlib import Path; from myo_pipeline.spec_page import document_spec; Path('docs/spec.md').write_text(document_spec())"

@@ -23,7 +23,7 @@ import numpy as np
 from elftools.elf.elffile import ELFFile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_network import (  # noqa: E402
+from bench_network import (
     BENCH_DIR,
     C_FLAGS,
     COMPILER,
@@ -36,10 +36,10 @@ from bench_network import (  # noqa: E402
     missing_tools,
 )
 
-from myo_export.emit_features import render_features  # noqa: E402
-from myo_pipeline.errors import BuildError  # noqa: E402
-from myo_pipeline.feature_twin import compute_words, cut_windows  # noqa: E402
-from myo_pipeline.features import (  # noqa: E402
+from myo_export.emit_features import render_features
+from myo_pipeline.errors import BuildError
+from myo_pipeline.feature_twin import compute_words, cut_windows
+from myo_pipeline.features import (
     CATALOGUE,
     AmplitudeFeature,
     AutocorrelationFeature,
@@ -82,15 +82,15 @@ def one(kind: str) -> Feature:
         return AutocorrelationFeature(kind="autocorrelation", lags=4)
     if kind == "histogram":
         return HistogramFeature(kind="histogram", bins=9, range=3 * RMS_WORDS)
-    if kind in ("log_detector", "tkeo", "mobility", "complexity", "skewness", "kurtosis"):
+    if kind in ("log_detector", "tm3", "tm4", "tkeo", "mobility", "complexity", "skewness", "kurtosis"):
         return ShapeFeature(kind=kind)  # type: ignore[arg-type]
     return AmplitudeFeature(kind=kind)  # type: ignore[arg-type]
 
 
 SETS: dict[str, Sequence[str]] = {
     "Hudgins: mav, wl, zc, ssc": ("mav", "wl", "zc", "ssc"),
-    "common: iemg, mav, rms, variance, log_detector, wl, zc, ssc, wamp": (
-        "iemg", "mav", "rms", "variance", "log_detector", "wl", "zc", "ssc", "wamp",
+    "common: mav, wl, zc, ssc, rms, variance, log_detector": (
+        "mav", "wl", "zc", "ssc", "rms", "variance", "log_detector",
     ),
     "Hjorth": ("activity", "mobility", "complexity"),
     "all": tuple(CATALOGUE),

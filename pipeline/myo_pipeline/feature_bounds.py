@@ -151,8 +151,7 @@ def _value(row: FeatureRow, config: FeatureConfig, u: Floats) -> _Interval:
             by = ((size + 0.5) ** 3 - size**3).sum(axis=1)
             return _Interval(np.maximum(at - by, 0), at + by, at)
         case Value.FOURTH:
-            fourth = _norm(u, 4, 0.5).power(4).times(2.0**-16)
-            return _Interval(fourth.low - 1, fourth.high, fourth.at)
+            return _norm(u, 4, 0.5).power(4)
         case Value.LOG:
             ends = [np.log2(1 + np.maximum(size + by, 0)).sum(axis=1) * 65536 for by in (-0.5, 0.5, 0.0)]
             n_logarithms = sum(

@@ -129,8 +129,6 @@ class _Sums:
                 return self.variance()
             case Value.CUBE:
                 return np.abs(self.cube())
-            case Value.FOURTH:
-                return np.asarray((self.fourth() >> 16).astype(np.int64))
             case Value.LOG:
                 return self.log()
             case Value.WL:
@@ -192,10 +190,20 @@ def _ratio_words(value: Value, sums: _Sums) -> Ints:
             return sums.bins()
 
 
+def _log2_wide(v: NDArray[Any]) -> Ints:
+    """Logarithm of integers of up to 76 bits, of which it looks at 32."""
+    n_cut = np.where(v >= 1 << 60, 16, 0)
+    kept = np.maximum(np.right_shift(v, n_cut).astype(np.int64), 1)
+    result: Ints = fm.log2_q16(kept) + (n_cut.astype(np.int64) << 16)
+    return result
+
+
 def _words(row: FeatureRow, sums: _Sums) -> Ints:
     if row.value >= Value.MOBILITY:
         words = _ratio_words(row.value, sums)
         return words if words.ndim == 3 else words[:, None]
+    if row.value is Value.FOURTH:
+        return _log2_wide(sums.fourth())[:, None]
     value = sums.value(row.value)
     match row.transform:
         case Transform.LINEAR:

@@ -125,7 +125,7 @@ class AmplitudeFeature(_Feature):
 class ShapeFeature(_Feature):
     """A feature without parameters."""
 
-    kind: Literal["log_detector", "tkeo", "mobility", "complexity", "skewness", "kurtosis"]
+    kind: Literal["log_detector", "tm3", "tm4", "tkeo", "mobility", "complexity", "skewness", "kurtosis"]
 
 
 class CountFeature(_Feature):
@@ -199,8 +199,8 @@ CATALOGUE: Final[dict[str, Definition]] = {
     "rms": Definition("sqrt(1/N sum x^2)", "counts", PHINYOMARK, Value.SQUARE, 0.5),
     "variance": Definition("1/(N-1) sum (x - mean)^2", "counts^2",
                            PHINYOMARK + "; it takes the mean to be 0, we subtract it", Value.VARIANCE),
-    "tm3": Definition("|1/N sum x^3|", "counts^3", PHINYOMARK, Value.CUBE),
-    "tm4": Definition("1/N sum x^4", "counts^4", PHINYOMARK, Value.FOURTH),
+    "tm3": Definition("log2 |1/N sum x^3|", "log2 counts^3", PHINYOMARK + "; log2 of it, which keeps its range", Value.CUBE),
+    "tm4": Definition("log2 (1/N sum x^4)", "log2 counts^4", PHINYOMARK + "; log2 of it, which keeps its range", Value.FOURTH),
     "log_detector": Definition("1/N sum log2(|x| + one word)", "log2 counts",
                                PHINYOMARK + "; log2 of it, and it adds nothing to |x|", Value.LOG),
     "wl": Definition("sum |d|", "counts", HUDGINS, Value.WL),
@@ -326,7 +326,6 @@ def _largest(value: Value, window: int) -> int:
         Value.SQUARE: window * full**2,
         Value.VARIANCE: window**2 * full**2,
         Value.CUBE: window * full**3,
-        Value.FOURTH: window * full**4 >> 16,
         Value.LOG: window * 16 << 16,
         Value.WL: window * step,
         Value.STEP: window * step**2,
@@ -340,7 +339,7 @@ def factor_of(kind: str, window: int, word_shift: int) -> float:
     return {
         "iemg": lsb, "mav": lsb / n, "mav1": lsb / (2 * n), "mav2": lsb / n**2,
         "ssi": lsb**2, "rms": lsb**2 / n, "activity": lsb**2 / n, "variance": lsb**2 / (n * (n - 1)),
-        "tm3": lsb**3 / n, "tm4": lsb**4 * 2**16 / n, "wl": lsb, "aac": lsb / n,
+        "tm3": lsb**3 / n, "tm4": lsb**4 / n, "wl": lsb, "aac": lsb / n,
         "dasdv": lsb**2 / (n - 1), "tkeo": lsb**2 / (n - 2),
     }.get(kind, 1.0)  # fmt: skip
 
@@ -363,7 +362,7 @@ def _compile_row(feature: Feature, window: int, word_shift: int) -> FeatureRow:
         )  # fmt: skip
         return FeatureRow(feature, value, Transform.LINEAR, 0, n_components, plain[value], 0.0)
     largest, factor = _largest(value, window), factor_of(feature.kind, window, word_shift)
-    if isinstance(feature, AmplitudeFeature) and feature.log:
+    if value in (Value.CUBE, Value.FOURTH) or (isinstance(feature, AmplitudeFeature) and feature.log):
         power = definition.power
         return FeatureRow(feature, value, Transform.LOG2, 0, 1, power * 2.0**-16, power * math.log2(factor))
     if definition.power == 0.5:
@@ -444,8 +443,8 @@ def compile_features(
             bin_range = max(round(feature.range * 2.0**word_shift), 1)
             if bin_range > FULL_SCALE:
                 raise SpecError(
-                    f"features, histogram: range {feature.range:g} counts is beyond the words' {FULL_SCALE * 2.0**-word_shift:g}: "
-                    "lower it"
+                    f"features, histogram: range {feature.range:g} counts is beyond the words', "
+                    f"{FULL_SCALE * 2.0**-word_shift:g}: lower it"
                 )
             bin_shift = 31 - n_bins.bit_length()
             multiplier = (n_bins << bin_shift) // (2 * bin_range)

@@ -18,9 +18,9 @@ from myo_pipeline.features import (
 )
 
 AMPLITUDES = [
-    "iemg", "mav", "mav1", "mav2", "rms", "ssi", "variance", "activity", "wl", "aac", "dasdv", "tm3", "tm4",
+    "iemg", "mav", "mav1", "mav2", "rms", "ssi", "variance", "activity", "wl", "aac", "dasdv",
 ]  # fmt: skip
-SHAPES = ["log_detector", "tkeo", "mobility", "complexity", "skewness", "kurtosis"]
+SHAPES = ["log_detector", "tm3", "tm4", "tkeo", "mobility", "complexity", "skewness", "kurtosis"]
 
 
 def all_features(threshold: float = 3.0, lags: int = 4, bins: int = 9, reach: float = 500.0) -> list[Feature]:

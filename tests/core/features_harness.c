@@ -2,6 +2,7 @@
 #include "dsp/myo_fixed_math.h"
 #include "features/myo_features.h"
 #include "features/myo_features_template.h"
+#include "features/myo_normalize.h"
 #include "harness.h"
 
 typedef struct { /* as Head in feature_case.py */
@@ -97,6 +98,33 @@ static void features(const uint8_t *data, uint32_t n, buffer_t *out) {
     free(lengths);
 }
 
+/* n, bits, zero point, then n each of means, multipliers, shifts, words -> status, outputs (i8 or i16) */
+static void normalization(const uint8_t *data, buffer_t *out) {
+    int32_t head[3];
+    memcpy(head, data, sizeof head);
+    const size_t n = (size_t)head[0];
+    const int32_t *const rest = (const int32_t *)(const void *)(data + sizeof head);
+    myo_normalize_t *constants = malloc(n * sizeof *constants + 1u);
+    int32_t *words = malloc(n * sizeof *words + 1u);
+    for (size_t k = 0; k < n; k++) {
+        constants[k] = (myo_normalize_t){rest[k], rest[n + k], (uint8_t)rest[2u * n + k]};
+        words[k] = rest[3u * n + k];
+    }
+    const myo_status_t status = myo_normalize_check(constants, n);
+    buffer_add_u32(out, status);
+    const size_t size = n * (size_t)head[1] / 8u;
+    void *outputs = malloc(size + 1u);
+    if (status == MYO_OK && head[1] == 8) {
+        myo_normalize_int8(constants, words, n, (int8_t)head[2], outputs);
+    } else if (status == MYO_OK) {
+        myo_normalize_int16(constants, words, n, outputs);
+    }
+    buffer_add(out, outputs, status == MYO_OK ? size : 0);
+    free(outputs);
+    free(words);
+    free(constants);
+}
+
 static uint64_t number(const uint8_t *data, size_t index) {
     uint64_t value;
     memcpy(&value, data + 8u * index, sizeof value);
@@ -137,6 +165,8 @@ int main(void) {
     for (int operation; (operation = harness_read(&data, &n)) != EOF;) {
         if (operation == 'f') {
             features(data, n, &out);
+        } else if (operation == 'n') {
+            normalization(data, &out);
         } else {
             mathematics(operation, data, n, &out);
         }

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from device_line import Harness
 from feature_case import all_features, ask_features, portions
 from myo_pipeline import fixed_math as fm
+from myo_pipeline.feature_normalization import Normalization, normalize_words
 from myo_pipeline.feature_twin import compute_words, cut_windows, shift_to_words
 from myo_pipeline.features import (
     AmplitudeFeature,
@@ -222,6 +223,38 @@ def test_shifts_round_to_nearest(harness: Harness) -> None:
     x, by = rng.integers(-(2**31), 2**31, 5000) >> rng.integers(0, 31, 5000), rng.integers(1, 32, 5000)
     expected = [int(shift_to_words(np.array(a), int(s))) for a, s in zip(x, by, strict=True)]
     np.testing.assert_array_equal(ask_math(harness, "x", x, by), expected)
+
+
+def ask_normalization(harness: Harness, given: Normalization, words: np.ndarray) -> tuple[int, np.ndarray]:
+    columns = [np.ravel(c).astype("<i4") for c in (given.mean, given.multiplier, given.shift, words)]
+    head = struct.pack("<3i", words.size, given.bits, given.zero_point)
+    answer = harness.ask("n", head + b"".join(c.tobytes() for c in columns))
+    outputs = np.frombuffer(answer[4:], "<i1" if given.bits == 8 else "<i2")
+    return struct.unpack("<I", answer[:4])[0], outputs.astype(np.int64)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_normalization_is_the_twins(harness: Harness, bits: int) -> None:
+    rng = np.random.default_rng(bits)
+    n = 4000
+    ends = np.array([-(2**31), 2**31 - 1, 0, 1, -1])
+    mean, words = (
+        np.concatenate([ends, rng.integers(-(2**31), 2**31, n) >> rng.integers(0, 31, n)]) for _ in "ab"
+    )
+    multiplier = np.concatenate([np.full(5, 2**30), rng.integers(-(2**30), 2**30 + 1, n)])
+    shift = np.concatenate([np.full(5, 62), rng.integers(1, 63, n)])
+    given = Normalization(mean, multiplier, shift, 17 if bits == 8 else 0, bits)
+    status, found = ask_normalization(harness, given, rng.permutation(words))
+    assert status == 0
+    status, found = ask_normalization(harness, given, words)
+    np.testing.assert_array_equal(found, normalize_words(given, words))
+
+
+@pytest.mark.parametrize(("multiplier", "shift"), [(2**30 + 1, 5), (-(2**30) - 1, 5), (1, 0), (1, 63)])
+def test_normalization_refuses(harness: Harness, multiplier: int, shift: int) -> None:
+    one = np.ones(1, np.int64)
+    given = Normalization(0 * one, multiplier * one, shift * one, 0, 8)
+    assert ask_normalization(harness, given, one)[0] == 2
 
 
 def test_the_harness_head_is_the_tests() -> None:

@@ -45,6 +45,16 @@ static myo_wide_t multiply(int64_t a, int64_t b) {
     return myo_wide_multiply(myo_wide_from(a), myo_wide_from(b));
 }
 
+/* Up to 76 bits: of the largest, the 16 lowest are beyond what a logarithm looks at. */
+static int32_t log_fourth_q16(const myo_window_sums_t *sums) {
+    if (sums->fourth_high < UINT64_C(1) << 28) {
+        const uint64_t fourth = (sums->fourth_high << 32) + sums->fourth_low;
+        return (int32_t)myo_log2_q16_u64(fourth > 1 ? fourth : 1u);
+    }
+    const uint64_t cut = (sums->fourth_high << 16) + (sums->fourth_low >> 16);
+    return (int32_t)(myo_log2_q16_u64(cut) + (UINT32_C(16) << 16));
+}
+
 static int32_t mobility_q24(const myo_window_sums_t *sums) {
     const int32_t ratio_q28 = myo_divide_nearest(sum_step_squares(sums), sums->square, 28);
     return (int32_t)myo_sqrt_nearest((uint64_t)(uint32_t)ratio_q28 << 20);
@@ -126,7 +136,6 @@ VALUE_KIND(mav2, MYO_SUM_ABS | MYO_SUM_RAMP, 0, (int64_t)sums->mav2)
 VALUE_KIND(square, MYO_SUM_SQUARE, 0, (int64_t)sums->square)
 VALUE_KIND(variance, MYO_SUM_SQUARE | MYO_SUM_X, 0, (int64_t)window_variance(config, sums))
 VALUE_KIND(cube, MYO_SUM_CUBE, 0, (int64_t)magnitude(sums->cube))
-VALUE_KIND(fourth, MYO_SUM_FOURTH, 0, (int64_t)((sums->fourth_high << 16) + (sums->fourth_low >> 16)))
 VALUE_KIND(log, MYO_SUM_LOG, 0, (int64_t)sums->log)
 VALUE_KIND(wl, MYO_SUM_WL, 0, sums->wl)
 VALUE_KIND(step, MYO_SUM_SQUARE | MYO_SUM_LAGS, 1, (int64_t)sum_step_squares(sums))
@@ -134,6 +143,7 @@ VALUE_KIND(tkeo, MYO_SUM_SQUARE | MYO_SUM_LAGS, 2, sum_tkeo(sums))
 VALUE_KIND(zc, MYO_SUM_ZC, 0, sums->zc)
 VALUE_KIND(ssc, MYO_SUM_SSC, 0, sums->ssc)
 VALUE_KIND(wamp, MYO_SUM_WAMP, 0, sums->wamp)
+WORD_KIND(fourth, MYO_SUM_FOURTH, 0, log_fourth_q16(sums))
 WORD_KIND(mobility, MYO_SUM_SQUARE | MYO_SUM_LAGS, 1, mobility_q24(sums))
 WORD_KIND(complexity, MYO_SUM_SQUARE | MYO_SUM_LAGS, 2, complexity_q16(sums))
 WORD_KIND(skewness, MYO_SUM_SQUARE | MYO_SUM_X | MYO_SUM_CUBE, 0, skewness_q16(config, sums))

@@ -39,7 +39,6 @@ extern const myo_feature_kind_t myo_feature_mav2;     /* |x| * window; in the ou
 extern const myo_feature_kind_t myo_feature_square;   /* sum of x^2: SSI, RMS, Hjorth activity */
 extern const myo_feature_kind_t myo_feature_variance; /* window * sum of x^2 - (sum of x)^2 */
 extern const myo_feature_kind_t myo_feature_cube;     /* |sum of x^3|: TM3 */
-extern const myo_feature_kind_t myo_feature_fourth;   /* sum of x^4, without its 16 lowest bits: TM4 */
 extern const myo_feature_kind_t myo_feature_log;      /* sum of log2(|x| + 1) in Q16: LOG */
 extern const myo_feature_kind_t myo_feature_wl;       /* sum of |x - x[-1]|: WL, AAC */
 extern const myo_feature_kind_t myo_feature_step;     /* sum of (x - x[-1])^2: DASDV */
@@ -48,6 +47,7 @@ extern const myo_feature_kind_t myo_feature_zc;
 extern const myo_feature_kind_t myo_feature_ssc;
 extern const myo_feature_kind_t myo_feature_wamp;
 /* Words of their own. A silent window gives 0. */
+extern const myo_feature_kind_t myo_feature_fourth;     /* log2(sum of x^4), at least 0, Q16: TM4 */
 extern const myo_feature_kind_t myo_feature_mobility;   /* sqrt(sum d^2 / sum x^2), Q24 */
 extern const myo_feature_kind_t myo_feature_complexity; /* sqrt(sum dd^2 * sum x^2) / sum d^2, Q16 */
 extern const myo_feature_kind_t myo_feature_skewness;   /* Q16 */
