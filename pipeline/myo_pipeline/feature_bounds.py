@@ -83,7 +83,7 @@ def _outer_weights(n: int) -> Floats:
 
 
 def _events(row: FeatureRow, config: FeatureConfig, u: Floats) -> _Interval:
-    """Counts: events that are there whatever the rounding, and those that may be."""
+    """Count the events that are there whatever the rounding, and those that may be."""
     if isinstance(row.spec, HistogramFeature):
         return _bins(row.spec, config, u)
     if not isinstance(row.spec, CountFeature):

@@ -86,9 +86,9 @@ def _shape(kind: str, x: Floats, lsb: float) -> Floats:
         case "log_detector":
             return np.asarray(np.log2(np.abs(x) + lsb).mean(axis=1))
         case "tm3":
-            return np.log2(np.maximum(np.abs((x**3).mean(axis=1)), lsb**3 / x.shape[1]))
+            return np.asarray(np.log2(np.maximum(np.abs((x**3).mean(axis=1)), lsb**3 / x.shape[1])))
         case "tm4":
-            return np.log2(np.maximum((x**4).mean(axis=1), lsb**4 / x.shape[1]))
+            return np.asarray(np.log2(np.maximum((x**4).mean(axis=1), lsb**4 / x.shape[1])))
         case "tkeo":
             return np.asarray((x[:, 1:-1] ** 2 - x[:, 2:] * x[:, :-2]).mean(axis=1))
         case "mobility":
