@@ -44,9 +44,11 @@ from myo_pipeline.features import (
     AmplitudeFeature,
     AutocorrelationFeature,
     CountFeature,
+    DescriptorFeature,
     Feature,
     FeatureConfig,
     HistogramFeature,
+    PredictionFeature,
     ShapeFeature,
     compile_features,
 )
@@ -80,6 +82,10 @@ def one(kind: str) -> Feature:
         return CountFeature(kind=kind, threshold=THRESHOLD_WORDS)  # type: ignore[arg-type]
     if kind == "autocorrelation":
         return AutocorrelationFeature(kind="autocorrelation", lags=4)
+    if kind in ("ar", "cepstrum"):
+        return PredictionFeature(kind=kind, order=4)  # type: ignore[arg-type]
+    if kind in ("tdpsd_sizes", "tdpsd_shapes"):
+        return DescriptorFeature(kind=kind)  # type: ignore[arg-type]
     if kind == "histogram":
         return HistogramFeature(kind="histogram", bins=9, range=3 * RMS_WORDS)
     if kind in ("log_detector", "tm3", "tm4", "tkeo", "mobility", "complexity", "skewness", "kurtosis"):
@@ -93,6 +99,8 @@ SETS: dict[str, Sequence[str]] = {
         "mav", "wl", "zc", "ssc", "rms", "variance", "log_detector",
     ),
     "Hjorth": ("activity", "mobility", "complexity"),
+    "prediction of order 4: ar, cepstrum": ("ar", "cepstrum"),
+    "TDPSD": ("tdpsd_sizes", "tdpsd_shapes"),
     "all": tuple(CATALOGUE),
 }  # fmt: skip
 
