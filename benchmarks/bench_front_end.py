@@ -55,7 +55,10 @@ from myo_pipeline.features import (
 
 CORE_DIR = ROOT / "firmware" / "core"
 FEATURES_BENCH_DIR = Path(__file__).resolve().parent / "features_bench"
-SOURCES = [*sorted((CORE_DIR / "features").glob("*.c")), CORE_DIR / "dsp" / "myo_fixed_math.c"]
+SOURCES = [
+    *sorted((CORE_DIR / "features").glob("*.c")),
+    *(CORE_DIR / "dsp" / name for name in ("myo_fixed_math.c", "myo_fft.c")),
+]
 RESULTS = Path(__file__).resolve().parent / "results" / "front_end.json"
 N_CHANNELS, WINDOW, HOP, N_WINDOWS = 8, 200, 50, 10
 RMS_WORDS, THRESHOLD_WORDS = 1500, 60
@@ -124,7 +127,11 @@ def write_sources(config: FeatureConfig, x: np.ndarray, folder: Path) -> int:
     header, source = render_features(config, "benchmarks/bench_front_end.py")
     (folder / "features_config.h").write_text(header)
     (folder / "features_config.c").write_text(source)
-    words = compute_words(config, cut_windows(x, config.window, config.hop))
+    return write_vectors(x, compute_words(config, cut_windows(x, config.window, config.hop)), folder)
+
+
+def write_vectors(x: np.ndarray, words: np.ndarray, folder: Path) -> int:
+    """Write frames and the words expected of them; give the number of windows."""
     rows = ",\n".join("{" + ",".join(map(str, row)) + "}" for row in words.reshape(len(words), -1).tolist())
     rows = rows.replace("-2147483648", "INT32_MIN")
     frames = ",".join(map(str, x.reshape(-1).tolist()))
@@ -145,10 +152,21 @@ def build_image(folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
     BuildError
         If the C cannot be compiled.
     """
+    return link_image(
+        [*SOURCES, folder / "features_config.c", FEATURES_BENCH_DIR / "main.c"], folder, cpu_flags
+    )
+
+
+def link_image(sources: Sequence[Path], folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
+    """Compile sources to an image of the bench's board, as :func:`build_image`."""
     image = folder / "features.elf"
-    sources = [*SOURCES, folder / "features_config.c", FEATURES_BENCH_DIR / "main.c", BENCH_DIR / "startup.c"]
     command = [COMPILER, *cpu_flags, *C_FLAGS, *LINK_FLAGS, f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
-    command += [f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, sources), "-o", str(image)]
+    command += [
+        f"-T{BENCH_DIR / 'mps2_an386.ld'}",
+        *map(str, [*sources, BENCH_DIR / "startup.c"]),
+        "-o",
+        str(image),
+    ]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BuildError(f"features: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")

@@ -1,0 +1,220 @@
+"""Cost of spectral features on a Cortex-M4F, whether every word is right, and their errors on recorded EMG.
+
+usage: python benchmarks/bench_spectrum.py [--out FILE]
+
+As bench_front_end.py: 8 channels, hop 50, every word against the integer twin's under QEMU, instructions by m4cost. The
+errors against float64 are those of the recordings that feature_errors.py takes; what is not here is left out by name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy import signal
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from bench_front_end import (
+    CPU_FLAGS,
+    HOP,
+    N_CHANNELS,
+    N_WINDOWS,
+    RESULTS,
+    SOURCES,
+    bench_words,
+    flash_bytes,
+    link_image,
+    run_image,
+    write_vectors,
+)
+from bench_network import C_FLAGS, COMPILER, count_instructions, find_m4cost, missing_tools
+from feature_errors import SOURCES as RECORDINGS
+from feature_errors import Source, find_folder, read_signals
+
+from myo_export.emit_spectrum import render_spectrum
+from myo_pipeline.feature_twin import cut_windows, round_to_words
+from myo_pipeline.spectrum import (
+    SPECTRUM_CATALOGUE,
+    SpectrumConfig,
+    SpectrumFeature,
+    Taper,
+    compile_spectrum,
+    compute_spectrum_features,
+)
+from myo_pipeline.spectrum_bounds import bound_spectrum
+from myo_pipeline.spectrum_twin import compute_spectrum_words, spectrum_to_real
+
+SPECTRUM_BENCH_DIR = Path(__file__).resolve().parent / "spectrum_bench"
+RATE_HZ = 1000.0
+BANDS_HZ = ((20.0, 60.0), (60.0, 120.0), (120.0, 250.0), (250.0, 450.0))
+
+
+@dataclass(frozen=True)
+class SpectrumCost:
+    """One set's figures a decision; instructions are None where m4cost is absent."""
+
+    name: str
+    window: int
+    length: int
+    taper: str
+    instructions: float | None
+    cycles: float | None
+    flash: int
+    memory_bytes: int
+    equal_windows: int
+    n_windows: int
+
+
+@dataclass(frozen=True)
+class SpectrumError:
+    """One feature's errors against float64 over a data set, in its unit."""
+
+    data: str
+    feature: str
+    unit: str
+    taper: str
+    n_windows: int
+    median: float
+    percentile_99: float
+    largest: float
+    median_bound: float
+    promised_share: float
+    largest_share_of_bound: float
+
+
+def every_feature() -> list[SpectrumFeature]:
+    """Each kind once, then power in bands."""
+    found = [SpectrumFeature(kind=kind) for kind in SPECTRUM_CATALOGUE]  # type: ignore[arg-type]
+    return found + [SpectrumFeature(kind="power", band_hz=band) for band in BANDS_HZ]
+
+
+SETS: dict[str, tuple[Sequence[SpectrumFeature], int, Taper]] = {
+    "mnf, mdf": ((SpectrumFeature(kind="mnf"), SpectrumFeature(kind="mdf")), 200, "none"),
+    "mnf, mdf of 256": ((SpectrumFeature(kind="mnf"), SpectrumFeature(kind="mdf")), 256, "hann"),
+    "mnf, mdf of 400": ((SpectrumFeature(kind="mnf"), SpectrumFeature(kind="mdf")), 400, "hann"),
+    "power in 4 bands": ([f for f in every_feature() if f.band_hz], 200, "hann"),
+    "all, and power in 4 bands": (every_feature(), 200, "hann"),
+}
+
+
+def write_sources(config: SpectrumConfig, x: np.ndarray, folder: Path) -> int:
+    """Write a config and its vectors; give the number of windows."""
+    header, source = render_spectrum(config, "benchmarks/bench_spectrum.py")
+    (folder / "spectrum_config.h").write_text(header)
+    (folder / "spectrum_config.c").write_text(source)
+    words = compute_spectrum_words(config, cut_windows(x, config.window, config.hop))
+    return write_vectors(x, words, folder)
+
+
+def build_image(folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
+    """Compile the sources that :func:`write_sources` wrote to an image."""
+    return link_image(
+        [*SOURCES, folder / "spectrum_config.c", SPECTRUM_BENCH_DIR / "main.c"], folder, cpu_flags
+    )
+
+
+def bench_set(name: str, counter: Path | None) -> SpectrumCost:
+    """Compile, run and measure one set."""
+    features, window, taper = SETS[name]
+    config = compile_spectrum(
+        features, n_channels=N_CHANNELS, window=window, hop=HOP, rate_hz=RATE_HZ, word_shift=0, taper=taper
+    )
+    x = bench_words(window + (N_WINDOWS - 1) * HOP, N_CHANNELS)
+    with tempfile.TemporaryDirectory() as name_of_folder:
+        folder = Path(name_of_folder)
+        n_windows = write_sources(config, x, folder)
+        image = build_image(folder)
+        _, equal, memory = run_image(image)
+        instructions, cycles = count_instructions(image, counter) if counter else (None, None)
+        flash = flash_bytes(image)
+    return SpectrumCost(
+        name, window, config.length, taper, instructions, cycles, flash, 4 * memory, equal, n_windows
+    )
+
+
+def measure_errors(source: Source, folder: Path, taper: Taper) -> list[SpectrumError]:
+    """Compare twin and float over a data set, as feature_errors.py does."""
+    sections = signal.butter(4, (20.0, source.high_hz), "bandpass", fs=source.rate_hz, output="sos")
+    impulse = np.zeros(20_000)
+    impulse[0] = 1
+    largest = np.abs(signal.sosfilt(sections, impulse)).sum() * source.full_scale
+    word_shift = int(np.floor(np.log2((2**15 - 1) / largest)))
+    features = [f for f in every_feature() if f.band_hz is None or f.band_hz[1] < source.high_hz]
+    errors, bounds = [], []
+    for counts in read_signals(source, folder):
+        x = cut_windows(signal.sosfilt(sections, counts, axis=0), source.window, source.hop)
+        config = compile_spectrum(
+            features, n_channels=x.shape[2], window=source.window, hop=source.hop, rate_hz=source.rate_hz,
+            word_shift=word_shift, taper=taper,
+        )  # fmt: skip
+        words = compute_spectrum_words(config, round_to_words(x, word_shift))
+        errors.append(np.abs(spectrum_to_real(config, words) - compute_spectrum_features(config, x)))
+        bounds.append(bound_spectrum(config, x))
+    error, bound = (
+        np.concatenate(found).transpose(1, 0, 2).reshape(len(features), -1) for found in (errors, bounds)
+    )
+    found = []
+    for feature, name, e, b in zip(features, config.names, error, bound, strict=True):
+        share = np.divide(e, b, out=np.zeros_like(e), where=b > 0)
+        found.append(SpectrumError(
+            source.name, name, SPECTRUM_CATALOGUE[feature.kind].unit, taper, e.size, float(np.median(e)),
+            float(np.percentile(e, 99)), float(e.max()), float(np.median(b)), float(np.isfinite(b).mean()),
+            float(share.max()),
+        ))  # fmt: skip
+    return found
+
+
+def main() -> int:
+    """Bench the sets, measure the errors, print tables, write the results."""
+    parser = argparse.ArgumentParser(description="Cost and error of spectral features.")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    if missing_tools():
+        print(f"bench_spectrum: {' and '.join(missing_tools())} not found")
+        return 2
+    counter = find_m4cost()
+    if counter is None:
+        print("bench_spectrum: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
+    print(
+        f"{'spectral features, a decision':34} {'instr':>8} {'cycles':>8} {'flash':>6} {'RAM':>6} {'equal':>6}"
+    )
+    costs = []
+    for name in SETS:
+        r = bench_set(name, counter)
+        costs.append(r)
+        instructions, cycles = (f"{v:.0f}" if v is not None else "-" for v in (r.instructions, r.cycles))
+        equal = f"{r.equal_windows}/{r.n_windows}"
+        print(f"{name:34} {instructions:>8} {cycles:>8} {r.flash:>6} {r.memory_bytes:>6} {equal:>6}")
+    errors: list[SpectrumError] = []
+    print(f"{'errors':54} {'median':>9} {'99 %':>9} {'largest':>9} {'bound':>9} {'of it':>6}")
+    for source in RECORDINGS:
+        folder = find_folder(source.name)
+        if folder is None:
+            print(f"bench_spectrum: {source.name} is not here, left out")
+            continue
+        for e in (e for taper in ("none", "hann") for e in measure_errors(source, folder, taper)):  # type: ignore[arg-type]
+            errors.append(e)
+            figures = " ".join(f"{v:9.2g}" for v in (e.median, e.percentile_99, e.largest, e.median_bound))
+            print(
+                f"{e.data:16} {e.taper:5} {e.feature:16} {e.unit:14} {figures} {e.largest_share_of_bound:6.2f}"
+            )
+    old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join(CPU_FLAGS + C_FLAGS)}; mean of 8 decisions"
+    old["spectrum"] = {
+        "how": how, "channels": N_CHANNELS, "hop": HOP, "sets": [asdict(r) for r in costs],
+        "errors": [asdict(e) for e in errors],
+    }  # fmt: skip
+    temporary = arguments.out.with_suffix(".tmp")
+    temporary.write_text(json.dumps(old, indent=2) + "\n")
+    temporary.replace(arguments.out)
+    return 0 if all(r.equal_windows == r.n_windows for r in costs) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
