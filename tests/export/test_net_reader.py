@@ -14,8 +14,8 @@ from myo_export.tflite_reader import read_graph
 from myo_pipeline.errors import ExportError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
-from nn_mutations import mutate
 from nn_models import ModelBuilder, RandomNetwork, fill
+from nn_mutations import mutate
 from nn_run import EMULATED_DSP, build_kernels, host_compiler, run_c, varied_inputs
 
 WHOLE = RandomNetwork(
