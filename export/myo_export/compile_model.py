@@ -14,6 +14,7 @@ from myo_export.lowered import (
     DepthwiseConv,
     FullyConnected,
     Layer,
+    Lstm,
     Mean,
     Mul,
     Pad,
@@ -58,19 +59,27 @@ _PLAIN_SOURCES: Final[dict[type, str]] = {
     Pad: "rearrange.c",
     Concatenation: "rearrange.c",
     Softmax: "softmax.c",
+    Lstm: "lstm.c",
 }
 _DSP_SOURCES: Final[dict[type, str]] = {
     Conv: "conv_dsp.c",
     DepthwiseConv: "depthwise_conv_dsp.c",
     FullyConnected: "fully_connected_dsp.c",
+    Lstm: "lstm_dsp.c",
+}
+_SHARED_SOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "lstm.c": ("lstm_curves.c",),
+    "lstm_dsp.c": ("lstm_curves.c", "lstm_dsp_arm.c"),
 }
 _TILE_SOURCES: Final = ("tile_dsp.c", "tile_dsp_arm.c")
 
 
 def _sources(layer: Layer, form: Packed | str) -> tuple[str, ...]:
     if not isinstance(form, str):
-        return (_DSP_SOURCES[type(layer)], *_TILE_SOURCES)
-    return tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
+        name = _DSP_SOURCES[type(layer)]
+        return (name, *_TILE_SOURCES, *_SHARED_SOURCES.get(name, ()))
+    names = tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
+    return (*names, *(shared for name in names for shared in _SHARED_SOURCES.get(name, ())))
 
 
 def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:

@@ -7,6 +7,7 @@ bytes.
 from dataclasses import dataclass
 from pathlib import Path
 
+from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_layers import LayerText
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
@@ -20,6 +21,7 @@ from myo_export.lowered import (
     DepthwiseConv,
     FullyConnected,
     Layer,
+    Lstm,
     Mul,
     Network,
     Pool,
@@ -169,6 +171,8 @@ def _about(layer: Layer) -> list[str]:
         case Add() | Mul():
             constants = [o for o in (layer.a, layer.b) if o.values is not None]
             return ["one operand is constant"] if constants else []
+        case Lstm():
+            return [f"{layer.n_steps} steps, {layer.n_inputs} inputs, {layer.n_cells} cells"]
         case Alias():
             return ["nothing moves: the same words under another shape"]
         case _:
@@ -218,9 +222,6 @@ void net_run(void *arena, const int8_t *input, int8_t *output) {
     net_run_observed(arena, input, output, NULL, NULL);
 }
 
-void net_init(void *arena) {
-    (void)arena; /* nothing lives from run to run */
-}
 """
 
 _OBSERVE = """\
@@ -273,16 +274,16 @@ def render_network(
     )
     scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
     plan = plan_memory(network, scratch_bytes)
-    stream = None if hop is None else plan_stream(network, hop, plan, scratch_bytes)
-    state_bytes = (
-        stream.state_bytes if stream else 0
-    )  # a run leaves the first bytes of the arena to the stream
+    state = NetworkState(network)
+    stream = None if hop is None else plan_stream(network, hop, plan, scratch_bytes, state.n_bytes)
+    # A run leaves the first bytes of the arena to what lives from run to run, then to the stream.
+    state_bytes = stream.state_bytes if stream else state.n_bytes
     tensors = network.graph.tensors
     texts = []
-    constants, body = "", ""
+    constants, body = "", state.pointers()
     for buffer, offset in sorted(plan.offsets.items(), key=lambda item: item[0]):
         body += f"    int8_t *const t{buffer} = (int8_t *)arena + {state_bytes + offset}; /* {tensors[buffer].size} bytes */\n"
-    if not plan.offsets:
+    if not plan.offsets and not body:
         body += "    (void)arena; /* every activation is the caller's */\n"
     for place, (step, form) in enumerate(zip(network.steps, packed, strict=True)):
         target = _expression(plan, step.output)
@@ -296,18 +297,21 @@ def render_network(
         body += found.calls
         body += f"    observe(observer, context, {step.op.index}, {target}, {tensors[step.output].size});\n"
     head = _provenance(provenance)
-    needs_string = stream is not None or any("memcpy" in call for text in texts for call in text.calls)
+    needs_string = bool(stream or state.n_bytes) or any("memcpy" in call for text in texts for call in text.calls)
     includes = '#include "net.h"\n\n#include <stddef.h>\n' + ("#include <string.h>\n" if needs_string else "")
     source = (
         f"{head}{includes}\n{_KERNEL_HEADERS[kernels]}\n{constants}{_OBSERVE}{_RUN_HEAD}{body}{_RUN_TAIL}"
+        f"{state.init_function()}"
     )
     if stream is not None:
         source += "\n" + stream_text(network, stream, plan, packed, kernels)
-    header = _header(head, network, plan, stream)
+    header = _header(head, network, plan, stream, state)
     return NetworkSource(header, source, network, plan, tuple(texts), packed, stream)
 
 
-def _header(head: str, network: Network, plan: MemoryPlan, stream: StreamPlan | None) -> str:
+def _header(
+    head: str, network: Network, plan: MemoryPlan, stream: StreamPlan | None, state: NetworkState
+) -> str:
     source, target = network.graph.tensors[network.graph.input], network.graph.tensors[network.graph.output]
     return f"""{head}#ifndef NET_H
 #define NET_H
@@ -321,13 +325,14 @@ extern "C" {{
 
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
-#define NET_ARENA_SIZE {_arena_bytes(plan, stream)} /* bytes; {_arena_comment(plan, stream)} */
+#define NET_ARENA_SIZE {_arena_bytes(plan, stream, state)} /* bytes; {_arena_comment(plan, stream, state)} */
 #define NET_N_LAYERS {len(network.steps)}
 
 /* Gets the words of a layer after it has run; they are valid during the call only. */
 typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data, size_t n);
 
-/* Call once before the first run. The arena is the caller's: NET_ARENA_SIZE bytes, aligned to {ALIGNMENT}. */
+/* {state.about_init()}
+   The arena is the caller's: NET_ARENA_SIZE bytes, aligned to {ALIGNMENT}. */
 void net_init(void *arena);
 
 /* Runs the network once. input: NET_INPUT_SIZE words, left as they are; output: NET_OUTPUT_SIZE words.
@@ -346,15 +351,17 @@ void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_obse
 """
 
 
-def _arena_bytes(plan: MemoryPlan, stream: StreamPlan | None) -> int:
+def _arena_bytes(plan: MemoryPlan, stream: StreamPlan | None, state: NetworkState) -> int:
     if stream is not None:
         return max(stream.state_bytes + plan.arena_size, stream.push_bytes)
-    return max(plan.arena_size, ALIGNMENT)  # C has no array of no elements
+    return max(state.n_bytes + plan.arena_size, ALIGNMENT)  # C has no array of no elements
 
 
-def _arena_comment(plan: MemoryPlan, stream: StreamPlan | None) -> str:
+def _arena_comment(plan: MemoryPlan, stream: StreamPlan | None, state: NetworkState) -> str:
     live = f"{plan.lower_bound} of them live at once"
-    return f"{live} in a run, beside the stream's {stream.state_bytes}" if stream else live
+    if stream:
+        return f"{live} in a run, beside the stream's {stream.state_bytes}"
+    return f"{live}, {state.n_bytes} more from run to run" if state.n_bytes else live
 
 
 def emit_network(
@@ -434,7 +441,7 @@ def _form_name(form: Packed) -> str:
 
 def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkReport:
     """Collect the figures of a compiled network; ``tflm_arena_bytes`` is 0 where it was not measured."""
-    graph = text.network.graph
+    graph, state = text.network.graph, NetworkState(text.network)
     layers = []
     for step, layer, form in zip(text.network.steps, text.texts, text.packed, strict=True):
         output = graph.tensors[step.output]
@@ -464,8 +471,8 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkRep
         target.quantization.zero_point,
         sum(layer.macs for layer in layers),
         sum(layer.weight_bytes + layer.table_bytes for layer in layers),
-        _arena_bytes(text.plan, text.stream),
-        text.plan.lower_bound,
+        _arena_bytes(text.plan, text.stream, state),
+        state.n_bytes + text.plan.lower_bound,
         tflm_arena_bytes,
         text.stream,
     )

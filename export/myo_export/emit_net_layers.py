@@ -15,6 +15,7 @@ from myo_export.lowered import (
     DepthwiseConv,
     FullyConnected,
     Layer,
+    Lstm,
     Mean,
     Mul,
     Operand,
@@ -368,6 +369,8 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix
             return _softmax(name, config_name, layer, sources[0], target)
         case Table():
             return _table(name, layer, sources[0], target)
+        case Lstm():
+            raise TypeError("an LSTM is written by lstm_text")
         case Alias():
             copy = () if sources[0] == target else (f"memcpy({target}, {sources[0]}, {layer.size});",)
             return LayerText("", "", copy)

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from myo_export.emit_lstm import lstm_dsp_text, lstm_text
 from myo_export.emit_net_dsp import dsp_layer_text
 from myo_export.emit_net_layers import LayerText, layer_text
-from myo_export.lowered import Layer
-from myo_export.pack_dsp import Packed
+from myo_export.lowered import Layer, Lstm
+from myo_export.pack_dsp import Packed, PackedLstm
 
 # Which kernels the C is for: the plain ones, those of the DSP extension, or both, chosen when it is compiled.
 Kernels = Literal["plain", "dsp", "both"]
@@ -75,10 +76,16 @@ def step_text(
     StepText
         Constants and statements.
     """
-    plain = layer_text(index, layer, sources, target, suffix)
+    if isinstance(layer, Lstm):
+        plain = lstm_text(index, layer, sources[0], target, suffix)
+    else:
+        plain = layer_text(index, layer, sources, target, suffix)
     if isinstance(form, str):
         return StepText(plain, plain.constants, plain.config, _statements(plain))
-    dsp = dsp_layer_text(index, layer, form, sources[0], target, scratch, suffix)
+    if isinstance(layer, Lstm) and isinstance(form, PackedLstm):
+        dsp = lstm_dsp_text(index, layer, form, sources[0], target, scratch, suffix)
+    else:
+        dsp = dsp_layer_text(index, layer, form, sources[0], target, scratch, suffix)
     if kernels != "both":
         return StepText(dsp, dsp.constants, dsp.config, _statements(dsp))
     return StepText(

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.lowered import Alias, Network
 from myo_export.memory_plan import MemoryPlan
@@ -29,6 +30,9 @@ def stream_summary(stream: StreamPlan) -> list[str]:
 def stream_header(network: Network, stream: StreamPlan) -> str:
     """Declare what a stream adds to ``net.h``."""
     words = stream.buffers[network.graph.input].columns.n_words
+    anew = ""
+    if NetworkState(network).n_bytes:
+        anew = " Every push calls net_init, so that its window\n   begins anew; a run that follows needs that call too."
     return f"""
 #define NET_HOP_SIZE {stream.hop * words} /* int8: {stream.hop} time steps of {words} channels */
 #define NET_PUSH_ARENA_SIZE {stream.push_bytes} /* bytes; {stream.state_bytes} of them live from push to push */
@@ -39,7 +43,7 @@ void net_reset(void *arena);
 /* Moves the window on by a hop and gives what net_run gives for its last {stream.n_steps} time steps. hop: NET_HOP_SIZE
    words, oldest first, left as they are; output: NET_OUTPUT_SIZE words; neither may overlap the arena. With
    net_reset and net_push alone, the first NET_PUSH_ARENA_SIZE bytes of the arena are enough. net_run may be
-   called in between and leaves the window as it is. Not reentrant on one arena. */
+   called in between and leaves the window as it is.{anew} Not reentrant on one arena. */
 void net_push(void *arena, const int8_t *hop, int8_t *output);
 """
 
@@ -158,10 +162,12 @@ def _functions(network: Network, stream: StreamPlan, advance: str, rest: str) ->
             f"    for (int i = 0; i < {n_pushes}; i++) {{ /* until nothing older is in any window */\n"
             "        advance(arena);\n    }\n"
         )
-    push = f"{_move(name, buffer)}    memcpy({_at(name, n_old, words)}, hop, {size});\n{call}{rest}"
+    state = NetworkState(network)
+    begin = "    net_init(arena); /* every window begins anew */\n" if state.n_bytes else ""
+    push = f"{_move(name, buffer)}    memcpy({_at(name, n_old, words)}, hop, {size});\n{call}{begin}{rest}"
     text += f"void net_reset(void *arena) {{\n{_pointers(network, stream, reset)}{reset}}}\n\n"
     text += (
         "void net_push(void *arena, const int8_t *hop, int8_t *output) {\n"
-        f"{_pointers(network, stream, push)}{push}}}\n"
+        f"{state.pointers()}{_pointers(network, stream, push)}{push}}}\n"
     )
     return text

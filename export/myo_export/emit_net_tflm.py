@@ -34,6 +34,7 @@ _ADD_METHODS: Final = {
     "SOFTMAX": "AddSoftmax",
     "SQUEEZE": "AddSqueeze",
     "TANH": "AddTanh",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }
 
 _MEASURE_TIMEOUT_S: Final = 60

@@ -122,6 +122,16 @@ class LeakyReluOptions:
     alpha: float
 
 
+@dataclass(frozen=True)
+class LstmOptions:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM; ``cell_clip`` 0 is none, ``time_major`` has the time axis first."""
+
+    activation: str
+    cell_clip: float
+    time_major: bool
+    diagonal: bool
+
+
 Options = (
     NoOptions
     | ConvOptions
@@ -131,6 +141,7 @@ Options = (
     | ConcatenationOptions
     | SoftmaxOptions
     | LeakyReluOptions
+    | LstmOptions
 )
 
 

@@ -154,7 +154,7 @@ def lower_concatenation(view: OpView) -> Step:
 def lower_alias(view: OpView) -> Step:
     """Lower RESHAPE, EXPAND_DIMS and SQUEEZE: nothing moves."""
     view.expect_arity((1, 2))
-    source, target = view.activation(0), view.output()
+    source, target = view.activation(0, any_batch=True), view.output(any_batch=True)
     if source.size != target.size:
         view.fail(
             f"turns {list(source.shape)} into {list(target.shape)}", "the file is damaged, export again"

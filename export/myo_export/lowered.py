@@ -188,6 +188,49 @@ class Table:
     size: int
 
 
+@dataclass(frozen=True, eq=False)
+class LstmGate:
+    """One gate of an `Lstm`: weights int8 (cell, input) and (cell, cell), ``bias`` int32 per cell."""
+
+    input_weights: np.ndarray
+    recurrent_weights: np.ndarray
+    bias: np.ndarray
+    input_factor: Factor
+    recurrent_factor: Factor
+
+
+@dataclass(frozen=True, eq=False)
+class Lstm:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM; see ``myo_lstm_config_t``. Its state lives from run to run."""
+
+    n_steps: int
+    input_offset: int
+    hidden_offset: int
+    gates: tuple[LstmGate, ...]
+    forget: Factor
+    update: Factor
+    hidden: Factor
+    tanh_multiplier: int
+    tanh_shift: int
+    cell_low: int
+    cell_high: int
+
+    @property
+    def n_inputs(self) -> int:
+        """Words of one time step of the input."""
+        return int(self.gates[0].input_weights.shape[1])
+
+    @property
+    def n_cells(self) -> int:
+        """Cells, which are the words of one time step of the output."""
+        return int(self.gates[0].input_weights.shape[0])
+
+    @property
+    def state_bytes(self) -> int:
+        """Cells of 16 bits and hidden state of 8."""
+        return 3 * self.n_cells
+
+
 @dataclass(frozen=True)
 class Alias:
     """RESHAPE, EXPAND_DIMS, SQUEEZE: the same words under another shape."""
@@ -207,6 +250,7 @@ Layer = (
     | Concatenation
     | Softmax
     | Table
+    | Lstm
     | Alias
 )
 
@@ -290,25 +334,25 @@ class OpView:
                 "the file is damaged, export again",
             )
 
-    def activation(self, position: int) -> Tensor:
-        """Input ``position`` as an int8 activation of batch 1."""
+    def activation(self, position: int, any_batch: bool = False) -> Tensor:
+        """Input ``position`` as an int8 activation of batch 1, or of any where words only keep their order."""
         index = self.op.inputs[position]
         if index < 0 or self.graph.tensors[index].data is not None:
             self.fail(f"has a constant or no input {position}", "fold the constant before export")
-        return self._check_int8(self.graph.tensors[index], f"input {position}")
+        return self._check_int8(self.graph.tensors[index], f"input {position}", any_batch)
 
-    def output(self) -> Tensor:
-        """Output 0 as an int8 activation of batch 1."""
-        return self._check_int8(self.graph.tensors[self.op.outputs[0]], "its output")
+    def output(self, any_batch: bool = False) -> Tensor:
+        """Output 0 as an int8 activation of batch 1, or of any."""
+        return self._check_int8(self.graph.tensors[self.op.outputs[0]], "its output", any_batch)
 
-    def _check_int8(self, tensor: Tensor, what: str) -> Tensor:
+    def _check_int8(self, tensor: Tensor, what: str, any_batch: bool) -> Tensor:
         if tensor.dtype != "int8":
             self.fail(f"has {tensor.dtype} as {what}, expected int8", "quantize the whole model to int8")
         if len(tensor.scales) != 1:
             self.fail(
                 f"has {len(tensor.scales)} scales for {what}, expected 1", "quantize the whole model to int8"
             )
-        if tensor.shape[:1] not in ((), (1,)):
+        if not any_batch and tensor.shape[:1] not in ((), (1,)):
             self.fail(
                 f"has shape {list(tensor.shape)} for {what}, expected batch 1",
                 "export the model with batch 1",

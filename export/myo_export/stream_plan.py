@@ -162,7 +162,9 @@ def _root_of(network: Network, rules: dict[int, Rule]) -> dict[int, int]:
     return roots
 
 
-def plan_stream(network: Network, hop: int, plan: MemoryPlan, scratch_bytes: list[int]) -> StreamPlan:
+def plan_stream(
+    network: Network, hop: int, plan: MemoryPlan, scratch_bytes: list[int], first_byte: int = 0
+) -> StreamPlan:
     """Plan the pushes of a network.
 
     Parameters
@@ -175,6 +177,9 @@ def plan_stream(network: Network, hop: int, plan: MemoryPlan, scratch_bytes: lis
         Of a run of the same network.
     scratch_bytes : list of int
         Working memory of every step while it runs.
+    first_byte : int
+        Where the stream's memory begins in the arena, a multiple of its alignment: state of the network stands before
+        it.
 
     Returns
     -------
@@ -210,7 +215,7 @@ def plan_stream(network: Network, hop: int, plan: MemoryPlan, scratch_bytes: lis
     if network.graph.output in root_of:
         keep(network.graph.output, columns[network.graph.output].width)
 
-    buffers, offset = {}, 0
+    buffers, offset = {}, first_byte
     for root, n in sorted(kept.items()):
         buffers[root] = StreamBuffer(columns[root], n_new(root), n, offset)
         offset += -(-n * columns[root].n_words // ALIGNMENT) * ALIGNMENT
