@@ -77,6 +77,8 @@ int main(void) {
     for (uint32_t i = 0; i < N_VECTORS; i++) {
 #ifdef NET_HOP_SIZE
         prepare(vector_inputs[i]);
+#else
+        net_init(arena); /* every input stands for itself, which matters to an LSTM */
 #endif
         if (i < N_REGIONS) {
             roi_begin();

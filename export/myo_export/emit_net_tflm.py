@@ -33,6 +33,7 @@ _ADD_METHODS: Final = {
     "RESHAPE": "AddReshape",
     "SOFTMAX": "AddSoftmax",
     "SQUEEZE": "AddSqueeze",
+    "STRIDED_SLICE": "AddStridedSlice",
     "TANH": "AddTanh",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }

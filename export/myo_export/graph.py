@@ -123,6 +123,16 @@ class LeakyReluOptions:
 
 
 @dataclass(frozen=True)
+class StridedSliceOptions:
+    """STRIDED_SLICE; bit ``i`` of a mask stands for axis ``i``; ``others`` are masks that are not supported."""
+
+    begin_mask: int
+    end_mask: int
+    shrink_axis_mask: int
+    others: int
+
+
+@dataclass(frozen=True)
 class LstmOptions:
     """UNIDIRECTIONAL_SEQUENCE_LSTM; ``cell_clip`` 0 is none, ``time_major`` has the time axis first."""
 
@@ -141,6 +151,7 @@ Options = (
     | ConcatenationOptions
     | SoftmaxOptions
     | LeakyReluOptions
+    | StridedSliceOptions
     | LstmOptions
 )
 
