@@ -157,12 +157,18 @@ class NetworkState:
         body = body or "    (void)arena; /* nothing lives from run to run */\n"
         return f"void net_init(void *arena) {{\n{body}}}\n"
 
+    def define(self) -> str:
+        """Line of the header on the state's size."""
+        if not self._layers:
+            return ""
+        return f"#define NET_STATE_SIZE {self.n_bytes} /* the arena's first bytes, which live from run to run */\n"
+
     def about_init(self) -> str:
         """Comment on ``net_init`` in the header."""
         if not self._layers:
             return "Call once before the first run."
         return (
-            "Call before the first run. An LSTM's state lives from run to run: a run continues the sequence of the\n"
-            "   run before it, as in the tflite_micro runtime; after net_init a sequence begins. Where every window stands\n"
+            "Begins a sequence: call before the first run. The network has an LSTM, whose state lives from run to run: a\n"
+            "   run continues the sequence of the run before it, as in the tflite_micro runtime. Where every window stands\n"
             "   for itself, as in training, call net_init before each run."
         )

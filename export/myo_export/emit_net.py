@@ -297,7 +297,9 @@ def render_network(
         body += found.calls
         body += f"    observe(observer, context, {step.op.index}, {target}, {tensors[step.output].size});\n"
     head = _provenance(provenance)
-    needs_string = bool(stream or state.n_bytes) or any("memcpy" in call for text in texts for call in text.calls)
+    needs_string = bool(stream or state.n_bytes) or any(
+        "memcpy" in call for text in texts for call in text.calls
+    )
     includes = '#include "net.h"\n\n#include <stddef.h>\n' + ("#include <string.h>\n" if needs_string else "")
     source = (
         f"{head}{includes}\n{_KERNEL_HEADERS[kernels]}\n{constants}{_OBSERVE}{_RUN_HEAD}{body}{_RUN_TAIL}"
@@ -326,7 +328,7 @@ extern "C" {{
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
 #define NET_ARENA_SIZE {_arena_bytes(plan, stream, state)} /* bytes; {_arena_comment(plan, stream, state)} */
-#define NET_N_LAYERS {len(network.steps)}
+{state.define()}#define NET_N_LAYERS {len(network.steps)}
 
 /* Gets the words of a layer after it has run; they are valid during the call only. */
 typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data, size_t n);

@@ -218,7 +218,12 @@ def _pack_lstm(layer: Lstm, optimize: Optimize) -> PackedLstm | str:
             weights, offset, bias, gate_factor = (
                 (gate.input_weights, layer.input_offset, gate.bias, gate.input_factor)
                 if what == "input"
-                else (gate.recurrent_weights, layer.hidden_offset, np.zeros_like(gate.bias), gate.recurrent_factor)
+                else (
+                    gate.recurrent_weights,
+                    layer.hidden_offset,
+                    np.zeros_like(gate.bias),
+                    gate.recurrent_factor,
+                )
             )
             rows = weights.astype(np.int64)
             # Doubled sums make the first rounding one instruction; a factor of 1 and more takes its power of 2 here.

@@ -40,6 +40,13 @@ class LstmCase:
     n_layers: int = 1
 
 
+def _reshape(b: ModelBuilder, source: int, shape, scale: float, zero_point: int) -> int:
+    at = b.tensor((len(shape),), data=np.array(shape, np.int32))
+    target = b.activation(shape, scale, zero_point)
+    b.op("RESHAPE", [source, at], [target], schema.ReshapeOptionsT())
+    return target
+
+
 def lstm_model(seed: int, case: LstmCase, spoil=None) -> bytes:
     """A chain of LSTM layers.
 
@@ -49,7 +56,9 @@ def lstm_model(seed: int, case: LstmCase, spoil=None) -> bytes:
     b = ModelBuilder()
     scale, zero_point = float(F32(0.04 * 2.0 ** rng.uniform(-2, 2))), int(rng.integers(-128, 128))
     shape = (case.n_steps, 1) if case.time_major else (1, case.n_steps)
-    first = at = b.activation((*shape, case.n_inputs), scale, zero_point)
+    first = at = b.activation((1, case.n_steps, case.n_inputs), scale, zero_point)
+    if case.time_major:
+        at = _reshape(b, at, (*shape, case.n_inputs), scale, zero_point)
     n_inputs = case.n_inputs
     for layer in range(case.n_layers):
         hidden_scale = float(F32(2.0 ** rng.uniform(-8.5, -6.5)))
@@ -57,7 +66,9 @@ def lstm_model(seed: int, case: LstmCase, spoil=None) -> bytes:
         inputs = [-1] * N_INPUTS
         inputs[0] = at
         for gate in range(4):
-            w_scale = float(F32(case.gain / (60 * scale * 70 * np.sqrt(n_inputs)) * 2.0 ** rng.uniform(-1, 1)))
+            w_scale = float(
+                F32(case.gain / (60 * scale * 70 * np.sqrt(n_inputs)) * 2.0 ** rng.uniform(-1, 1))
+            )
             r_scale = float(
                 F32(case.gain / (60 * hidden_scale * 70 * np.sqrt(case.n_cells)) * 2.0 ** rng.uniform(-1, 1))
             )
@@ -86,5 +97,7 @@ def lstm_model(seed: int, case: LstmCase, spoil=None) -> bytes:
             *(b.tensor((0,), dtype="float32") for _ in range(4)),
             b.tensor((0,), [hidden_scale], [hidden_zero_point], dtype="int8"),
         ]
-        at, n_inputs, scale = out, case.n_cells, hidden_scale
+        at, n_inputs, scale, zero_point = out, case.n_cells, hidden_scale, hidden_zero_point
+    if case.time_major:
+        at = _reshape(b, at, (1, case.n_steps, n_inputs), scale, zero_point)
     return b.pack(first, at)

@@ -12,6 +12,7 @@ import pytest
 
 from myo_export.emit_net import NetworkSource, render_network
 from myo_export.pack_dsp import Optimize
+from nn_lstm_models import LstmCase, lstm_model
 from nn_models import RandomNetwork
 from nn_run import NN_DIR, WARNINGS, run_tflm, varied_inputs
 
@@ -58,6 +59,9 @@ def models() -> list[bytes]:
     for channels in (3, 4, 5, 15, 16, 17):
         for kind in WEIGHTED:  # twice: the ways of holding weights take turns
             found += 2 * [RandomNetwork(channels, [kind, kind], (1, 20, channels)).pack()]
+    for seed in range(8):  # sizes around whole tiles; odd numbers of steps; factors with and without a shift
+        case = LstmCase(3 + seed, 3 + seed % 6, 3 + seed, seed - 15, float(1 << seed % 5), 0.5 * (seed % 3))
+        found += 2 * [lstm_model(seed, case)]
     return found
 
 

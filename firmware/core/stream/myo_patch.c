@@ -195,6 +195,7 @@ static void run_window(myo_patch_t *self, uint32_t end_tick) {
     const bool observed = (self->trace_mask >> MYO_STAGE_LAYER & 1u) != 0;
     self->hook_ticks = 0;
     const uint32_t network_begin = work_ticks(self);
+    config->net_init(memory->arena); /* every window stands for itself, which matters to an LSTM */
     config->net_run(memory->arena, memory->input, memory->output, observed ? observe_layer : NULL, self);
     const uint32_t network_ticks = work_ticks(self) - network_begin - self->hook_ticks;
     trace(self, MYO_STAGE_OUTPUT, self->windows, memory->output, config->net_output_size);
