@@ -24,7 +24,6 @@ from myo_export.lowered import (
     Requantize,
     Shape3,
     Softmax,
-    Stretch,
     Table,
     Window,
 )
@@ -372,8 +371,6 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix
             return _table(name, layer, sources[0], target)
         case Lstm():
             raise TypeError("an LSTM is written by lstm_text")
-        case Stretch():
-            return LayerText("", "", (f"memcpy({target}, {sources[0]} + {layer.begin}, {layer.size});",))
         case Alias():
             copy = () if sources[0] == target else (f"memcpy({target}, {sources[0]}, {layer.size});",)
             return LayerText("", "", copy)

@@ -33,7 +33,6 @@ _ADD_METHODS: Final = {
     "RESHAPE": "AddReshape",
     "SOFTMAX": "AddSoftmax",
     "SQUEEZE": "AddSqueeze",
-    "STRIDED_SLICE": "AddStridedSlice",
     "TANH": "AddTanh",
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }

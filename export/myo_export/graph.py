@@ -123,16 +123,6 @@ class LeakyReluOptions:
 
 
 @dataclass(frozen=True)
-class StridedSliceOptions:
-    """STRIDED_SLICE; bit ``i`` of a mask stands for axis ``i``; ``others`` are masks that are not supported."""
-
-    begin_mask: int
-    end_mask: int
-    shrink_axis_mask: int
-    others: int
-
-
-@dataclass(frozen=True)
 class LstmOptions:
     """UNIDIRECTIONAL_SEQUENCE_LSTM; ``cell_clip`` 0 is none, ``time_major`` has the time axis first."""
 
@@ -151,7 +141,6 @@ Options = (
     | ConcatenationOptions
     | SoftmaxOptions
     | LeakyReluOptions
-    | StridedSliceOptions
     | LstmOptions
 )
 

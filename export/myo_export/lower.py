@@ -6,14 +6,7 @@ from typing import Final
 from myo_export.graph import Graph
 from myo_export.lower_elementwise import lower_add, lower_mul, lower_softmax, lower_table
 from myo_export.lower_lstm import lower_lstm
-from myo_export.lower_shapes import (
-    lower_alias,
-    lower_concatenation,
-    lower_mean,
-    lower_pad,
-    lower_pool,
-    lower_stretch,
-)
+from myo_export.lower_shapes import lower_alias, lower_concatenation, lower_mean, lower_pad, lower_pool
 from myo_export.lower_weights import lower_conv, lower_depthwise_conv, lower_fully_connected
 from myo_export.lowered import Network, OpView, Step
 
@@ -39,7 +32,6 @@ _LOWERINGS: Final[dict[str, Callable[[OpView], Step]]] = {
     "RESHAPE": lower_alias,
     "SOFTMAX": lower_softmax,
     "SQUEEZE": lower_alias,
-    "STRIDED_SLICE": lower_stretch,
     "TANH": lower_table,
     "UNIDIRECTIONAL_SEQUENCE_LSTM": lower_lstm,
 }

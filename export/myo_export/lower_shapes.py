@@ -2,11 +2,9 @@
 
 from itertools import groupby
 
-import numpy as np
-
-from myo_export.graph import ConcatenationOptions, PoolOptions, StridedSliceOptions
+from myo_export.graph import ConcatenationOptions, PoolOptions
 from myo_export.lower_weights import clamp_of, window_of
-from myo_export.lowered import Alias, Concatenation, Mean, OpView, Pad, Pool, Step, Stretch
+from myo_export.lowered import Alias, Concatenation, Mean, OpView, Pad, Pool, Step
 from myo_export.quantized_math import Factor, quantize_factor
 
 
@@ -163,27 +161,3 @@ def lower_alias(view: OpView) -> Step:
         )
     view.expect_same_quantization(source.quantization, target.quantization)
     return Step(view.op, Alias(target.size), (source.index,), target.index, 0)
-
-
-def lower_stretch(view: OpView) -> Step:
-    """Lower STRIDED_SLICE where the words that it takes are neighbours, such as the last time step."""
-    view.expect_arity((4, 4))
-    masks = view.options(StridedSliceOptions)
-    source, target = view.activation(0), view.output()
-    rank = len(source.shape)
-    ends = [view.constant(i, "int32", what).data for i, what in enumerate(("begin", "end", "strides"), 1)]
-    if masks.others or any(e is None or e.shape != (rank,) for e in ends):
-        view.fail("uses ellipses, new axes or fewer axes than its input has", "slice every axis by itself")
-    places = np.arange(source.size).reshape(source.shape)
-    for axis, (begin, end, stride) in enumerate(zip(*(e for e in ends if e is not None), strict=True)):
-        first = None if masks.begin_mask >> axis & 1 else int(begin)
-        last = None if masks.end_mask >> axis & 1 else int(end)
-        if masks.shrink_axis_mask >> axis & 1:
-            first = int(begin) % source.shape[axis]
-            last, stride = first + 1, 1
-        places = np.take(places, np.arange(source.shape[axis])[slice(first, last, int(stride) or None)], axis)
-    found = places.reshape(-1)
-    if found.size != target.size or not np.array_equal(found, found[:1] + np.arange(found.size)):
-        view.fail("takes words that are not neighbours", "slice the time axis only, or the last time step")
-    view.expect_same_quantization(source.quantization, target.quantization)
-    return Step(view.op, Stretch(int(found[0]), target.size), (source.index,), target.index, 0)

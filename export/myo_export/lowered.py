@@ -232,14 +232,6 @@ class Lstm:
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """STRIDED_SLICE whose words are neighbours, such as the last time step: ``size`` words from ``begin`` on."""
-
-    begin: int
-    size: int
-
-
-@dataclass(frozen=True)
 class Alias:
     """RESHAPE, EXPAND_DIMS, SQUEEZE: the same words under another shape."""
 
@@ -259,7 +251,6 @@ Layer = (
     | Softmax
     | Table
     | Lstm
-    | Stretch
     | Alias
 )
 

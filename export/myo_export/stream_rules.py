@@ -23,7 +23,6 @@ from myo_export.lowered import (
     Pad,
     Pool,
     Softmax,
-    Stretch,
     Table,
 )
 
@@ -104,8 +103,6 @@ def find_rule(layer: Layer, sources: Sequence[Columns]) -> Rule | str:
             return Rule(1, 1, width, lambda n: replace(layer, kept_0=n))
         case Lstm():
             return "begins anew with every window, so that all its time steps change with every push"
-        case Stretch():
-            return _OVER_TIME
         case Pad():
             return _pad_rule(layer, sources[0])
         case Add() | Mul():

@@ -333,14 +333,6 @@ def _read_options(table: Any, index: int, name: str) -> Options:  # noqa: ANN401
         return graph.SoftmaxOptions(_attributes(table, index, name, schema.SoftmaxOptions).Beta())
     if name == "LEAKY_RELU":
         return graph.LeakyReluOptions(_attributes(table, index, name, schema.LeakyReluOptions).Alpha())
-    if name == "STRIDED_SLICE":
-        masks = _attributes(table, index, name, schema.StridedSliceOptions)
-        return graph.StridedSliceOptions(
-            masks.BeginMask(),
-            masks.EndMask(),
-            masks.ShrinkAxisMask(),
-            masks.EllipsisMask() | masks.NewAxisMask() | int(masks.Offset()),
-        )
     if name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
         lstm = _attributes(table, index, name, schema.UnidirectionalSequenceLSTMOptions)
         return graph.LstmOptions(
