@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from myo_export.cost_events import form_of
+from myo_export.cost_model import Cost, Level, estimate_layer, estimate_network
 from myo_export.network_source import NetworkSource
 from myo_export.pack_dsp import Packed
 from myo_export.stream_plan import StreamPlan
@@ -35,6 +37,8 @@ class LayerReport:
         ``dsp`` and how it holds weights, or ``plain`` and why.
     scratch_bytes : int
         Working memory in the arena while the layer runs.
+    cost : Cost
+        Predicted instructions and cycles on a Cortex-M4F with the DSP extension's kernels.
     """
 
     index: int
@@ -48,6 +52,7 @@ class LayerReport:
     table_bytes: int
     kernel: str
     scratch_bytes: int
+    cost: Cost
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,8 @@ class NetworkReport:
         Largest sum of activations that live at once: no plan needs less.
     tflm_arena_bytes : int
         What TensorFlow Lite for Microcontrollers needs for the same model; 0 where it was not measured.
+    cost : Cost
+        Predicted instructions and cycles of a run on a Cortex-M4F.
     stream : StreamPlan or None
         How it is pushed, where a hop was asked for.
     """
@@ -90,6 +97,7 @@ class NetworkReport:
     arena_bytes: int
     arena_lower_bound_bytes: int
     tflm_arena_bytes: int
+    cost: Cost
     stream: StreamPlan | None = None
 
 
@@ -97,8 +105,18 @@ def _form_name(form: Packed) -> str:
     return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
 
 
-def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkReport:
-    """Collect the figures of a compiled network; ``tflm_arena_bytes`` is 0 where it was not measured."""
+def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level = "-O3") -> NetworkReport:
+    """Collect the figures of a compiled network.
+
+    Parameters
+    ----------
+    text : NetworkSource
+        The network.
+    tflm_arena_bytes : int
+        0 where it was not measured.
+    level : str
+        How its kernels will be compiled.
+    """
     graph = text.network.graph
     layers = []
     for step, layer, form in zip(text.network.steps, text.texts, text.packed, strict=True):
@@ -116,6 +134,14 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkRep
                 layer.table_bytes,
                 f"plain ({form})" if isinstance(form, str) else _form_name(form),
                 0 if isinstance(form, str) else form.scratch_bytes,
+                estimate_layer(
+                    step.layer,
+                    form_of(form),
+                    level,
+                    moves=bool(layer.calls),
+                    n_words=output.size + sum(graph.tensors[i].size for i in step.inputs),
+                    macs=step.macs,
+                ),
             )
         )
     source, target = graph.tensors[graph.input], graph.tensors[graph.output]
@@ -132,5 +158,6 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkRep
         text.arena_bytes,
         text.plan.lower_bound,
         tflm_arena_bytes,
+        estimate_network([layer.cost for layer in layers], level),
         text.stream,
     )
