@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from elftools.elf.elffile import ELFFile
 
 from bench_network import BENCH_DIR, C_FLAGS, COMPILER, CPU_FLAGS, LINK_FLAGS, NN_DIR
 from myo_export.cost_events import Form, form_of
@@ -249,7 +250,29 @@ class Bench:
             found += self._measure(cases[first : first + LAYERS_AN_IMAGE], counter)
         return found
 
+    def code(self, case: Case) -> dict[str, int]:
+        """Functions and tables that a layer's kernel brings into an image, in bytes, and its configuration."""
+        empty = self._symbols([])
+        found = self._symbols([case])
+        config = found.get("layer_0", 0)
+        own = ("layer_0", "input", "output", "scratch")  # constants and buffers
+        brought = {n: size for n, size in found.items() if n not in empty and not n.startswith(own)}
+        return brought | {"configuration": config}
+
+    def _symbols(self, cases: Sequence[Case]) -> dict[str, int]:
+        with self._link(self._main(cases)).open("rb") as file:
+            table = ELFFile(file).get_section_by_name(".symtab")
+            kinds = ("STT_FUNC", "STT_OBJECT")
+            return {
+                s.name: int(s["st_size"])
+                for s in table.iter_symbols()
+                if s["st_info"]["type"] in kinds and s["st_size"]
+            } if table is not None else {}
+
     def _measure(self, cases: Sequence[Case], counter: Path) -> list[Count]:
+        return self.run(self._main(cases), counter)
+
+    def _main(self, cases: Sequence[Case]) -> str:
         constants, body = "", ""
         for index, case in enumerate(cases):
             text = step_text(
@@ -257,7 +280,14 @@ class Bench:
             )
             constants += text.constants + "\n"
             body += f"    roi_begin();\n{text.calls}    roi_end();\n"
-        return self.run(_MAIN.format(constants=constants, body=body, size=BUFFER_BYTES), counter)
+        return _MAIN.format(constants=constants, body=body, size=BUFFER_BYTES)
+
+    def _link(self, source: str) -> Path:
+        (self.folder / "main.c").write_text(source)
+        image = self.folder / "image.elf"
+        link = [*LINK_FLAGS, f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, self.objects)]
+        self._run([*self.flags, "-w", *link, str(self.folder / "main.c"), "-o", str(image)])
+        return image
 
     def run(self, source: str, counter: Path) -> list[Count]:
         """Build and run a main with its regions; the first region is empty.
@@ -267,10 +297,7 @@ class Bench:
         BuildError
             If the image does not build or run.
         """
-        (self.folder / "main.c").write_text(source)
-        image = self.folder / "image.elf"
-        link = [*LINK_FLAGS, f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, self.objects)]
-        self._run([*self.flags, "-w", *link, str(self.folder / "main.c"), "-o", str(image)])
+        image = self._link(source)
         run = subprocess.run([sys.executable, str(counter), str(image)], capture_output=True, text=True, check=False)
         if run.returncode:
             raise BuildError(f"m4cost failed ({run.stderr.strip()[-120:]}); it needs capstone and a C compiler")

@@ -29,7 +29,7 @@ from bench_network import BENCH_DIR, COMPILER, RESULTS, WAYS, find_m4cost, find_
 from cost_layers import LEVELS, Bench, Case, Count, Shapes
 from myo_export import cost_model
 from myo_export.cost_events import count_events
-from myo_export.cost_model import ASSEMBLY, CONSTANTS, Level
+from myo_export.cost_model import ASSEMBLY, CONSTANTS, Level, kernel_name
 from myo_export.emit_net import render_network
 from myo_export.network_report import report_network
 from myo_pipeline.errors import MyoError
@@ -52,6 +52,16 @@ def fit(cases: Sequence[Case], counts: Sequence[Count]) -> dict[str, list[float]
     return {name: [round(float(p[k]), 3) for p in prices] for k, name in enumerate(names)}
 
 
+def measure_code(cases: Sequence[Case], bench: Bench) -> dict[str, dict[str, int]]:
+    """Bytes of the functions of each kind and form of layer, by name: layers share functions."""
+    found: dict[str, dict[str, int]] = {}
+    for case in cases:
+        name = kernel_name(case.layer, case.form)
+        if name not in found:
+            found[name] = bench.code(case)
+    return found
+
+
 def judge(cases: Sequence[Case], counts: Sequence[Count], level: Level) -> dict[str, dict[str, Any]]:
     """Compare predictions with counts, by kind and form, for layers above `SMALL` instructions."""
     errors: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -59,7 +69,7 @@ def judge(cases: Sequence[Case], counts: Sequence[Count], level: Level) -> dict[
         if count.instructions > SMALL:
             found = cost_model.estimate_layer(case.layer, case.form, level)
             pair = found.instructions / count.instructions - 1, found.cycles / count.cycles - 1
-            errors[f"{type(case.layer).__name__} {case.form}"].append(pair)
+            errors[kernel_name(case.layer, case.form)].append(pair)
     return {name: _spread(pairs) for name, pairs in errors.items()}
 
 
@@ -153,9 +163,11 @@ def main() -> int:
         if not arguments.check:
             cases = Shapes(SEED_FIT).cases(arguments.layers)
             pieces = {level: fit(cases, bench.measure(cases, counter)) for level, bench in benches.items()}
+            code = {level: measure_code(cases, bench) for level, bench in benches.items()}
             how = f"{COMPILER} {version}, Cortex-M4F; {len(cases)} layers; [instructions, cycles] of each piece"
-            _write(CONSTANTS, {"how": f"python benchmarks/fit_cost_model.py: {how}", "pieces": pieces})
-            cost_model._pieces.cache_clear()  # noqa: SLF001 - the constants are new
+            _write(CONSTANTS, {"how": f"python benchmarks/fit_cost_model.py: {how}", "pieces": pieces, "code": code})
+            cost_model.read_constants.cache_clear()
+            cost_model.read_pieces.cache_clear()
         others = Shapes(SEED_CHECK).cases(arguments.layers)
         layers = {}
         for level, bench in benches.items():

@@ -17,14 +17,14 @@ wait states, two cycles for a taken branch's refill, and six for a division.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from myo_export.cost_events import Events, Form, count_events
-from myo_export.lowered import Layer
+from myo_export.lowered import Layer, Pool
 
 # How the kernels are compiled: what build.json says for speed and for size. A patch's firmware is always -O3.
 Level = Literal["-O3", "-Os"]
@@ -66,6 +66,8 @@ ASSEMBLY: Final[dict[str, tuple[int, int]]] = {
 # Of a layer whose kind has no formula: words in and out, and multiplications. Above what the plain kernels take.
 _DEFAULT_PER_WORD: Final = (20.0, 26.0)
 _DEFAULT_PER_MAC: Final = (8.0, 11.0)
+_DEFAULT_CODE_BYTES: Final = 1500  # of a kernel that was not measured
+_CALL_BYTES: Final = 36  # of a layer in net_run_observed: its arguments, the call, the observer's call
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,25 @@ class Cost:
         )
 
 
+def kernel_name(layer: Layer, form: Form) -> str:
+    """Name what runs a layer, as ``cost_m4.json`` does: average and max pools are two functions."""
+    kind = type(layer).__name__
+    return f"{layer.kind} {kind}" if isinstance(layer, Pool) else f"{kind} {form}"
+
+
+_NETWORK_CALL: Final = Cost(10.0, 24.0)  # net_run's registers, saved and restored
+
+
 @cache
-def _pieces(level: Level) -> dict[str, tuple[float, float]]:
-    content = json.loads(CONSTANTS.read_text(encoding="utf-8"))
-    fitted = {name: (float(i), float(c)) for name, (i, c) in content["pieces"][level].items()}
+def read_constants() -> Any:  # noqa: ANN401 - JSON
+    """Read ``cost_m4.json``, once."""
+    return json.loads(CONSTANTS.read_text(encoding="utf-8"))
+
+
+@cache
+def read_pieces(level: Level) -> dict[str, tuple[float, float]]:
+    """Return instructions and cycles of every piece of code, by name."""
+    fitted = {name: (float(i), float(c)) for name, (i, c) in read_constants()["pieces"][level].items()}
     return fitted | ASSEMBLY
 
 
@@ -115,7 +132,7 @@ def price(events: Events, level: Level = "-O3") -> Cost:
     Cost
         Not modelled where a piece has no price.
     """
-    pieces = _pieces(level)
+    pieces = read_pieces(level)
     instructions = cycles = 0.0
     is_modelled = True
     for name, n in events.items():
@@ -163,11 +180,31 @@ def estimate_layer(
     return price(events, level)
 
 
-def total(costs: Iterable[Cost]) -> Cost:
-    """Sum costs."""
-    return sum(costs, Cost(0.0, 0.0))
+def estimate_code(kernels: Iterable[tuple[Layer, Form]], level: Level = "-O3") -> int:
+    """Predict the bytes of code and configurations that layers bring into an image.
+
+    Parameters
+    ----------
+    kernels : iterable of (Layer, str)
+        Every layer with how it runs.
+    level : str
+        How the kernels are compiled.
+
+    Returns
+    -------
+    int
+        Functions, each once, and of each layer its configuration and its call; without weights and tables.
+    """
+    functions: dict[str, int] = {}
+    n_bytes = 0
+    for layer, form in kernels:
+        found = read_constants()["code"][level].get(kernel_name(layer, form), {type(layer).__name__: _DEFAULT_CODE_BYTES})
+        functions |= found
+        n_bytes += found.get("configuration", 0) + _CALL_BYTES
+    functions.pop("configuration", None)
+    return n_bytes + sum(functions.values())
 
 
-def estimate_network(costs: Sequence[Cost], level: Level = "-O3") -> Cost:
+def estimate_network(costs: Iterable[Cost]) -> Cost:
     """Predict a run of a network from its layers: their sum and the frame of ``net_run``."""
-    return total(costs) + price(Events({"network.call": 1}), level)
+    return sum(costs, _NETWORK_CALL)

@@ -158,6 +158,6 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
         text.arena_bytes,
         text.plan.lower_bound,
         tflm_arena_bytes,
-        estimate_network([layer.cost for layer in layers], level),
+        estimate_network([layer.cost for layer in layers]),
         text.stream,
     )
