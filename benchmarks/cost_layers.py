@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from bench_network import BENCH_DIR, C_FLAGS, COMPILER, CPU_FLAGS, LINK_FLAGS, NN_DIR
 from elftools.elf.elffile import ELFFile
 
-from bench_network import BENCH_DIR, C_FLAGS, COMPILER, CPU_FLAGS, LINK_FLAGS, NN_DIR
 from myo_export.cost_events import Form, form_of
 from myo_export.emit_net_step import step_text
 from myo_export.lowered import (
@@ -201,7 +201,9 @@ class Shapes:
     def _mul(self) -> Layer:
         meet, row = self._broadcast()
         a, b = self._operands(row, meet.stride_b[1] == 0)
-        return Mul(meet, a, b, 3, -5, Factor(int(self.rng.integers(1 << 30, (1 << 31) - 1)), -6), 2, -128, 127)
+        return Mul(
+            meet, a, b, 3, -5, Factor(int(self.rng.integers(1 << 30, (1 << 31) - 1)), -6), 2, -128, 127
+        )
 
     def _pad(self) -> Layer:
         shape = (self.size(1, 6), self.size(4, 80), self.size(1, 40))
@@ -230,7 +232,12 @@ class Bench:
     def __init__(self, level: str, folder: Path) -> None:
         self.folder = folder / level.strip("-")
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.flags = [*CPU_FLAGS, *(level if f == "-O3" else f for f in C_FLAGS), f"-I{NN_DIR}", f"-I{BENCH_DIR}"]
+        self.flags = [
+            *CPU_FLAGS,
+            *(level if f == "-O3" else f for f in C_FLAGS),
+            f"-I{NN_DIR}",
+            f"-I{BENCH_DIR}",
+        ]
         self.objects = []
         for source in sorted(NN_DIR.glob("*.c")) + [BENCH_DIR / "startup.c"]:
             self.objects.append(self.folder / f"{source.stem}.o")
@@ -263,11 +270,15 @@ class Bench:
         with self._link(self._main(cases)).open("rb") as file:
             table = ELFFile(file).get_section_by_name(".symtab")
             kinds = ("STT_FUNC", "STT_OBJECT")
-            return {
-                s.name: int(s["st_size"])
-                for s in table.iter_symbols()
-                if s["st_info"]["type"] in kinds and s["st_size"]
-            } if table is not None else {}
+            return (
+                {
+                    s.name: int(s["st_size"])
+                    for s in table.iter_symbols()
+                    if s["st_info"]["type"] in kinds and s["st_size"]
+                }
+                if table is not None
+                else {}
+            )
 
     def _measure(self, cases: Sequence[Case], counter: Path) -> list[Count]:
         return self.run(self._main(cases), counter)
@@ -275,9 +286,7 @@ class Bench:
     def _main(self, cases: Sequence[Case]) -> str:
         constants, body = "", ""
         for index, case in enumerate(cases):
-            text = step_text(
-                index, case.layer, case.packed, "dsp", _sources(case.layer), "output", "scratch"
-            )
+            text = step_text(index, case.layer, case.packed, "dsp", _sources(case.layer), "output", "scratch")
             constants += text.constants + "\n"
             body += f"    roi_begin();\n{text.calls}    roi_end();\n"
         return _MAIN.format(constants=constants, body=body, size=BUFFER_BYTES)
@@ -298,9 +307,13 @@ class Bench:
             If the image does not build or run.
         """
         image = self._link(source)
-        run = subprocess.run([sys.executable, str(counter), str(image)], capture_output=True, text=True, check=False)
+        run = subprocess.run(
+            [sys.executable, str(counter), str(image)], capture_output=True, text=True, check=False
+        )
         if run.returncode:
-            raise BuildError(f"m4cost failed ({run.stderr.strip()[-120:]}); it needs capstone and a C compiler")
+            raise BuildError(
+                f"m4cost failed ({run.stderr.strip()[-120:]}); it needs capstone and a C compiler"
+            )
         regions = [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")][1:]
         return [Count(r["instr"], r["cycles"]) for r in regions]
 

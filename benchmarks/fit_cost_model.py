@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from bench_network import COMPILER, RESULTS, WAYS, find_m4cost, find_models, missing_tools
+from cost_layers import LEVELS, Bench, Case, Count, Shapes
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from bench_network import BENCH_DIR, COMPILER, RESULTS, WAYS, find_m4cost, find_models, missing_tools
-from cost_layers import LEVELS, Bench, Case, Count, Shapes
 from myo_export import cost_model
 from myo_export.cost_events import count_events
 from myo_export.cost_model import ASSEMBLY, CONSTANTS, Level, kernel_name
@@ -88,7 +88,9 @@ def _spread(pairs: list[tuple[float, float]]) -> dict[str, Any]:
 _OBSERVE = re.compile(r"    observe\(observer, context, .*\);\n")
 
 
-def judge_network(models: Path, name: str, optimize: Any, bench: Bench, level: Level, counter: Path) -> dict[str, Any]:  # noqa: ANN401
+def judge_network(
+    models: Path, name: str, optimize: Any, bench: Bench, level: Level, counter: Path
+) -> dict[str, Any]:  # noqa: ANN401
     """Compare a bench model, whole and by layer, on its first recorded inputs."""
     text = render_network((models / f"{name}.tflite").read_bytes(), "cost", "dsp", optimize)
     inputs = np.load(models / f"{name}_inputs.npy")
@@ -157,15 +159,22 @@ def main() -> int:
         print("fit_cost_model: needs the bench models ($MYOPATCH_BENCH), m4cost ($MYOPATCH_M4COST), "
               "arm-none-eabi-gcc and qemu-system-arm")  # fmt: skip
         return 2
-    version = subprocess.run([COMPILER, "-dumpversion"], capture_output=True, text=True, check=True).stdout.strip()
+    version = subprocess.run(
+        [COMPILER, "-dumpversion"], capture_output=True, text=True, check=True
+    ).stdout.strip()
     with tempfile.TemporaryDirectory() as folder:
         benches = {level: Bench(level, Path(folder)) for level in LEVELS}
         if not arguments.check:
             cases = Shapes(SEED_FIT).cases(arguments.layers)
             pieces = {level: fit(cases, bench.measure(cases, counter)) for level, bench in benches.items()}
             code = {level: measure_code(cases, bench) for level, bench in benches.items()}
-            how = f"{COMPILER} {version}, Cortex-M4F; {len(cases)} layers; [instructions, cycles] of each piece"
-            _write(CONSTANTS, {"how": f"python benchmarks/fit_cost_model.py: {how}", "pieces": pieces, "code": code})
+            how = (
+                f"{COMPILER} {version}, Cortex-M4F; {len(cases)} layers; [instructions, cycles] of each piece"
+            )
+            _write(
+                CONSTANTS,
+                {"how": f"python benchmarks/fit_cost_model.py: {how}", "pieces": pieces, "code": code},
+            )
             cost_model.read_constants.cache_clear()
             cost_model.read_pieces.cache_clear()
         others = Shapes(SEED_CHECK).cases(arguments.layers)
@@ -192,7 +201,9 @@ def main() -> int:
                 for layer in found["layers"]:
                     error = layer["predicted"] / max(layer["instructions"], 1) - 1
                     if layer["instructions"] > SMALL and abs(error) > 0.03:
-                        print(f"    layer {layer['index']} {layer['op']}: {layer['instructions']:.0f}, predicted {layer['predicted']}")
+                        print(
+                            f"    layer {layer['index']} {layer['op']}: {layer['instructions']:.0f}, predicted {layer['predicted']}"
+                        )
     _write(arguments.out, {"compiler": f"{COMPILER} {version}", "layers": layers, "networks": networks})
     return 0
 

@@ -17,7 +17,7 @@ wait states, two cycles for a taken branch's refill, and six for a division.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -175,34 +175,36 @@ def estimate_layer(
     """
     events = count_events(layer, form, moves)
     if events is None:
-        per_word, per_mac = _DEFAULT_PER_WORD, _DEFAULT_PER_MAC
-        return Cost(*(w * n_words + m * macs for w, m in zip(per_word, per_mac, strict=True)), False)
+        instructions, cycles = (
+            w * n_words + m * macs for w, m in zip(_DEFAULT_PER_WORD, _DEFAULT_PER_MAC, strict=True)
+        )
+        return Cost(instructions, cycles, False)
     return price(events, level)
 
 
-def estimate_code(kernels: Iterable[tuple[Layer, Form]], level: Level = "-O3") -> int:
-    """Predict the bytes of code and configurations that layers bring into an image.
+def estimate_code(layer: Layer, form: Form, level: Level = "-O3") -> tuple[Mapping[str, int], int]:
+    """Predict what a layer brings into an image beside its weights and tables.
 
     Parameters
     ----------
-    kernels : iterable of (Layer, str)
-        Every layer with how it runs.
+    layer : Layer
+        A lowered layer.
+    form : str
+        How it runs.
     level : str
         How the kernels are compiled.
 
     Returns
     -------
-    int
-        Functions, each once, and of each layer its configuration and its call; without weights and tables.
+    functions : mapping
+        Bytes of each function by name; layers share them.
+    own_bytes : int
+        The layer's configuration and call.
     """
-    functions: dict[str, int] = {}
-    n_bytes = 0
-    for layer, form in kernels:
-        found = read_constants()["code"][level].get(kernel_name(layer, form), {type(layer).__name__: _DEFAULT_CODE_BYTES})
-        functions |= found
-        n_bytes += found.get("configuration", 0) + _CALL_BYTES
-    functions.pop("configuration", None)
-    return n_bytes + sum(functions.values())
+    kind = type(layer).__name__
+    found = read_constants()["code"][level].get(kernel_name(layer, form), {kind: _DEFAULT_CODE_BYTES})
+    functions = {name: int(size) for name, size in found.items() if name != "configuration"}
+    return functions, int(found.get("configuration", 0)) + _CALL_BYTES
 
 
 def estimate_network(costs: Iterable[Cost]) -> Cost:

@@ -4,6 +4,7 @@ The text depends on the model and the provenance only: no times, no paths, so th
 bytes.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from myo_export.emit_net_step import Kernels, step_text
@@ -138,7 +139,7 @@ def render_network(
     model: bytes,
     provenance: str,
     kernels: Kernels = "both",
-    optimize: Optimize = "speed",
+    optimize: Optimize | Sequence[Optimize] = "speed",
     hop: int | None = None,
 ) -> NetworkSource:
     """Compile a model to text, without writing anything.
@@ -152,8 +153,8 @@ def render_network(
     kernels : str
         ``plain``, ``dsp``, or ``both``: then the C holds both forms of the weights, and the core that it is
         compiled for decides.
-    optimize : str
-        ``speed`` or ``size``: how the DSP kernels hold weights.
+    optimize : str or sequence of str
+        ``speed`` or ``size``: how the DSP kernels hold weights; of all layers, or of each.
     hop : int or None
         Time steps a push, for ``net_reset`` and ``net_push``; None: without them.
 
@@ -168,9 +169,11 @@ def render_network(
         If the model cannot be compiled; one line.
     """
     network = lower_graph(read_graph(model))
+    n_steps = len(network.steps)
+    choices: Sequence[Optimize] = [optimize] * n_steps if isinstance(optimize, str) else optimize
     packed = tuple(
-        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, optimize)
-        for step in network.steps
+        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, choice)
+        for step, choice in zip(network.steps, choices, strict=True)
     )
     scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
     plan = plan_memory(network, scratch_bytes)
@@ -257,7 +260,7 @@ def emit_network(
     out_dir: Path,
     provenance: str,
     kernels: Kernels = "both",
-    optimize: Optimize = "speed",
+    optimize: Optimize | Sequence[Optimize] = "speed",
 ) -> NetworkReport:
     """Compile a model and write ``net.h``, ``net.c`` and ``tflm/`` into a folder.
 

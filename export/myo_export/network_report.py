@@ -1,9 +1,10 @@
 """Figures of a compiled network, by layer and in all."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from myo_export.cost_events import form_of
-from myo_export.cost_model import Cost, Level, estimate_layer, estimate_network
+from myo_export.cost_model import Cost, Level, estimate_code, estimate_layer, estimate_network
 from myo_export.network_source import NetworkSource
 from myo_export.pack_dsp import Packed
 from myo_export.stream_plan import StreamPlan
@@ -38,7 +39,11 @@ class LayerReport:
     scratch_bytes : int
         Working memory in the arena while the layer runs.
     cost : Cost
-        Predicted instructions and cycles on a Cortex-M4F with the DSP extension's kernels.
+        Predicted instructions and cycles on a Cortex-M4F.
+    functions : mapping
+        Predicted bytes of the functions that run it, by name; layers share them.
+    call_bytes : int
+        Predicted bytes of its configuration and call.
     """
 
     index: int
@@ -53,6 +58,13 @@ class LayerReport:
     kernel: str
     scratch_bytes: int
     cost: Cost
+    functions: Mapping[str, int]
+    call_bytes: int
+
+    @property
+    def flash_bytes(self) -> int:
+        """Weights and tables."""
+        return self.weight_bytes + self.table_bytes
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,21 @@ class NetworkReport:
     cost: Cost
     stream: StreamPlan | None = None
 
+    @property
+    def code_bytes(self) -> int:
+        """Predicted code and configurations, beside ``flash_bytes``."""
+        return count_code(self.layers)
+
+
+def count_code(layers: Iterable[LayerReport]) -> int:
+    """Return predicted bytes of code and configurations of layers; functions count once."""
+    functions: dict[str, int] = {}
+    own = 0
+    for layer in layers:
+        functions |= layer.functions
+        own += layer.call_bytes
+    return own + sum(functions.values())
+
 
 def _form_name(form: Packed) -> str:
     return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
@@ -142,6 +169,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
                     n_words=output.size + sum(graph.tensors[i].size for i in step.inputs),
                     macs=step.macs,
                 ),
+                *estimate_code(step.layer, form_of(form), level),
             )
         )
     source, target = graph.tensors[graph.input], graph.tensors[graph.output]
@@ -154,7 +182,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
         target.quantization.scale,
         target.quantization.zero_point,
         sum(layer.macs for layer in layers),
-        sum(layer.weight_bytes + layer.table_bytes for layer in layers),
+        sum(layer.flash_bytes for layer in layers),
         text.arena_bytes,
         text.plan.lower_bound,
         tflm_arena_bytes,
