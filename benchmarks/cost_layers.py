@@ -216,7 +216,8 @@ class Shapes:
 
     def _softmax(self) -> Layer:
         factors = softmax_factors(Quantization(float(self.rng.uniform(0.03, 0.2)), 0), 1.0)
-        assert factors is not None
+        if factors is None:
+            raise BuildError("softmax: no factors for a scale that is usual")
         return Softmax(int(self.rng.choice([1, 1, 2, 9])), self.size(2, 20), factors)
 
     def _table(self) -> Layer:
@@ -239,7 +240,7 @@ class Bench:
             f"-I{BENCH_DIR}",
         ]
         self.objects = []
-        for source in sorted(NN_DIR.glob("*.c")) + [BENCH_DIR / "startup.c"]:
+        for source in [*sorted(NN_DIR.glob("*.c")), BENCH_DIR / "startup.c"]:
             self.objects.append(self.folder / f"{source.stem}.o")
             self._run([*self.flags, "-c", str(source), "-o", str(self.objects[-1])])
 

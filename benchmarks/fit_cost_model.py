@@ -32,6 +32,7 @@ from myo_export.cost_events import count_events
 from myo_export.cost_model import ASSEMBLY, CONSTANTS, Level, kernel_name
 from myo_export.emit_net import render_network
 from myo_export.network_report import report_network
+from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import MyoError
 
 SEED_FIT, SEED_CHECK = 1, 2
@@ -89,8 +90,8 @@ _OBSERVE = re.compile(r"    observe\(observer, context, .*\);\n")
 
 
 def judge_network(
-    models: Path, name: str, optimize: Any, bench: Bench, level: Level, counter: Path
-) -> dict[str, Any]:  # noqa: ANN401
+    models: Path, name: str, optimize: Optimize, bench: Bench, level: Level, counter: Path
+) -> dict[str, Any]:
     """Compare a bench model, whole and by layer, on its first recorded inputs."""
     text = render_network((models / f"{name}.tflite").read_bytes(), "cost", "dsp", optimize)
     inputs = np.load(models / f"{name}_inputs.npy")
@@ -198,12 +199,6 @@ def main() -> int:
                 print(f"{path.stem:14} {optimize:5} {level} {found['instructions']:9.0f} instructions, predicted "
                       f"{found['predicted']:7} ({found['error_percent']:+.2f} %); cycles {found['cycles']:9.0f}, "
                       f"predicted {found['predicted_cycles']:7} ({found['cycles_error_percent']:+.2f} %)")  # fmt: skip
-                for layer in found["layers"]:
-                    error = layer["predicted"] / max(layer["instructions"], 1) - 1
-                    if layer["instructions"] > SMALL and abs(error) > 0.03:
-                        print(
-                            f"    layer {layer['index']} {layer['op']}: {layer['instructions']:.0f}, predicted {layer['predicted']}"
-                        )
     _write(arguments.out, {"compiler": f"{COMPILER} {version}", "layers": layers, "networks": networks})
     return 0
 

@@ -88,7 +88,7 @@ def count_events(layer: Layer, form: Form, moves: bool = True) -> Events | None:
         case Table():
             return Counter({"table.call": 1, "table.word": layer.size})
         case Alias():
-            return _copy(layer.size, 1) if moves else Counter()
+            return copy_events(layer.size, 1) if moves else Counter()
     return None
 
 
@@ -123,10 +123,22 @@ def _axes(
     return rows, columns
 
 
-def _copy(n_bytes: int, times: int, name: str = "memcpy", is_odd: bool = False) -> Events:
-    """Calls of newlib's memcpy or memset: turns of 64 (memcpy only) and 16 bytes, words, and the rest.
+def copy_events(n_bytes: int, times: int, name: str = "memcpy", is_odd: bool = False) -> Events:
+    """Count what newlib's memcpy or memset does: turns of 64 (memcpy only) and 16 bytes, words, and the rest.
 
-    ``is_odd``: the places lie at any address, not at multiples of 4.
+    Parameters
+    ----------
+    n_bytes, times : int
+        Of each call, and calls.
+    name : str
+        ``memcpy`` or ``memset``.
+    is_odd : bool
+        Whether the places lie at any address, not at multiples of 4.
+
+    Returns
+    -------
+    collections.Counter
+        Pieces by name.
     """
     if times <= 0:
         return Counter()
@@ -206,8 +218,8 @@ def _gather(layer: Conv, row_size: int, rows: list[int], columns: list[int], is_
             "gather.copied_column": n_columns + n_padding,
         }
     )
-    found += _copy(channels, n_columns) + _copy(channels, n_padding, "memset")
-    found += _copy(row_size, n_absent, "memset")
+    found += copy_events(channels, n_columns) + copy_events(channels, n_padding, "memset")
+    found += copy_events(row_size, n_absent, "memset")
     if is_whole:
         return found + _widen(row_size, n_direct + n_copied + n_absent)
     return found + _widen(row_size * window.height, n_positions)
@@ -280,7 +292,7 @@ def _depthwise_dsp(layer: DepthwiseConv) -> Events:
             "point.padding": n_positions * n_elements - n_found,
         }
     )
-    found += _copy(channels, 1, "memset")
+    found += copy_events(channels, 1, "memset")
     if whole:
         n = n_positions * whole
         found += Counter(
@@ -402,12 +414,12 @@ def _pad(layer: Pad) -> Events:
     column = layer.before[2] + channels + layer.after[2]
     row = (layer.before[1] + width + layer.after[1]) * column
     found: Events = Counter({"pad.call": 1, "pad.row": height, "pad.column": height * width})
-    found += _copy(layer.before[0] * row, 1, "memset") + _copy(layer.after[0] * row, 1, "memset")
+    found += copy_events(layer.before[0] * row, 1, "memset") + copy_events(layer.after[0] * row, 1, "memset")
     for n in (layer.before[1] * column, layer.after[1] * column):
-        found += _copy(n, height, "memset")
+        found += copy_events(n, height, "memset")
     for n in (layer.before[2], layer.after[2]):
-        found += _copy(n, height * width, "memset")
-    return found + _copy(channels, height * width, is_odd=column % 4 > 0)
+        found += copy_events(n, height * width, "memset")
+    return found + copy_events(channels, height * width, is_odd=column % 4 > 0)
 
 
 def _concatenation(layer: Concatenation) -> Events:
@@ -415,5 +427,5 @@ def _concatenation(layer: Concatenation) -> Events:
     found: Events = Counter()
     for size in layer.row_sizes:
         found += Counter({"concatenation.call": 1, "concatenation.row": layer.n_rows})
-        found += _copy(size, layer.n_rows, is_odd=is_odd)
+        found += copy_events(size, layer.n_rows, is_odd=is_odd)
     return found

@@ -1,10 +1,11 @@
 """Figures of a compiled network, by layer and in all."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from myo_export.cost_events import form_of
-from myo_export.cost_model import Cost, Level, estimate_code, estimate_layer, estimate_network
+from myo_export.cost_events import copy_events, form_of
+from myo_export.cost_model import Cost, Level, estimate_code, estimate_layer, estimate_network, price
+from myo_export.lowered import Alias
 from myo_export.network_source import NetworkSource
 from myo_export.pack_dsp import Packed
 from myo_export.stream_plan import StreamPlan
@@ -95,6 +96,8 @@ class NetworkReport:
         Predicted instructions and cycles of a run on a Cortex-M4F.
     stream : StreamPlan or None
         How it is pushed, where a hop was asked for.
+    push_cost : Cost or None
+        Predicted instructions and cycles of a push.
     """
 
     layers: tuple[LayerReport, ...]
@@ -111,6 +114,7 @@ class NetworkReport:
     tflm_arena_bytes: int
     cost: Cost
     stream: StreamPlan | None = None
+    push_cost: Cost | None = None
 
     @property
     def code_bytes(self) -> int:
@@ -188,4 +192,27 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
         tflm_arena_bytes,
         estimate_network([layer.cost for layer in layers]),
         text.stream,
+        None
+        if text.stream is None
+        else _estimate_push(text, text.stream, [layer.cost for layer in layers], level),
     )
+
+
+def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Sequence[Cost], level: Level) -> Cost:
+    """Predict a push: columns that move, layers on new columns, and layers that are recomputed."""
+    found = Cost(0.0, 0.0)
+    source = text.network.graph.input
+    for root, buffer in stream.buffers.items():
+        n_words = buffer.columns.n_words
+        n_kept = buffer.n_kept - buffer.n_new
+        n_new = buffer.n_new if root == source else 0
+        for n in (n_kept, n_new):
+            found += price(copy_events(n * n_words, int(n > 0)), level)
+    for place, (step, form, cost) in enumerate(zip(text.network.steps, text.packed, costs, strict=True)):
+        if place not in stream.streamed:
+            found += cost
+        elif not isinstance(step.layer, Alias):
+            output = text.network.graph.tensors[step.output]
+            layer = stream.streamed[place].layer
+            found += estimate_layer(layer, form_of(form), level, n_words=2 * output.size, macs=step.macs)
+    return estimate_network([found])

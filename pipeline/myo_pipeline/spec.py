@@ -305,7 +305,8 @@ class PatchSpec(_Table):
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     """Return the keys that the table at ``location`` (without its last part) may hold."""
     tables: dict[str, list[type[BaseModel]]] = {
-        "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget], "training": [Training], "model": [CnnModel],
+        "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget],
+        "training": [Training], "model": [CnnModel],
         "output": [ClassesOutput, ValuesOutput], "stage": [HighPass, LowPass, BandPass, Notch],
     }  # fmt: skip
     kinds: dict[object, type[BaseModel]] = {"highpass": HighPass, "lowpass": LowPass, "bandpass": BandPass, "notch": Notch,
