@@ -206,7 +206,8 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_s
     limit = float("inf") if spec.budget.flash_kb is None else spec.budget.flash_kb * KB
     best = fastest
     if fastest.prediction.flash_bytes > limit:
-        best = smallest
+        # Packed weights have functions of their own, which a tiny network does not pay back.
+        best = min(smallest, fastest, key=lambda choice: choice.prediction.flash_bytes)
         forms: list[Optimize] = list(smallest.forms)
         for place in _by_gain(fast, small):
             forms[place] = "speed"

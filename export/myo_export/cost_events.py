@@ -100,8 +100,8 @@ def kinds_without_formula() -> tuple[str, ...]:
     return tuple(kind.__name__ for kind in get_args(Layer) if kind not in known)
 
 
-def _inside(n_outputs: int, stride: int, pad: int, dilation: int, size: int, n_inputs: int) -> list[int]:
-    """Elements of the window inside of the input, for each output position along an axis."""
+def count_inside(n_outputs: int, stride: int, pad: int, dilation: int, size: int, n_inputs: int) -> list[int]:
+    """Count the window's elements inside of the input, for each output position along an axis."""
     found = []
     for position in range(n_outputs):
         origin = position * stride - pad
@@ -114,10 +114,10 @@ def _inside(n_outputs: int, stride: int, pad: int, dilation: int, size: int, n_i
 def _axes(
     window: Window, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
 ) -> tuple[list[int], list[int]]:
-    rows = _inside(
+    rows = count_inside(
         output_shape[0], window.stride_height, window.pad_top, window.dilation_height, window.height, input_shape[0]
     )  # fmt: skip
-    columns = _inside(
+    columns = count_inside(
         output_shape[1], window.stride_width, window.pad_left, window.dilation_width, window.width, input_shape[1]
     )  # fmt: skip
     return rows, columns

@@ -114,19 +114,19 @@ def print_network(report: NetworkReport, other: NetworkReport, core: str, optimi
     heads = ("layer", "operator", "output", "MACs", "instr", "cycles", "flash", "scratch", "kernel")
     hidden = set() if is_wide else {"output"} if is_middle else {"output", "cycles", "scratch"}
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1))
-    for place, head in enumerate(heads):
-        if head in hidden:
-            continue
-        widest = max(len(head), *(len(cells[place]) for cells in rows))
-        is_name = head == "operator"  # what gives way where there is no room
+    widest = [max(len(head), *(len(cells[k]) for cells in rows)) for k, head in enumerate(heads)]
+    shown = [k for k, head in enumerate(heads) if head not in hidden]
+    excess = sum(widest[k] + 2 for k in shown) - console.width
+    for k in shown:
+        is_name = heads[k] == "operator"  # what gives way where there is no room
         table.add_column(
-            head,
-            justify="left" if head in ("operator", "output", "kernel") else "right",
+            heads[k],
+            justify="left" if heads[k] in ("operator", "output", "kernel") else "right",
             no_wrap=True,
-            min_width=6 if is_name else widest,
+            width=max(6, widest[k] - max(excess, 0)) if is_name else widest[k],
         )
     for cells in rows:
-        table.add_row(*(cell for cell, head in zip(cells, heads, strict=True) if head not in hidden))
+        table.add_row(*(cells[k] for k in shown))
     console.print(table)
     for (kernel, why), places in reasons.items():
         many = "layers" if len(places) > 1 else "layer"
