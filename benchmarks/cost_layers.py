@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from bench_network import BENCH_DIR, C_FLAGS, COMPILER, CPU_FLAGS, LINK_FLAGS, NN_DIR
 from elftools.elf.elffile import ELFFile
 
+from bench_network import BENCH_DIR, C_FLAGS, COMPILER, CPU_FLAGS, LINK_FLAGS, NN_DIR
 from myo_export.cost_events import Form, form_of
 from myo_export.emit_net_step import step_text
 from myo_export.lowered import (

@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from bench_network import COMPILER, RESULTS, WAYS, find_m4cost, find_models, missing_tools
-from cost_layers import LEVELS, Bench, Case, Count, Shapes
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from bench_network import COMPILER, RESULTS, WAYS, find_m4cost, find_models, missing_tools
+from cost_layers import LEVELS, Bench, Case, Count, Shapes
 from myo_export import cost_model
 from myo_export.cost_events import count_events
 from myo_export.cost_model import ASSEMBLY, CONSTANTS, Level, kernel_name

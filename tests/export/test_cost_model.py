@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bench_network import find_m4cost, find_models, missing_tools
+from cost_layers import Bench, Shapes
 from myo_export import cost_model
 from myo_export.cost_events import count_events, count_inside, kinds_without_formula
 from myo_export.cost_model import estimate_code, estimate_layer
@@ -16,14 +17,9 @@ from myo_export.emit_net import render_network
 from myo_export.lowered import Alias, FullyConnected, Requantize
 from myo_export.network_report import report_network
 from myo_export.quantized_math import Factor
+from nn_models import RandomNetwork
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "core"), str(ROOT / "benchmarks")]
-from bench_network import find_m4cost, find_models, missing_tools  # noqa: E402
-from cost_layers import Bench, Shapes  # noqa: E402
-
-from nn_models import RandomNetwork  # noqa: E402
-
 KINDS = ["conv", "depthwise", "average_pool", "add", "relu", "mean", "dense", "softmax"]
 RESULTS = json.loads((ROOT / "benchmarks" / "results" / "network.json").read_text())
 
