@@ -8,6 +8,7 @@ around a tile, the look-up of a position. `cost_model` knows what each costs. Th
 from collections import Counter
 from typing import Literal, get_args
 
+from myo_export.cost_copies import Events, copy_events, fill_events
 from myo_export.lowered import (
     Add,
     Alias,
@@ -27,7 +28,6 @@ from myo_export.lowered import (
 )
 from myo_export.pack_dsp import TILE, Packed
 
-Events = Counter[str]
 # How a layer runs on a core with the DSP extension: its kernel with weights of 16 or of 8 bits, or the plain kernel.
 Form = Literal["wide", "packed", "plain"]
 
@@ -123,39 +123,6 @@ def _axes(
     return rows, columns
 
 
-def copy_events(n_bytes: int, times: int, name: str = "memcpy", is_odd: bool = False) -> Events:
-    """Count what newlib's memcpy or memset does: turns of 64 (memcpy only) and 16 bytes, words, and the rest.
-
-    Parameters
-    ----------
-    n_bytes, times : int
-        Of each call, and calls.
-    name : str
-        ``memcpy`` or ``memset``.
-    is_odd : bool
-        Whether the places lie at any address, not at multiples of 4.
-
-    Returns
-    -------
-    collections.Counter
-        Pieces by name.
-    """
-    if times <= 0:
-        return Counter()
-    if n_bytes < 8 and (is_odd or n_bytes % 4):
-        return +Counter({f"{name}.small": times, f"{name}.small_byte": n_bytes * times})
-    large, left = divmod(n_bytes, 64) if name == "memcpy" else (0, n_bytes)
-    name += "_odd" if is_odd or n_bytes % 4 else ""
-    return +Counter(
-        {
-            f"{name}.call": times,
-            f"{name}.64_bytes": large * times,
-            f"{name}.16_bytes": left // 16 * times,
-            f"{name}.word": left % 16 // 4 * times,
-        }
-    )
-
-
 def _clamp(requantize: Requantize, n_words: int) -> Events:
     is_whole = requantize.low <= -128 and requantize.high >= 127  # the kernels saturate already
     return Counter({"clamp.call": 1} if is_whole else {"clamp.call": 1, "clamp.word": n_words})
@@ -218,8 +185,8 @@ def _gather(layer: Conv, row_size: int, rows: list[int], columns: list[int], is_
             "gather.copied_column": n_columns + n_padding,
         }
     )
-    found += copy_events(channels, n_columns) + copy_events(channels, n_padding, "memset")
-    found += copy_events(row_size, n_absent, "memset")
+    found += copy_events(channels, n_columns, layer.input_shape[2] * window.dilation_width, channels)
+    found += fill_events(channels, n_padding, channels) + fill_events(row_size, n_absent, row_size)
     if is_whole:
         return found + _widen(row_size, n_direct + n_copied + n_absent)
     return found + _widen(row_size * window.height, n_positions)
@@ -292,7 +259,7 @@ def _depthwise_dsp(layer: DepthwiseConv) -> Events:
             "point.padding": n_positions * n_elements - n_found,
         }
     )
-    found += copy_events(channels, 1, "memset")
+    found += fill_events(channels, 1)
     if whole:
         n = n_positions * whole
         found += Counter(
@@ -413,19 +380,21 @@ def _pad(layer: Pad) -> Events:
     height, width, channels = layer.input_shape
     column = layer.before[2] + channels + layer.after[2]
     row = (layer.before[1] + width + layer.after[1]) * column
+    start = layer.before[0] * row + layer.before[1] * column + layer.before[2]
     found: Events = Counter({"pad.call": 1, "pad.row": height, "pad.column": height * width})
-    found += copy_events(layer.before[0] * row, 1, "memset") + copy_events(layer.after[0] * row, 1, "memset")
+    found += fill_events(layer.before[0] * row, 1) + fill_events(layer.after[0] * row, 1)
     for n in (layer.before[1] * column, layer.after[1] * column):
-        found += copy_events(n, height, "memset")
+        found += fill_events(n, height, row)
     for n in (layer.before[2], layer.after[2]):
-        found += copy_events(n, height * width, "memset")
-    return found + copy_events(channels, height * width, is_odd=column % 4 > 0)
+        found += fill_events(n, height * width, column)
+    return found + copy_events(channels, height * width, channels, column, start)
 
 
 def _concatenation(layer: Concatenation) -> Events:
-    is_odd = any(size % 4 for size in layer.row_sizes)
     found: Events = Counter()
+    start = 0
     for size in layer.row_sizes:
         found += Counter({"concatenation.call": 1, "concatenation.row": layer.n_rows})
-        found += copy_events(size, layer.n_rows, is_odd=is_odd)
+        found += copy_events(size, layer.n_rows, size, sum(layer.row_sizes), start)
+        start += size
     return found

@@ -23,7 +23,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from myo_export.cost_events import Events, Form, count_events
+from myo_export.cost_copies import Events
+from myo_export.cost_events import Form, count_events
 from myo_export.lowered import Layer, Pool
 
 # How the kernels are compiled: what build.json says for speed and for size. A patch's firmware is always -O3.
@@ -31,7 +32,7 @@ Level = Literal["-O3", "-Os"]
 
 CONSTANTS: Final = Path(__file__).with_name("cost_m4.json")
 
-# Instructions and cycles of the pieces in tile_dsp_arm.c. A taken branch counts two more cycles: once a turn of a
+# Instructions and cycles of the pieces in tile_dsp_arm.c, and of memcpy. A taken branch counts two more cycles: once a turn of a
 # loop but the last, hence the differences that are not instructions.
 #   call: registers saved and restored, less the branch that the last tile does not take
 #   tile: biases, loop set-up, four outputs scaled and stored
@@ -61,6 +62,10 @@ ASSEMBLY: Final[dict[str, tuple[int, int]]] = {
     "tiles.depthwise.tile": (35, 58),  # an even number of elements: the first branch is taken
     "tiles.depthwise.turn": (19, 28),  # two elements
     "tiles.depthwise.odd": (12, 18),
+    # newlib's memcpy, from a disassembly
+    "memcpy.64_bytes": (34, 52),
+    "memcpy.16_bytes": (10, 16),
+    "memcpy.word": (4, 7),
 }
 
 # Of a layer whose kind has no formula: words in and out, and multiplications. Above what the plain kernels take.

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from myo_export.cost_events import copy_events, form_of
+from myo_export.cost_copies import copy_events
+from myo_export.cost_events import form_of
 from myo_export.cost_model import Cost, Level, estimate_code, estimate_layer, estimate_network, price
 from myo_export.lowered import Alias
 from myo_export.network_source import NetworkSource
