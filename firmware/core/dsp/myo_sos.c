@@ -75,7 +75,9 @@ void myo_sos_run(myo_sos_t *self, const int32_t *in_q31, int32_t *out_q31, size_
         return; /* CMSIS-DSP's loop is not made for an empty block */
     }
     if (self->config->n_sections == 0) {
-        memmove(out_q31, in_q31, n_samples * sizeof(int32_t));
+        if (in_q31 != out_q31) {
+            memcpy(out_q31, in_q31, n_samples * sizeof(int32_t));
+        }
         return;
     }
     if (!run_sections(self, in_q31, out_q31, n_samples)) {
