@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from myo_export.front_end_cost import BLOCK_FRAMES, predict_instructions
 from myo_export.network_report import LayerReport, NetworkReport, count_code
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import ExportError
@@ -25,17 +26,11 @@ _FLASH_PER_SECTION: Final = 20  # five coefficients
 
 # As firmware/app/main.c allots them.
 _RING_FRAMES: Final = 128
-_BLOCK_FRAMES: Final = 16
 _TX_BYTES: Final = 2048
 _STACK_BYTES: Final = 8192  # virtual_m4.ld
 _OTHER_RAM: Final = 1492  # link, patch, rings' heads: what is left of the six images' RAM
 
-# Instructions as validation counts them on virtual_m4, of the same six patches: within 4 %. Blocks are as long as the
-# link delivers them; a front end that gets single frames takes more.
-_PER_CHANNEL_FRAME: Final = 92.0
-_PER_SECTION_FRAME: Final = 28.0  # of a channel
-_PER_INPUT_WORD: Final = 0.6  # from the window ring to the network's input
-_PER_HOP: Final = 80.0
+# Instructions of a vote over a few classes, as validation counts them.
 _DECISION: Final = 220.0
 _CYCLES_PER_INSTRUCTION: Final = 1.6  # of what is no network; see docs/cost.md
 
@@ -143,16 +138,14 @@ def predict_patch(
         "network arena": arena_bytes + n_input + n_outputs,
         "sample ring and window": _RING_FRAMES * (4 * channels + 4)
         + n_input
-        + 4 * _BLOCK_FRAMES * channels
+        + 4 * BLOCK_FRAMES * channels
         + (spec.decision.vote + 4) * n_outputs,
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
         "filter state": 8 * channels + 16 * n_sections * channels + 4,
         "rest of the firmware": _OTHER_RAM,
         "stack": _STACK_BYTES,
     }
-    hop_frames = spec.hop_samples * channels
-    front_end = hop_frames * (_PER_CHANNEL_FRAME + _PER_SECTION_FRAME * n_sections)
-    front_end += _PER_INPUT_WORD * n_input + _PER_HOP
+    front_end = predict_instructions(channels, n_sections, spec.hop_samples, spec.window_samples)
     per_ms = spec.budget.clock_mhz * 1000
     instructions = {
         "front end": front_end,

@@ -40,9 +40,6 @@ from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
 TRACED_WINDOWS = 240  # windows whose every layer goes into the golden vectors, spread over all segments
-# A section and sample of arm_biquad_cascade_df1_q31 in blocks of 64 (benchmarks/peers.json). The whole front end costs
-# more, above all on short blocks: `myopatch validate` counts it on the board.
-BIQUAD_INSTRUCTIONS = 15
 
 Progress = Callable[[str, float], None]
 
@@ -176,7 +173,9 @@ def _write_vectors(
     traced = -(-TRACED_WINDOWS // len(held_out))
     for number, piece in enumerate(held_out):
         tell(f"golden vectors of person {piece.person}", 0.1 + 0.85 * number / len(held_out))
-        counts = piece.counts
+        # As the link limits them before they enter the ring.
+        full_scale = config.full_scale_counts
+        counts = np.clip(piece.counts, -full_scale, full_scale - 1)
         twin.reset()
         filtered, windows = twin.push(counts)
         float_filtered = filter_counts(spec, counts)
@@ -240,10 +239,6 @@ def _budget(
             "error_bound": {"filtered_counts": filtered_bound, "input_units": input_bound},
             "notes": list(front_end.notes),
             "state_bytes": 16 * sections * config.n_channels,
-            "estimated_biquad_instructions_per_hop": BIQUAD_INSTRUCTIONS
-            * sections
-            * config.n_channels
-            * config.hop_samples,
         },
         "network": {
             "macs": network.macs,
