@@ -9,8 +9,9 @@ from myo_export.emit_net import NetworkReport, render_network, report_network, w
 from myo_export.emit_net_step import Kernels
 from myo_export.lowered import (
     Add,
-    Concatenation,
+    BatchMatmul,
     Conv,
+    Copy,
     DepthwiseConv,
     FullyConnected,
     Layer,
@@ -20,6 +21,7 @@ from myo_export.lowered import (
     Pool,
     Softmax,
     Table,
+    TransposeConv,
 )
 from myo_export.pack_dsp import Optimize, Packed
 from myo_export.stream_plan import StreamPlan
@@ -56,7 +58,9 @@ _PLAIN_SOURCES: Final[dict[type, str]] = {
     Mul: "elementwise.c",
     Table: "elementwise.c",
     Pad: "rearrange.c",
-    Concatenation: "rearrange.c",
+    Copy: "rearrange.c",
+    TransposeConv: "transpose_conv.c",
+    BatchMatmul: "batch_matmul.c",
     Softmax: "softmax.c",
 }
 _DSP_SOURCES: Final[dict[type, str]] = {

@@ -5,9 +5,10 @@ bytes.
 """
 
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
-from myo_export.emit_net_layers import LayerText
+from myo_export.emit_net_layers import LayerText, shifted
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
@@ -16,7 +17,10 @@ from myo_export.lower import lower_graph
 from myo_export.lowered import (
     Add,
     Alias,
+    BatchMatmul,
     Conv,
+    Copy,
+    CopyPart,
     DepthwiseConv,
     FullyConnected,
     Layer,
@@ -35,12 +39,12 @@ from myo_pipeline.errors import ExportError
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer: one operator of the file.
+    """One layer: one output of an operator of the file.
 
     Attributes
     ----------
     index : int
-        Operator index, as the observer of ``net_run_observed`` gets it.
+        Layer index, as the observer of ``net_run_observed`` gets it.
     op_name : str
         Such as ``CONV_2D``.
     output_name : str
@@ -169,15 +173,28 @@ def _about(layer: Layer) -> list[str]:
         case Add() | Mul():
             constants = [o for o in (layer.a, layer.b) if o.values is not None]
             return ["one operand is constant"] if constants else []
+        case Alias() if layer.size != layer.source_size:
+            return [f"nothing moves: words {layer.begin} to {layer.begin + layer.size - 1} of the input"]
         case Alias():
             return ["nothing moves: the same words under another shape"]
+        case Copy():
+            return [text for part in layer.parts for text in _about_part(part)]
+        case BatchMatmul():
+            product = f"{layer.n_rows}x{layer.depth} times {layer.depth}x{layer.n_columns}"
+            return [f"{prod(layer.batch)} product(s) of matrices, {product}"]
         case _:
             return []
 
 
+def _about_part(part: CopyPart) -> list[str]:
+    sizes = "x".join(str(n) for n in part.sizes) or "1"
+    strides = f"strides {list(part.source_strides)} to {list(part.target_strides)}"
+    return [f"copies {sizes} words, {strides}, from word {part.source_begin} to word {part.target_begin}"]
+
+
 def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
     tensors = network.graph.tensors
-    lines = [f"Layer {step.op.index}: {step.op.name}, {_name(tensors[step.output])}"]
+    lines = [f"Layer {step.index}: {step.op.name}, {_name(tensors[step.output])}"]
     lines += [f"input  {_describe(tensors[i])}" for i in step.inputs]
     lines += [f"output {_describe(tensors[step.output])}"]
     lines += _about(step.layer)
@@ -188,10 +205,10 @@ def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
 
 
 def _expression(plan: MemoryPlan, tensor: int) -> str:
-    buffer = plan.buffer_of[tensor]
+    buffer, begin = plan.buffer_of[tensor], plan.begin_of.get(tensor, 0)
     if buffer == plan.input_buffer:
-        return "input"
-    return "output" if buffer == plan.output_buffer else f"t{buffer}"
+        return shifted("input", begin)
+    return shifted("output" if buffer == plan.output_buffer else f"t{buffer}", begin)
 
 
 _KERNEL_HEADERS: dict[Kernels, str] = {
@@ -288,13 +305,13 @@ def render_network(
         target = _expression(plan, step.output)
         sources = [_expression(plan, i) for i in step.inputs]
         scratch = f"(int8_t *)arena + {state_bytes + plan.scratch.get(place, 0)}"
-        found = step_text(step.op.index, step.layer, form, kernels, sources, target, scratch)
+        found = step_text(step.index, step.layer, form, kernels, sources, target, scratch)
         texts.append(found.text)
         constants += _layer_comment(network, step, form) + found.constants + "\n"
         macs = f", {step.macs} MACs" if step.macs else ""
-        body += f"\n    /* {step.op.index}: {step.op.name} to {_describe(tensors[step.output])}{macs} */\n"
+        body += f"\n    /* {step.index}: {step.op.name} to {_describe(tensors[step.output])}{macs} */\n"
         body += found.calls
-        body += f"    observe(observer, context, {step.op.index}, {target}, {tensors[step.output].size});\n"
+        body += f"    observe(observer, context, {step.index}, {target}, {tensors[step.output].size});\n"
     head = _provenance(provenance)
     needs_string = stream is not None or any("memcpy" in call for text in texts for call in text.calls)
     includes = '#include "net.h"\n\n#include <stddef.h>\n' + ("#include <string.h>\n" if needs_string else "")
@@ -324,7 +341,8 @@ extern "C" {{
 #define NET_ARENA_SIZE {_arena_bytes(plan, stream)} /* bytes; {_arena_comment(plan, stream)} */
 #define NET_N_LAYERS {len(network.steps)}
 
-/* Gets the words of a layer after it has run; they are valid during the call only. */
+/* Gets the words of a layer after it has run; they are valid during the call only. Layers count from 0 in the order of
+   the file's operators, and of the outputs of those that have several. */
 typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data, size_t n);
 
 /* Call once before the first run. The arena is the caller's: NET_ARENA_SIZE bytes, aligned to {ALIGNMENT}. */
@@ -440,7 +458,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkRep
         output = graph.tensors[step.output]
         layers.append(
             LayerReport(
-                step.op.index,
+                step.index,
                 step.op.name,
                 output.name,
                 output.shape,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from myo_export.emit_net_layers import shifted
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.lowered import Alias, Network
 from myo_export.memory_plan import MemoryPlan
@@ -76,8 +77,8 @@ def _move(name: str, buffer: StreamBuffer) -> str:
 def _expression(stream: StreamPlan, plan: MemoryPlan, tensor: int) -> str:
     if tensor in stream.root_of:
         return f"s{stream.root_of[tensor]}"
-    buffer = plan.buffer_of[tensor]
-    return "output" if buffer == plan.output_buffer else f"t{buffer}"
+    buffer, begin = plan.buffer_of[tensor], plan.begin_of.get(tensor, 0)
+    return shifted("output" if buffer == plan.output_buffer else f"t{buffer}", begin)
 
 
 def stream_text(
@@ -109,12 +110,12 @@ def stream_text(
     """
     configs, advance, rest = "", "", ""
     for p, (step, form) in enumerate(zip(network.steps, packed, strict=True)):
-        head = f"\n    /* {step.op.index}: {step.op.name}"
+        head = f"\n    /* {step.index}: {step.op.name}"
         sources = [_expression(stream, plan, i) for i in step.inputs]
         target = _expression(stream, plan, step.output)
         scratch = f"(int8_t *)arena + {stream.scratch.get(p, 0)}"
         if p not in stream.streamed:
-            text = step_text(step.op.index, step.layer, form, kernels, sources, target, scratch)
+            text = step_text(step.index, step.layer, form, kernels, sources, target, scratch)
             macs = f", {step.macs} MACs" if step.macs else ""
             rest += f"{head}, recomputed{macs} */\n{text.calls}"
         elif not isinstance(step.layer, Alias):
@@ -125,11 +126,10 @@ def stream_text(
             ]
             c, n_old = buffer.columns, buffer.n_kept - buffer.n_new
             place = _at(target, n_old, c.n_words)
-            text = step_text(step.op.index, found.layer, form, kernels, sources, place, scratch, "_push")
+            text = step_text(step.index, found.layer, form, kernels, sources, place, scratch, "_push")
             macs = f", {step.macs * buffer.n_new // c.width} MACs" if step.macs else ""
-            configs += (
-                f"/* Layer {step.op.index} of a push: {buffer.n_new} columns */\n{text.config}\n"
-                * bool(text.config)
+            configs += f"/* Layer {step.index} of a push: {buffer.n_new} columns */\n{text.config}\n" * bool(
+                text.config
             )
             advance += f"{head}, {buffer.n_new} new columns of {c.width}{macs} */\n{_move(target, buffer)}{text.calls}"
     if network.graph.output in stream.root_of:

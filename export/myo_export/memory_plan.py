@@ -1,7 +1,7 @@
 """Plan one arena for all activations of a network: tensors that never live at once share bytes.
 
 The network's input and output are the caller's buffers and take no arena. Reshapes move nothing: their
-tensors are one buffer under several names.
+tensors are one buffer under several names, and a part of a tensor that is one stretch is a place in its buffer.
 """
 
 from collections.abc import Sequence
@@ -104,6 +104,8 @@ class MemoryPlan:
     ----------
     buffer_of : dict
         Tensor index to buffer: the tensor that first wrote it.
+    begin_of : dict
+        Byte of its buffer at which a tensor begins, where that is not 0.
     offsets : dict
         Arena offset in bytes of every buffer but the caller's.
     input_buffer, output_buffer : int
@@ -111,12 +113,14 @@ class MemoryPlan:
     scratch : dict
         Arena offset of the working memory of every step that has some.
     copies : tuple of int
-        Steps whose alias cannot be one, because it would join the caller's input and output: they copy.
+        Steps whose alias cannot be one, because it would join the caller's output with the caller's input, or with a
+        buffer that is larger: they copy.
     arena_size, lower_bound : int
         Bytes; see `Placement`.
     """
 
     buffer_of: dict[int, int]
+    begin_of: dict[int, int]
     offsets: dict[int, int]
     scratch: dict[int, int]
     input_buffer: int
@@ -142,15 +146,19 @@ def plan_memory(network: Network, scratch_bytes: Sequence[int] = ()) -> MemoryPl
         Offsets, arena size and its lower bound.
     """
     tensors, ends = network.graph.tensors, (network.graph.input, network.graph.output)
-    # An alias is in its input's buffer. The caller's output must be a buffer of its own: if all steps from
-    # the caller's input to it are aliases, the last one copies.
+    # An alias is in its input's buffer. The caller's output must be a buffer of its own and of its own size: if all
+    # steps from the caller's input to it, or from a larger tensor, are aliases, the last one copies.
     buffer_of = {network.graph.input: network.graph.input}
+    begin_of: dict[int, int] = {}
     copies = []
     for place_in_order, step in enumerate(network.steps):
         if isinstance(step.layer, Alias):
             source = buffer_of[step.inputs[0]]
-            if step.output != network.graph.output or source != network.graph.input:
+            is_whole = tensors[source].size == step.layer.size and source != network.graph.input
+            if step.output != network.graph.output or is_whole:
                 buffer_of[step.output] = source
+                begin = begin_of.get(step.inputs[0], 0) + step.layer.begin
+                begin_of |= {step.output: begin} if begin else {}
                 continue
             copies.append(place_in_order)
         buffer_of[step.output] = step.output
@@ -173,6 +181,7 @@ def plan_memory(network: Network, scratch_bytes: Sequence[int] = ()) -> MemoryPl
     placement = place(lifetimes)
     return MemoryPlan(
         buffer_of,
+        begin_of,
         {key: offset for key, offset in placement.offsets.items() if key >= 0},
         {~key: offset for key, offset in placement.offsets.items() if key < 0},
         input_buffer,

@@ -328,6 +328,27 @@ def _read_options(table: Any, index: int, name: str) -> Options:  # noqa: ANN401
         return graph.ConcatenationOptions(
             concatenation.Axis(), _activation(concatenation.FusedActivationFunction(), index, name)
         )
+    if name == "TRANSPOSE_CONV":
+        spread = _attributes(table, index, name, schema.TransposeConvOptions)
+        padding = _padding(spread.Padding(), index, name)
+        activation = _activation(spread.FusedActivationFunction(), index, name)
+        return graph.ConvOptions(padding, spread.StrideH(), spread.StrideW(), 1, 1, activation)
+    if name == "STRIDED_SLICE":
+        part = _attributes(table, index, name, schema.StridedSliceOptions)
+        return graph.StridedSliceOptions(
+            part.BeginMask(),
+            part.EndMask(),
+            part.EllipsisMask(),
+            part.NewAxisMask(),
+            part.ShrinkAxisMask(),
+            bool(part.Offset()),
+        )
+    if name in ("PACK", "UNPACK"):
+        kind = schema.PackOptions if name == "PACK" else schema.UnpackOptions
+        return graph.PackOptions(_attributes(table, index, name, kind).Axis())
+    if name == "BATCH_MATMUL":
+        product = _attributes(table, index, name, schema.BatchMatMulOptions)
+        return graph.BatchMatmulOptions(bool(product.AdjX()), bool(product.AdjY()))
     if name == "SOFTMAX":
         return graph.SoftmaxOptions(_attributes(table, index, name, schema.SoftmaxOptions).Beta())
     if name == "LEAKY_RELU":

@@ -133,8 +133,9 @@ def run_tflm(model: bytes, inputs: np.ndarray) -> list[list[np.ndarray]]:
         interpreter.set_input(words.reshape(graph.tensors[graph.input].shape), 0)
         interpreter.invoke()
         layers = [
-            np.array(interpreter.GetTensor(op.outputs[0], 0)["tensor_data"], np.int8).reshape(-1)
+            np.array(interpreter.GetTensor(tensor, 0)["tensor_data"], np.int8).reshape(-1)
             for op in graph.ops
+            for tensor in op.outputs
         ]
         results.append([*layers, np.array(interpreter.get_output(0), np.int8).reshape(-1)])
     return results

@@ -19,6 +19,7 @@ from myo_export.quantized_math import scale as scale_int32
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nn_models import ModelBuilder, RandomNetwork, fill
+from nn_moving_models import MOVED, PRODUCTS, MovingNetwork
 from nn_run import (
     EMULATED_DSP,
     HostKernels,
@@ -38,7 +39,7 @@ WEIGHTED = ["conv", "depthwise", "dense"]
 MOVING = ["average_pool", "max_pool", "mean", "pad", "reshape", "flatten", "concatenation"]
 WORDWISE = ["add", "mul", "softmax"]
 UNARY = ["relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish", "quantize"]
-KINDS = WEIGHTED + MOVING + WORDWISE + UNARY
+KINDS = WEIGHTED + MOVING + MOVED + WORDWISE + PRODUCTS + UNARY
 
 
 @pytest.fixture(scope="module", params=["plain", "dsp-speed", "dsp-size"])
@@ -58,14 +59,14 @@ def check(
     if inputs is None:
         inputs = varied_inputs(source.size, source.quantization.zero_point, seed)
     found = run_c(text, inputs, kernels, folder)
-    compare(run_tflm(model, inputs), found, [op.name for op in graph.ops])
+    compare(run_tflm(model, inputs), found, [step.op.name for step in text.network.steps])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_layer_alone(kind, kernels, tmp_path):
     """Twice in a row, so that it reads and writes both the caller's buffers and the arena."""
     for seed in range(2):
-        check(RandomNetwork(seed, [kind, kind], (3 + seed, 7, 6)).pack(), seed, kernels, tmp_path / str(seed))
+        check(MovingNetwork(seed, [kind, kind], (3 + seed, 7, 6)).pack(), seed, kernels, tmp_path / str(seed))
 
 
 @settings(
@@ -80,7 +81,7 @@ def test_each_layer_alone(kind, kernels, tmp_path):
     seed=st.integers(0, 2**32 - 1),
 )
 def test_random_networks(kinds, plane, seed, kernels, tmp_path):
-    check(RandomNetwork(seed, kinds, plane).pack(), seed, kernels, tmp_path)
+    check(MovingNetwork(seed, kinds, plane).pack(), seed, kernels, tmp_path)
 
 
 @pytest.mark.parametrize("kernels", ["plain"], indirect=True)  # tables are the same everywhere
