@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from nn_models import F32, RandomNetwork, fill
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+from nn_models import F32, RandomNetwork, fill
 
 MOVED = ["slice", "strided_slice", "split", "split_v", "pack", "unpack", "transpose"]
 PRODUCTS = ["transpose_conv", "batch_matmul", "dense_of_activations"]
