@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from nn_models import F32, RandomNetwork, fill
+from nn_models import F32, ModelBuilder, RandomNetwork, fill
 
 MOVED = ["slice", "strided_slice", "split", "split_v", "pack", "unpack", "transpose"]
 PRODUCTS = ["transpose_conv", "batch_matmul", "dense_of_activations"]
@@ -223,3 +223,51 @@ class MovingNetwork(RandomNetwork):
 
     def _source_shape(self, tensor: int) -> tuple[int, ...]:
         return tuple(self.b.tensors[tensor].shape)
+
+
+def attention(n_steps: int, n_channels: int, n_heads: int, depth: int, adj_y: bool) -> bytes:
+    """Queries, keys and values of one input; weights by softmax; heads joined, a dense layer, the last time step."""
+    network = MovingNetwork(1, [], (1, 1, 1))
+    b, rng = ModelBuilder(), np.random.default_rng(11)
+    network.b = b
+    source = b.activation((1, n_steps, n_channels), 0.05, -3)
+
+    def dense(at: int, scale: float, n_inputs: int, n_outputs: int) -> tuple[int, float]:
+        network.at, network.scale, network.shape = at, scale, (1, n_steps, n_inputs)
+        inputs, out_scale = network._weights((n_outputs, n_inputs), n_outputs, 0, n_inputs)
+        out = b.activation((1, n_steps, n_outputs), out_scale, int(rng.integers(-20, 20)))
+        b.op("FULLY_CONNECTED", inputs, [out], fill(schema.FullyConnectedOptionsT(), keepNumDims=True))
+        return out, out_scale
+
+    def moved(at: int, scale: float, name: str, shape, values, options) -> int:
+        tensor = b.tensors[at]
+        out = b.activation(shape, scale, tensor.quantization.zeroPoint[0])
+        b.op(name, [at, network._integers(values)], [out], options)
+        return out
+
+    width, heads = n_heads * depth, []
+    for order in ((0, 2, 1, 3), (0, 2, 1, 3) if adj_y else (0, 2, 3, 1), (0, 2, 1, 3)):
+        at, scale = dense(source, 0.05, n_channels, width)
+        shape = (1, n_steps, n_heads, depth)
+        at = moved(at, scale, "RESHAPE", shape, shape, schema.ReshapeOptionsT())
+        shape = tuple(shape[axis] for axis in order)
+        heads.append((moved(at, scale, "TRANSPOSE", shape, order, schema.TransposeOptionsT()), scale))
+    (q, q_scale), (k, k_scale), (v, v_scale) = heads
+    scores = b.activation((1, n_heads, n_steps, n_steps), q_scale * k_scale * 1500, 5)
+    b.op("BATCH_MATMUL", [q, k], [scores], fill(schema.BatchMatMulOptionsT(), adjY=adj_y))
+    weights = b.activation((1, n_heads, n_steps, n_steps), 1 / 256, -128)
+    scaled = b.activation((1, n_heads, n_steps, n_steps), 0.05, 7)
+    factor = b.tensor((), [0.003], [0], np.array(100, np.int8))
+    b.op("MUL", [scores, factor], [scaled], schema.MulOptionsT())
+    b.op("SOFTMAX", [scaled], [weights], fill(schema.SoftmaxOptionsT(), beta=1.0))
+    mixed = b.activation((1, n_heads, n_steps, depth), v_scale / 2, -9)
+    b.op("BATCH_MATMUL", [weights, v], [mixed], schema.BatchMatMulOptionsT())
+    shape = (1, n_steps, n_heads, depth)
+    at = moved(mixed, v_scale / 2, "TRANSPOSE", shape, (0, 2, 1, 3), schema.TransposeOptionsT())
+    at = moved(at, v_scale / 2, "RESHAPE", (1, n_steps, width), (1, n_steps, width), schema.ReshapeOptionsT())
+    at, scale = dense(at, v_scale / 2, width, n_channels)
+    last = b.activation((1, n_channels), scale, b.tensors[at].quantization.zeroPoint[0])
+    bounds = [network._integers(v) for v in ((0, -1, 0), (0, 0, 0), (1, 1, 1))]
+    options = fill(schema.StridedSliceOptionsT(), beginMask=5, endMask=5, shrinkAxisMask=2)
+    b.op("STRIDED_SLICE", [at, *bounds], [last], options)
+    return b.pack(source, last)

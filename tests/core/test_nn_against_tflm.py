@@ -19,7 +19,7 @@ from myo_export.quantized_math import scale as scale_int32
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nn_models import ModelBuilder, RandomNetwork, fill
-from nn_moving_models import MOVED, PRODUCTS, MovingNetwork
+from nn_moving_models import MOVED, PRODUCTS, MovingNetwork, attention
 from nn_run import (
     EMULATED_DSP,
     HostKernels,
@@ -167,6 +167,12 @@ def test_wide_softmax_and_long_sums(kernels, tmp_path):
     check(
         RandomNetwork(6, ["flatten", "dense", "softmax"], (8, 32, 16)).pack(), 6, kernels, tmp_path / "deep"
     )
+
+
+@pytest.mark.parametrize("adj_y", [False, True])
+def test_attention(adj_y, kernels, tmp_path):
+    """Two heads over 24 time steps, as Keras' MultiHeadAttention is converted, with softmax over products."""
+    check(attention(24, 8, 2, 6, adj_y), 3, kernels, tmp_path)
 
 
 def bench_models() -> list[Path]:
