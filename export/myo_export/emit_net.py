@@ -26,6 +26,7 @@ from myo_export.lowered import (
     Layer,
     Mul,
     Network,
+    Part,
     Pool,
     Step,
 )
@@ -173,7 +174,7 @@ def _about(layer: Layer) -> list[str]:
         case Add() | Mul():
             constants = [o for o in (layer.a, layer.b) if o.values is not None]
             return ["one operand is constant"] if constants else []
-        case Alias() if layer.size != layer.source_size:
+        case Part():
             return [f"nothing moves: words {layer.begin} to {layer.begin + layer.size - 1} of the input"]
         case Alias():
             return ["nothing moves: the same words under another shape"]

@@ -21,6 +21,7 @@ from myo_export.lowered import (
     Mul,
     Operand,
     Pad,
+    Part,
     Pool,
     Requantize,
     Shape3,
@@ -438,6 +439,9 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix
         case Table():
             return _table(name, layer, sources[0], target)
         case Alias():
+            copy = () if sources[0] == target else (f"memcpy({target}, {sources[0]}, {layer.size});",)
+            return LayerText("", "", copy)
+        case Part():
             source = shifted(sources[0], layer.begin)
             copy = () if source == target else (f"memcpy({target}, {source}, {layer.size});",)
             return LayerText("", "", copy)

@@ -180,6 +180,9 @@ class Op:
         Tensor indices.
     options : Options
         Typed attributes.
+    first_layer : int
+        Index of the layer that its first output is. A layer is one output of one operator; they count in the file's
+        order, so an operator's index is its layer's as long as every operator before has one output.
     """
 
     index: int
@@ -187,6 +190,7 @@ class Op:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Options = NoOptions()
+    first_layer: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Lower a graph: every operator to the numbers that its kernel needs, or one line that says why not."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from myo_export.graph import Graph
@@ -83,6 +82,5 @@ def lower_graph(network: Graph) -> Network:
         if lowering is None:
             view.fail("is not supported", f"build the layer from: {', '.join(SUPPORTED_OPS)}")
         lowered = lowering(view)
-        for step in lowered if isinstance(lowered, tuple) else (lowered,):
-            steps.append(replace(step, index=len(steps)))
+        steps += lowered if isinstance(lowered, tuple) else (lowered,)
     return Network(network, tuple(steps))

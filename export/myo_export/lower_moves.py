@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from myo_export.graph import ConcatenationOptions, PackOptions, StridedSliceOptions, Tensor
-from myo_export.lowered import Alias, Copy, CopyPart, Layer, OpView, Step
+from myo_export.lowered import Alias, Copy, CopyPart, Layer, OpView, Part, Step
 from myo_export.strided_copy import Axis, copy_part, dense_strides
 
 _MAX_AXES = 5  # of the kernel, and of the format's own
@@ -42,7 +42,8 @@ def _step(view: OpView, source: Tensor, target: Tensor, part: CopyPart) -> Step:
         view.fail(f"moves words along {len(part.sizes)} axes", f"reshape to at most {_MAX_AXES}")
     layer: Layer = Copy((part,), target.size)
     if part.is_run:
-        layer = Alias(target.size, part.source_begin, source.size)
+        is_whole = target.size == source.size
+        layer = Alias(target.size) if is_whole else Part(part.source_begin, target.size)
     return Step(view.op, layer, (source.index,), target.index, 0)
 
 
@@ -211,7 +212,7 @@ def _join(view: OpView, target: Tensor, axis: int, widths: Sequence[int]) -> Ste
         sources.append(source.index)
         begin += size
     if len(parts) == 1:
-        return Step(view.op, Alias(target.size, 0, target.size), tuple(sources), target.index, 0)
+        return Step(view.op, Alias(target.size), tuple(sources), target.index, 0)
     return Step(view.op, Copy(tuple(parts), target.size), tuple(sources), target.index, 0)
 
 

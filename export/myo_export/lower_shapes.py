@@ -130,4 +130,4 @@ def lower_alias(view: OpView) -> Step:
             f"turns {list(source.shape)} into {list(target.shape)}", "the file is damaged, export again"
         )
     view.expect_same_quantization(source.quantization, target.quantization)
-    return Step(view.op, Alias(target.size, 0, source.size), (source.index,), target.index, 0)
+    return Step(view.op, Alias(target.size), (source.index,), target.index, 0)

@@ -216,21 +216,17 @@ class Table:
 
 @dataclass(frozen=True)
 class Alias:
-    """RESHAPE, EXPAND_DIMS, SQUEEZE, or a part of the input that is one stretch: the same words under another name.
-
-    Attributes
-    ----------
-    size : int
-        Words of the output.
-    begin : int
-        Where it begins in the input.
-    source_size : int
-        Words of the input.
-    """
+    """RESHAPE, EXPAND_DIMS, SQUEEZE: the same words under another shape."""
 
     size: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stretch of the input's words, from ``begin`` on, under another name."""
+
     begin: int
-    source_size: int
+    size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,6 +288,7 @@ Layer = (
     | Softmax
     | Table
     | Alias
+    | Part
 )
 
 
@@ -311,9 +308,6 @@ class Step:
         Activation that it writes.
     macs : int
         Multiplications with weights, padding counted as if it were data; with activations, where they take their place.
-    index : int
-        The layer's index: its place among all outputs of all operators, given by `lower_graph`. It is ``op.index`` as
-        long as every operator before has one output.
     """
 
     op: Op
@@ -321,7 +315,11 @@ class Step:
     inputs: tuple[int, ...]
     output: int
     macs: int
-    index: int = -1
+
+    @property
+    def index(self) -> int:
+        """The layer's index, as the observer of ``net_run_observed`` gets it."""
+        return self.op.first_layer + self.op.outputs.index(self.output)
 
 
 @dataclass(frozen=True, eq=False)

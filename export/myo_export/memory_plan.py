@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from myo_export.lowered import Alias, Network
+from myo_export.lowered import Alias, Network, Part
 
 ALIGNMENT: Final = 16  # bytes; the widest load of any core that we compile for
 
@@ -152,12 +152,14 @@ def plan_memory(network: Network, scratch_bytes: Sequence[int] = ()) -> MemoryPl
     begin_of: dict[int, int] = {}
     copies = []
     for place_in_order, step in enumerate(network.steps):
-        if isinstance(step.layer, Alias):
+        if isinstance(step.layer, Alias | Part):
             source = buffer_of[step.inputs[0]]
             is_whole = tensors[source].size == step.layer.size and source != network.graph.input
             if step.output != network.graph.output or is_whole:
                 buffer_of[step.output] = source
-                begin = begin_of.get(step.inputs[0], 0) + step.layer.begin
+                begin = begin_of.get(step.inputs[0], 0) + (
+                    step.layer.begin if isinstance(step.layer, Part) else 0
+                )
                 begin_of |= {step.output: begin} if begin else {}
                 continue
             copies.append(place_in_order)

@@ -22,6 +22,7 @@ from myo_export.lowered import (
     Mean,
     Mul,
     Pad,
+    Part,
     Pool,
     Softmax,
     Table,
@@ -91,7 +92,7 @@ def find_rule(layer: Layer, sources: Sequence[Columns]) -> Rule | str:
     if any((s.width, s.pace) != (width, sources[0].pace) for s in sources):
         return "joins tensors of different widths or paces"
     match layer:
-        case Alias() if layer.size != layer.source_size:
+        case Part():
             return "takes a part of the time axis"
         case Alias():
             return Rule(1, 1, width, lambda n: layer)

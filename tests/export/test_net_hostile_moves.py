@@ -11,7 +11,7 @@ import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from myo_export.emit_net import render_network
-from myo_export.lowered import Alias, BatchMatmul, Copy, Network, TransposeConv
+from myo_export.lowered import Alias, BatchMatmul, Copy, Network, Part, TransposeConv
 from myo_pipeline.errors import ExportError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
@@ -72,8 +72,10 @@ def check_bounds(network: Network) -> None:
         sources = [network.graph.tensors[i] for i in step.inputs]
         match step.layer:
             case Alias():
-                assert 0 <= step.layer.begin <= step.layer.begin + step.layer.size <= sources[0].size
-                assert (step.layer.size, step.layer.source_size) == (target.size, sources[0].size)
+                assert step.layer.size == target.size == sources[0].size
+            case Part():
+                assert 0 <= step.layer.begin < step.layer.begin + step.layer.size <= sources[0].size
+                assert step.layer.size == target.size
             case Copy():
                 written = np.zeros(target.size, int)
                 for part, source in zip(step.layer.parts, sources, strict=True):
