@@ -3,7 +3,7 @@ VENV := .venv/bin
 BUNDLE ?= build/gestures
 BOARD ?= virtual_m4
 
-.PHONY: help setup demo test lint bench docs messages format clean
+.PHONY: help setup demo test lint bench study docs messages format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,6 +36,9 @@ format: setup ## format Python and C
 
 bench: setup ## count instructions of the bench networks (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
+
+study: setup ## the compiler against 2,000 random networks and 10,000 damaged files (minutes)
+	$(VENV)/python benchmarks/study_network.py
 
 docs: setup ## make docs/spec.md from the spec's descriptions
 	$(VENV)/python -c "from pathlib import Path; from myo_pipeline.spec_page import document_spec; Path('docs/spec.md').write_text(document_spec())"

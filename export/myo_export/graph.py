@@ -62,7 +62,7 @@ class NoOptions:
 
 @dataclass(frozen=True)
 class ConvOptions:
-    """CONV_2D, DEPTHWISE_CONV_2D and TRANSPOSE_CONV; ``depth_multiplier`` is 0 where the file leaves it to the shapes."""
+    """CONV_2D, DEPTHWISE_CONV_2D and TRANSPOSE_CONV; ``depth_multiplier`` is of the second."""
 
     padding: str
     stride_height: int
