@@ -207,7 +207,7 @@ typedef struct {
 } myo_nn_matrices_t;
 
 /* Products of matrices: output[batch][r][c] = clamp(m * (bias[c] + sum over d of (a[batch][r][d] + a.offset)
-   * (b[batch][d][c] + b.offset)) + zero_point, low, high). The output is dense. */
+ * (b[batch][d][c] + b.offset)) + zero_point, low, high). The output is dense. */
 typedef struct {
     uint32_t batch[3];
     uint32_t n_rows;
