@@ -70,9 +70,9 @@ class ChannelNetwork(MovingNetwork):
         """BATCH_MATMUL of every time step with one matrix."""
         before, n, time = self.shape, self.shape[3], self.shape[self._axis_of_time()]
         self._alias("RESHAPE", (1, time, n), schema.ReshapeOptionsT())
-        scale, columns = self._new_scale(), self._int(1, 6)
+        scale, zero_point, columns = self._new_scale(), self._new_zero_point(), self._int(1, 6)
         values = self.rng.integers(-128, 128, (n, columns)).astype(np.int8)
-        inputs = [self.at, self.b.tensor((n, columns), [scale], [self._new_zero_point()], values)]
-        target = self._next((1, time, columns), self._product_scale(scale, n))
+        inputs = [self.at, self.b.tensor((n, columns), [scale], [zero_point], values)]
+        target = self._next_product((1, time, columns), scale, zero_point, n)
         self.b.op("BATCH_MATMUL", inputs, [target], schema.BatchMatMulOptionsT())
         self._alias("RESHAPE", (*before[:3], columns), schema.ReshapeOptionsT())

@@ -162,9 +162,14 @@ class MovingNetwork(RandomNetwork):
         )
         self.b.op("TRANSPOSE_CONV", inputs, [self._next((1, *out, n_outputs), scale)], options)
 
-    def _product_scale(self, other_scale: float, depth: int) -> float:
-        return float(
-            F32(self.scale * other_scale * 90 * 60 * np.sqrt(depth) * 2.0 ** self.rng.uniform(-1, 2))
+    def _next_product(self, shape, other_scale: float, other_zero_point: int, depth: int) -> int:
+        """Output of a product of the chain's tensor and another one, of such a scale that few words saturate."""
+        mean = self.zero_point * other_zero_point * depth
+        spread = (abs(self.zero_point) + 74) * (abs(other_zero_point) + 74) * np.sqrt(depth)
+        steps = spread * 2.0 ** self.rng.uniform(-7, -5)
+        zero_point = int(np.clip(-mean / steps, -120, 120)) + self._int(-8, 7)
+        return self._next(
+            shape, float(F32(self.scale * other_scale * max(steps, abs(mean) / 120))), zero_point
         )
 
     def _batch_matmul(self):
@@ -174,7 +179,7 @@ class MovingNetwork(RandomNetwork):
         a, a_shape, scale, zero_point = self.at, self.shape, self.scale, self.zero_point
         adj_x, adj_y = bool(self._int(0, 1)), bool(self._int(0, 1))
         depth, rows = a_shape[-2:] if adj_x else a_shape[-2:][::-1]
-        b, b_shape, other_scale = a, a_shape, scale
+        b, b_shape, other_scale, other_zero_point = a, a_shape, scale, zero_point
         if rank == 4 and self.rng.random() < 0.5:  # one matrix of the input serves for all batches
             b_shape = (1, 1, *a_shape[2:])
             b = self._same(b_shape)
@@ -186,12 +191,12 @@ class MovingNetwork(RandomNetwork):
                 b = self.at
         is_constant = self.rng.random() < 0.3
         if is_constant:
-            other_scale = self._new_scale()
+            other_scale, other_zero_point = self._new_scale(), self._new_zero_point()
             columns = self._int(1, 6)
             batch = [n if self.rng.random() < 0.5 else 1 for n in a_shape[:-2]][self._int(0, rank - 2) :]
             b_shape = (*batch, *((columns, depth) if adj_y else (depth, columns)))
             values = self.rng.integers(-128, 128, b_shape).astype(np.int8)
-            b = self.b.tensor(b_shape, [other_scale], [self._new_zero_point()], values)
+            b = self.b.tensor(b_shape, [other_scale], [other_zero_point], values)
         else:  # the inner sizes must meet
             adj_y = not adj_x
         columns = b_shape[-2] if adj_y else b_shape[-1]
@@ -201,7 +206,9 @@ class MovingNetwork(RandomNetwork):
             pair, shape = [b, a], (*a_shape[:-2], columns, rows)
         self.scale, self.zero_point = scale, zero_point
         options = fill(schema.BatchMatMulOptionsT(), adjX=adj_x, adjY=adj_y)
-        self.b.op("BATCH_MATMUL", pair, [self._next(shape, self._product_scale(other_scale, depth))], options)
+        target = self._next_product(shape, other_scale, other_zero_point, depth)
+        self.b.op("BATCH_MATMUL", pair, [target], options)
+        self._back_to_batch_1()
 
     def _dense_of_activations(self):
         if np.prod(self.shape) > 1500:
@@ -218,11 +225,9 @@ class MovingNetwork(RandomNetwork):
         options = fill(
             schema.FullyConnectedOptionsT(), fusedActivationFunction=self._activation(), keepNumDims=True
         )
-        shape = (*self.shape[:0], *self._source_shape(source)[:-1], rows)
-        self.b.op("FULLY_CONNECTED", inputs, [self._next(shape, self._product_scale(scale, depth))], options)
-
-    def _source_shape(self, tensor: int) -> tuple[int, ...]:
-        return tuple(self.b.tensors[tensor].shape)
+        shape = (*self.b.tensors[source].shape[:-1], rows)
+        target = self._next_product(shape, scale, zero_point, depth)
+        self.b.op("FULLY_CONNECTED", inputs, [target], options)
 
 
 def attention(n_steps: int, n_channels: int, n_heads: int, depth: int, adj_y: bool) -> bytes:
@@ -253,11 +258,12 @@ def attention(n_steps: int, n_channels: int, n_heads: int, depth: int, adj_y: bo
         shape = tuple(shape[axis] for axis in order)
         heads.append((moved(at, scale, "TRANSPOSE", shape, order, schema.TransposeOptionsT()), scale))
     (q, q_scale), (k, k_scale), (v, v_scale) = heads
-    scores = b.activation((1, n_heads, n_steps, n_steps), q_scale * k_scale * 1500, 5)
+    score_scale = q_scale * k_scale * 90 * np.sqrt(depth)
+    scores = b.activation((1, n_heads, n_steps, n_steps), score_scale, 5)
     b.op("BATCH_MATMUL", [q, k], [scores], fill(schema.BatchMatMulOptionsT(), adjY=adj_y))
     weights = b.activation((1, n_heads, n_steps, n_steps), 1 / 256, -128)
     scaled = b.activation((1, n_heads, n_steps, n_steps), 0.05, 7)
-    factor = b.tensor((), [0.003], [0], np.array(100, np.int8))
+    factor = b.tensor((), [0.05 / score_scale / 100], [0], np.array(100, np.int8))
     b.op("MUL", [scores, factor], [scaled], schema.MulOptionsT())
     b.op("SOFTMAX", [scaled], [weights], fill(schema.SoftmaxOptionsT(), beta=1.0))
     mixed = b.activation((1, n_heads, n_steps, depth), v_scale / 2, -9)

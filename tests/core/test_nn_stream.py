@@ -263,7 +263,7 @@ def test_what_mixes_time_steps_is_recomputed(kind, reason, kernels, tmp_path):
         target = network._next((1, 1, 24, 4), out_scale)
         network.b.op("TRANSPOSE_CONV", [shape, inputs[1], source], [target], options)
     else:
-        target = network._next((1, 1, 12, 12), network._product_scale(scale, 3))
+        target = network._next_product((1, 1, 12, 12), scale, network.zero_point, 3)
         options = fill(schema.BatchMatMulOptionsT(), adjY=True)
         network.b.op("BATCH_MATMUL", [source, source], [target], options)
     model = network.pack()
