@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-from myo_export.emit_net_layers import LayerText, shifted
+from myo_export.emit_net_layers import LayerText, c_at
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
@@ -208,8 +208,8 @@ def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
 def _expression(plan: MemoryPlan, tensor: int) -> str:
     buffer, begin = plan.buffer_of[tensor], plan.begin_of.get(tensor, 0)
     if buffer == plan.input_buffer:
-        return shifted("input", begin)
-    return shifted("output" if buffer == plan.output_buffer else f"t{buffer}", begin)
+        return c_at("input", begin)
+    return c_at("output" if buffer == plan.output_buffer else f"t{buffer}", begin)
 
 
 _KERNEL_HEADERS: dict[Kernels, str] = {

@@ -70,21 +70,21 @@ def c_array(ctype: str, name: str, values: Iterable[int], dimensions: str) -> st
     return f"static const {ctype} {name}{dimensions} = {{\n{body},\n}};\n"
 
 
-def c_row(values: Iterable[int]) -> str:
-    """Initialize an array in a structure."""
-    return "{" + ", ".join(str(v) for v in values) + "}"
-
-
-def shifted(expression: str, n: int) -> str:
-    """Add a number of words to a pointer, which is a name or a name and such a number."""
-    name, _, begin = expression.partition(" + ")
-    total = int(begin or 0) + n
-    return f"{name} + {total}" if total else name
+def c_at(pointer: str, begin: int) -> str:
+    """Point so many bytes behind a pointer, which may itself be of the form that this gives."""
+    name, _, rest = pointer.partition(" + ")
+    begin += int(rest or 0)
+    return f"{name} + {begin}" if begin else name
 
 
 def c_shape(shape: Shape3) -> str:
     """Initialize a ``myo_nn_shape_t``."""
     return f"{{.height = {shape[0]}, .width = {shape[1]}, .channels = {shape[2]}}}"
+
+
+def c_row(values: Iterable[int]) -> str:
+    """Initialize an array in a structure."""
+    return "{" + ", ".join(str(v) for v in values) + "}"
 
 
 def c_window(window: Window) -> str:
@@ -301,7 +301,7 @@ def _copy(config_name: str, layer: Copy, sources: list[str], target: str) -> Lay
     configs, calls = "", []
     for i, (part, source) in enumerate(zip(layer.parts, sources, strict=True)):
         name = config_name if len(layer.parts) == 1 else f"{config_name}_{i}"
-        ends = f"{shifted(target, part.target_begin)}, {shifted(source, part.source_begin)}"
+        ends = f"{c_at(target, part.target_begin)}, {c_at(source, part.source_begin)}"
         if part.is_run:
             calls.append(f"memcpy({ends}, {part.sizes[0] if part.sizes else 1});")
             continue
@@ -442,6 +442,6 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix
             copy = () if sources[0] == target else (f"memcpy({target}, {sources[0]}, {layer.size});",)
             return LayerText("", "", copy)
         case Part():
-            source = shifted(sources[0], layer.begin)
+            source = c_at(sources[0], layer.begin)
             copy = () if source == target else (f"memcpy({target}, {source}, {layer.size});",)
             return LayerText("", "", copy)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from myo_export.emit_net_layers import shifted
+from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.lowered import Alias, Network
 from myo_export.memory_plan import MemoryPlan
@@ -78,7 +78,7 @@ def _expression(stream: StreamPlan, plan: MemoryPlan, tensor: int) -> str:
     if tensor in stream.root_of:
         return f"s{stream.root_of[tensor]}"
     buffer, begin = plan.buffer_of[tensor], plan.begin_of.get(tensor, 0)
-    return shifted("output" if buffer == plan.output_buffer else f"t{buffer}", begin)
+    return c_at("output" if buffer == plan.output_buffer else f"t{buffer}", begin)
 
 
 def stream_text(
