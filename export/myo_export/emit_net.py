@@ -6,6 +6,7 @@ bytes.
 
 from pathlib import Path
 
+from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
@@ -27,6 +28,7 @@ from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.network_source import NetworkSource, arena_bytes
 from myo_export.pack_dsp import Optimize, Packed, pack_layer
+from myo_export.simplify import simplify_network
 from myo_export.stream_plan import StreamPlan, plan_stream
 from myo_export.tflite_reader import printable, read_graph
 from myo_pipeline.bundle import replace_file
@@ -78,7 +80,8 @@ def _about(layer: Layer) -> list[str]:
 
 def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
     tensors = network.graph.tensors
-    lines = [f"Layer {step.op.index}: {step.op.name}, {_name(tensors[step.output])}"]
+    lines = [f"Layer {op.index}: {op.name}, in layer {step.op.index}" for op in step.folded]
+    lines += [f"Layer {step.op.index}: {step.op_names}, {_name(tensors[step.output])}"]
     lines += [f"input  {_describe(tensors[i])}" for i in step.inputs]
     lines += [f"output {_describe(tensors[step.output])}"]
     lines += _about(step.layer)
@@ -89,10 +92,9 @@ def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
 
 
 def _expression(plan: MemoryPlan, tensor: int) -> str:
-    buffer = plan.buffer_of[tensor]
-    if buffer == plan.input_buffer:
-        return "input"
-    return "output" if buffer == plan.output_buffer else f"t{buffer}"
+    home = plan.homes[tensor]
+    callers = {plan.input_buffer: "input", plan.output_buffer: "output"}
+    return c_at(callers.get(home.buffer, f"t{home.buffer}"), home.begin)
 
 
 _KERNEL_HEADERS: dict[Kernels, str] = {
@@ -167,7 +169,7 @@ def render_network(
     ExportError
         If the model cannot be compiled; one line.
     """
-    network = lower_graph(read_graph(model))
+    network = simplify_network(lower_graph(read_graph(model)))
     packed = tuple(
         "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, optimize)
         for step in network.steps
@@ -182,7 +184,7 @@ def render_network(
     texts = []
     constants, body = "", ""
     for buffer, offset in sorted(plan.offsets.items(), key=lambda item: item[0]):
-        body += f"    int8_t *const t{buffer} = (int8_t *)arena + {state_bytes + offset}; /* {tensors[buffer].size} bytes */\n"
+        body += f"    int8_t *const t{buffer} = (int8_t *)arena + {state_bytes + offset}; /* {plan.sizes[buffer]} bytes */\n"
     if not plan.offsets:
         body += "    (void)arena; /* every activation is the caller's */\n"
     for place, (step, form) in enumerate(zip(network.steps, packed, strict=True)):
@@ -193,7 +195,7 @@ def render_network(
         texts.append(found.text)
         constants += _layer_comment(network, step, form) + found.constants + "\n"
         macs = f", {step.macs} MACs" if step.macs else ""
-        body += f"\n    /* {step.op.index}: {step.op.name} to {_describe(tensors[step.output])}{macs} */\n"
+        body += f"\n    /* {step.op.index}: {step.op_names} to {_describe(tensors[step.output])}{macs} */\n"
         body += found.calls
         body += f"    observe(observer, context, {step.op.index}, {target}, {tensors[step.output].size});\n"
     head = _provenance(provenance)
@@ -223,7 +225,7 @@ extern "C" {{
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
 #define NET_ARENA_SIZE {arena_bytes(plan, stream)} /* bytes; {_arena_comment(plan, stream)} */
-#define NET_N_LAYERS {len(network.steps)}
+#define NET_N_LAYERS {len(network.graph.ops)}{_folded_comment(network)}
 
 /* Gets the words of a layer after it has run; they are valid during the call only. */
 typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data, size_t n);
@@ -235,7 +237,8 @@ void net_init(void *arena);
    Input, output and arena must not overlap. Not reentrant on one arena. */
 void net_run(void *arena, const int8_t *input, int8_t *output);
 
-/* The same; the observer sees every layer in order, before its memory can be used again. It may be NULL. */
+/* The same; the observer sees the layers in order, each before its memory can be used again; not those that are
+   computed in another one. It may be NULL. */
 void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
                       void *context);
 {stream_header(network, stream) if stream else ""}
@@ -245,6 +248,12 @@ void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_obse
 
 #endif
 """
+
+
+def _folded_comment(network: Network) -> str:
+    folded = sorted(network.folded_into.items())
+    text = ", ".join(f"{layer} in layer {into}" for layer, into in folded)
+    return f" /* of them {text} */" if text else ""
 
 
 def _arena_comment(plan: MemoryPlan, stream: StreamPlan | None) -> str:

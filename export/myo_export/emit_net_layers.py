@@ -65,6 +65,13 @@ def c_array(ctype: str, name: str, values: Iterable[int], dimensions: str) -> st
     return f"static const {ctype} {name}{dimensions} = {{\n{body},\n}};\n"
 
 
+def c_at(pointer: str, begin: int) -> str:
+    """Point so many bytes behind a pointer, which may itself be of the form that this gives."""
+    name, _, rest = pointer.partition(" + ")
+    begin += int(rest or 0)
+    return f"{name} + {begin}" if begin else name
+
+
 def c_shape(shape: Shape3) -> str:
     """Initialize a ``myo_nn_shape_t``."""
     return f"{{.height = {shape[0]}, .width = {shape[1]}, .channels = {shape[2]}}}"
@@ -289,10 +296,13 @@ def _concatenation(
     stride = sum(layer.row_sizes)
     configs, calls, begin = "", [], 0
     for i, (row_size, source) in enumerate(zip(layer.row_sizes, sources, strict=True)):
+        place = c_at(target, begin)
+        begin += row_size
+        if source == place:
+            continue  # written there by its own layer
         fields = {"n_rows": layer.n_rows, "row_size": row_size, "output_stride": stride}
         configs += c_config("myo_concatenation_config_t", f"{config_name}_{i}", dict(fields))
-        calls.append(f"myo_concatenation_run(&{config_name}_{i}, {source}, {target} + {begin});")
-        begin += row_size
+        calls.append(f"myo_concatenation_run(&{config_name}_{i}, {source}, {place});")
     return LayerText("", configs, tuple(calls))
 
 

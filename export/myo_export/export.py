@@ -246,6 +246,7 @@ def _budget(
                     "zero_point": layer.output_zero_point,
                     "macs": layer.macs,
                     "weight_bytes": layer.weight_bytes + layer.table_bytes,
+                    "in_layer": layer.in_layer,  # which computes it along: it has no words on the device
                 }
                 for layer in network.layers
             ],

@@ -227,6 +227,9 @@ class Step:
         Activation that it writes.
     macs : int
         Multiplications with weights, padding counted as if it were data.
+    folded : tuple of Op
+        Operators that the layer computes besides, in the file's order. Their outputs never exist; ``op`` is
+        the one whose output does.
     """
 
     op: Op
@@ -234,6 +237,12 @@ class Step:
     inputs: tuple[int, ...]
     output: int
     macs: int
+    folded: tuple[Op, ...] = ()
+
+    @property
+    def op_names(self) -> str:
+        """Names of all operators that the layer computes, in the file's order."""
+        return " + ".join(op.name for op in sorted((*self.folded, self.op), key=lambda op: op.index))
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +251,11 @@ class Network:
 
     graph: Graph
     steps: tuple[Step, ...]
+
+    @property
+    def folded_into(self) -> dict[int, int]:
+        """Index of every folded operator, to the index of the layer that computes it."""
+        return {op.index: step.op.index for step in self.steps for op in step.folded}
 
 
 _Kind = TypeVar("_Kind", bound=Options)

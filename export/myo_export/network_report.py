@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from myo_export.graph import Graph, Op
+from myo_export.lowered import Step
 from myo_export.network_source import NetworkSource
 from myo_export.pack_dsp import Packed
 from myo_export.stream_plan import StreamPlan
@@ -9,7 +11,7 @@ from myo_export.stream_plan import StreamPlan
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer: one operator of the file.
+    """One layer: one operator of the file, whether computed by itself or in another layer.
 
     Attributes
     ----------
@@ -32,9 +34,12 @@ class LayerReport:
     table_bytes : int
         Flash of factors and function tables.
     kernel : str
-        ``dsp`` and how it holds weights, or ``plain`` and why.
+        ``dsp`` and how it holds weights, or ``plain`` and why; ``in layer N`` where another layer computes it.
     scratch_bytes : int
         Working memory in the arena while the layer runs.
+    in_layer : int or None
+        The layer that computes this one along: then its words never exist on the device, and its MACs, flash and
+        working memory are counted there.
     """
 
     index: int
@@ -48,6 +53,7 @@ class LayerReport:
     table_bytes: int
     kernel: str
     scratch_bytes: int
+    in_layer: int | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class NetworkReport:
     Attributes
     ----------
     layers : tuple of LayerReport
-        In order of execution.
+        One for every operator, in the file's order.
     input_shape, output_shape : tuple of int
         Batch first, channels last.
     input_scale, output_scale : float
@@ -70,8 +76,9 @@ class NetworkReport:
         Weights and tables, without code and configurations.
     arena_bytes : int
         ``NET_ARENA_SIZE``.
-    arena_lower_bound_bytes : int
-        Largest sum of activations that live at once: no plan needs less.
+    run_arena_bytes, arena_lower_bound_bytes : int
+        What a run needs, and the largest sum of activations and working memory that live at once: with the same
+        tensors sharing buffers, no plan needs less.
     tflm_arena_bytes : int
         What TensorFlow Lite for Microcontrollers needs for the same model; 0 where it was not measured.
     stream : StreamPlan or None
@@ -88,6 +95,7 @@ class NetworkReport:
     macs: int
     flash_bytes: int
     arena_bytes: int
+    run_arena_bytes: int
     arena_lower_bound_bytes: int
     tflm_arena_bytes: int
     stream: StreamPlan | None = None
@@ -97,10 +105,18 @@ def _form_name(form: Packed) -> str:
     return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
 
 
+def _folded_layer(graph: Graph, op: Op, into: int) -> LayerReport:
+    output = graph.tensors[op.outputs[0]]
+    scale, zero_point = output.quantization.scale, output.quantization.zero_point
+    return LayerReport(
+        op.index, op.name, output.name, output.shape, scale, zero_point, 0, 0, 0, f"in layer {into}", 0, into
+    )
+
+
 def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkReport:
     """Collect the figures of a compiled network; ``tflm_arena_bytes`` is 0 where it was not measured."""
     graph = text.network.graph
-    layers = []
+    layers = [_folded_layer(graph, op, step.op.index) for step in text.network.steps for op in step.folded]
     for step, layer, form in zip(text.network.steps, text.texts, text.packed, strict=True):
         output = graph.tensors[step.output]
         layers.append(
@@ -118,6 +134,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkRep
                 0 if isinstance(form, str) else form.scratch_bytes,
             )
         )
+    layers.sort(key=lambda layer: layer.index)
     source, target = graph.tensors[graph.input], graph.tensors[graph.output]
     return NetworkReport(
         tuple(layers),
@@ -130,6 +147,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkRep
         sum(layer.macs for layer in layers),
         sum(layer.weight_bytes + layer.table_bytes for layer in layers),
         text.arena_bytes,
+        text.plan.arena_size,
         text.plan.lower_bound,
         tflm_arena_bytes,
         text.stream,

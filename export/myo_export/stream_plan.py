@@ -10,7 +10,7 @@ from math import lcm
 from typing import NoReturn
 
 from myo_export.graph import Graph
-from myo_export.lowered import Layer, Network, Step
+from myo_export.lowered import Alias, Layer, Network, Step
 from myo_export.memory_plan import ALIGNMENT, Lifetime, MemoryPlan, place
 from myo_export.stream_rules import Columns, Rule, find_rule
 from myo_pipeline.errors import ExportError
@@ -157,8 +157,7 @@ def _root_of(network: Network, rules: dict[int, Rule]) -> dict[int, int]:
     roots = {network.graph.input: network.graph.input}
     for place_in_order in rules:
         step = network.steps[place_in_order]
-        is_alias = step.op.name in ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
-        roots[step.output] = roots[step.inputs[0]] if is_alias else step.output
+        roots[step.output] = roots[step.inputs[0]] if isinstance(step.layer, Alias) else step.output
     return roots
 
 
@@ -259,13 +258,14 @@ def _lifetimes(
     recomputed: list[tuple[int, Step]] = [
         (p, step) for p, step in enumerate(network.steps) if p not in streamed
     ]
-    own = {plan.buffer_of[step.output] for _, step in recomputed} - {plan.output_buffer}
     lives: dict[int, list[int]] = {}
+    made = {step.output for _, step in recomputed}
     for p, step in recomputed:
-        for tensor in (*step.inputs, step.output):
-            lives.setdefault(plan.buffer_of[tensor], []).append(p)
+        for tensor in made.intersection((*step.inputs, step.output)):
+            lives.setdefault(plan.homes[tensor].buffer, []).append(p)
     found = [
-        Lifetime(key, network.graph.tensors[key].size, min(lives[key]), max(lives[key]))
-        for key in sorted(own)
+        Lifetime(key, plan.sizes[key], min(lives[key]), max(lives[key]))
+        for key in sorted(lives)
+        if key != plan.output_buffer
     ]
     return found + [Lifetime(~p, size, p, p) for p, size in enumerate(scratch_bytes) if size]
