@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from myo_export.graph import Graph, Op
-from myo_export.lowered import Step
 from myo_export.network_source import NetworkSource
 from myo_export.pack_dsp import Packed
 from myo_export.stream_plan import StreamPlan
