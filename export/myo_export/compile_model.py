@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from myo_export.emit_net import NetworkReport, render_network, report_network, write_files
+from myo_export.emit_net import render_network, write_files
 from myo_export.emit_net_step import Kernels
 from myo_export.lowered import (
     Add,
@@ -23,6 +23,7 @@ from myo_export.lowered import (
     Table,
     TransposeConv,
 )
+from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize, Packed
 from myo_export.stream_plan import StreamPlan
 from myo_pipeline.errors import ExportError

@@ -45,7 +45,7 @@ void net_push(void *arena, const int8_t *hop, int8_t *output);
 """
 
 
-def _pointers(network: Network, stream: StreamPlan, body: str) -> str:
+def _pointers(plan: MemoryPlan, stream: StreamPlan, body: str) -> str:
     """Define the buffers that a function's body names."""
     text = ""
     for root, buffer in stream.buffers.items():
@@ -57,13 +57,9 @@ def _pointers(network: Network, stream: StreamPlan, body: str) -> str:
             )
     for root, offset in stream.offsets.items():
         if re.search(rf"\bt{root}\b", body):
-            size = network.graph.tensors[root].size
+            size = plan.sizes[root]
             text += f"    int8_t *const t{root} = (int8_t *)arena + {offset}; /* {size} bytes */\n"
     return text
-
-
-def _at(name: str, columns: int, n_words: int) -> str:
-    return name if columns == 0 else f"{name} + {columns * n_words}"
 
 
 def _move(name: str, buffer: StreamBuffer) -> str:
@@ -77,8 +73,8 @@ def _move(name: str, buffer: StreamBuffer) -> str:
 def _expression(stream: StreamPlan, plan: MemoryPlan, tensor: int) -> str:
     if tensor in stream.root_of:
         return f"s{stream.root_of[tensor]}"
-    buffer, begin = plan.buffer_of[tensor], plan.begin_of.get(tensor, 0)
-    return c_at("output" if buffer == plan.output_buffer else f"t{buffer}", begin)
+    home = plan.homes[tensor]
+    return c_at("output" if home.buffer == plan.output_buffer else f"t{home.buffer}", home.begin)
 
 
 def stream_text(
@@ -110,7 +106,7 @@ def stream_text(
     """
     configs, advance, rest = "", "", ""
     for p, (step, form) in enumerate(zip(network.steps, packed, strict=True)):
-        head = f"\n    /* {step.index}: {step.op.name}"
+        head = f"\n    /* {step.index}: {step.op_names}"
         sources = [_expression(stream, plan, i) for i in step.inputs]
         target = _expression(stream, plan, step.output)
         scratch = f"(int8_t *)arena + {stream.scratch.get(p, 0)}"
@@ -121,11 +117,11 @@ def stream_text(
         elif not isinstance(step.layer, Alias):
             found, buffer = stream.streamed[p], stream.buffers[step.output]
             sources = [
-                _at(name, first, stream.buffers[stream.root_of[i]].columns.n_words)
+                c_at(name, first * stream.buffers[stream.root_of[i]].columns.n_words)
                 for name, first, i in zip(sources, found.first, step.inputs, strict=True)
             ]
             c, n_old = buffer.columns, buffer.n_kept - buffer.n_new
-            place = _at(target, n_old, c.n_words)
+            place = c_at(target, n_old * c.n_words)
             text = step_text(step.index, found.layer, form, kernels, sources, place, scratch, "_push")
             macs = f", {step.macs * buffer.n_new // c.width} MACs" if step.macs else ""
             configs += f"/* Layer {step.index} of a push: {buffer.n_new} columns */\n{text.config}\n" * bool(
@@ -135,10 +131,10 @@ def stream_text(
     if network.graph.output in stream.root_of:
         size = network.graph.tensors[network.graph.output].size
         rest += f"\n    memcpy(output, s{stream.root_of[network.graph.output]}, {size});\n"
-    return configs + _functions(network, stream, advance, rest)
+    return configs + _functions(network, stream, plan, advance, rest)
 
 
-def _functions(network: Network, stream: StreamPlan, advance: str, rest: str) -> str:
+def _functions(network: Network, stream: StreamPlan, plan: MemoryPlan, advance: str, rest: str) -> str:
     source = network.graph.tensors[network.graph.input]
     name, buffer = f"s{source.index}", stream.buffers[source.index]
     words = buffer.columns.n_words
@@ -151,17 +147,17 @@ def _functions(network: Network, stream: StreamPlan, advance: str, rest: str) ->
         n_pushes = -(-stream.n_steps // stream.hop)
         text += (
             "/* New columns of every layer that streams. The input's are in their place. */\n"
-            f"static void advance(void *arena) {{\n{_pointers(network, stream, advance)}{advance}}}\n\n"
+            f"static void advance(void *arena) {{\n{_pointers(plan, stream, advance)}{advance}}}\n\n"
         )
         call = "    advance(arena);\n"
         reset += (
             f"    for (int i = 0; i < {n_pushes}; i++) {{ /* until nothing older is in any window */\n"
             "        advance(arena);\n    }\n"
         )
-    push = f"{_move(name, buffer)}    memcpy({_at(name, n_old, words)}, hop, {size});\n{call}{rest}"
-    text += f"void net_reset(void *arena) {{\n{_pointers(network, stream, reset)}{reset}}}\n\n"
+    push = f"{_move(name, buffer)}    memcpy({c_at(name, n_old * words)}, hop, {size});\n{call}{rest}"
+    text += f"void net_reset(void *arena) {{\n{_pointers(plan, stream, reset)}{reset}}}\n\n"
     text += (
         "void net_push(void *arena, const int8_t *hop, int8_t *output) {\n"
-        f"{_pointers(network, stream, push)}{push}}}\n"
+        f"{_pointers(plan, stream, push)}{push}}}\n"
     )
     return text

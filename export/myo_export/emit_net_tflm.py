@@ -157,7 +157,7 @@ constexpr int kModelArenaSize = {arena};
     )
     source = f'{provenance}#include "model_data.h"\n\n{array}\n'
     source += f"extern const unsigned int g_model_size = {len(model)};\n"
-    names = sorted({step.op.name for step in network.steps})
+    names = sorted({op.name for op in network.graph.ops})
     adds = "".join(
         f"    if (resolver.{_ADD_METHODS[n]}() != kTfLiteOk) return kTfLiteError;\n" for n in names
     )

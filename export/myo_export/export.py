@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_export.emit_net import NetworkReport, emit_network
+from myo_export.emit_net import emit_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
 from myo_export.float_layers import read_float_layers
 from myo_export.front_end import FrontEnd, quantize_front_end, quantize_multiplier
+from myo_export.network_report import NetworkReport
 from myo_export.tflite_reader import read_graph
 from myo_export.trained import TRAINED, HeldOut, read_evaluation, read_input_scale, read_training
 from myo_pipeline.bundle import (
@@ -247,6 +248,7 @@ def _budget(
                     "zero_point": layer.output_zero_point,
                     "macs": layer.macs,
                     "weight_bytes": layer.weight_bytes + layer.table_bytes,
+                    "in_layer": layer.in_layer,  # which computes it along: it has no words on the device
                 }
                 for layer in network.layers
             ],

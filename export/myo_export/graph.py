@@ -201,3 +201,8 @@ class Graph:
     ops: tuple[Op, ...]
     input: int
     output: int
+
+    @property
+    def n_layers(self) -> int:
+        """Outputs of all operators."""
+        return sum(len(op.outputs) for op in self.ops)

@@ -186,7 +186,7 @@ class CopyPart:
     @property
     def is_run(self) -> bool:
         """Whether it is one stretch of neighbours in both input and output."""
-        return self.source_strides in ((), (1,)) and self.target_strides in ((), (1,))
+        return (self.source_strides, self.target_strides) == ((1,), (1,))
 
 
 @dataclass(frozen=True)
@@ -308,6 +308,9 @@ class Step:
         Activation that it writes.
     macs : int
         Multiplications with weights, padding counted as if it were data; with activations, where they take their place.
+    folded : tuple of Op
+        Operators that the layer computes besides, in the file's order. Their outputs never exist; ``op`` is
+        the one whose output does.
     """
 
     op: Op
@@ -315,6 +318,12 @@ class Step:
     inputs: tuple[int, ...]
     output: int
     macs: int
+    folded: tuple[Op, ...] = ()
+
+    @property
+    def op_names(self) -> str:
+        """Names of all operators that the layer computes, in the file's order."""
+        return " + ".join(op.name for op in sorted((*self.folded, self.op), key=lambda op: op.index))
 
     @property
     def index(self) -> int:
@@ -328,6 +337,11 @@ class Network:
 
     graph: Graph
     steps: tuple[Step, ...]
+
+    @property
+    def folded_into(self) -> dict[int, int]:
+        """Index of every folded layer, to the index of the layer that computes it."""
+        return {op.first_layer: step.index for step in self.steps for op in step.folded}
 
 
 _Kind = TypeVar("_Kind", bound=Options)

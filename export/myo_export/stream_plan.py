@@ -258,13 +258,14 @@ def _lifetimes(
     recomputed: list[tuple[int, Step]] = [
         (p, step) for p, step in enumerate(network.steps) if p not in streamed
     ]
-    own = {plan.buffer_of[step.output] for _, step in recomputed} - {plan.output_buffer}
     lives: dict[int, list[int]] = {}
+    made = {step.output for _, step in recomputed}
     for p, step in recomputed:
-        for tensor in (*step.inputs, step.output):
-            lives.setdefault(plan.buffer_of[tensor], []).append(p)
+        for tensor in made.intersection((*step.inputs, step.output)):
+            lives.setdefault(plan.homes[tensor].buffer, []).append(p)
     found = [
-        Lifetime(key, network.graph.tensors[key].size, min(lives[key]), max(lives[key]))
-        for key in sorted(own)
+        Lifetime(key, plan.sizes[key], min(lives[key]), max(lives[key]))
+        for key in sorted(lives)
+        if key != plan.output_buffer
     ]
     return found + [Lifetime(~p, size, p, p) for p, size in enumerate(scratch_bytes) if size]

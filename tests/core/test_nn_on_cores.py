@@ -76,7 +76,8 @@ def write_batch(texts: list[NetworkSource], batch: list[bytes], folder: Path) ->
         graph = text.network.graph
         source = graph.tensors[graph.input]
         inputs = varied_inputs(source.size, source.quantization.zero_point, k, 2)
-        layers = [np.concatenate(found[:-1]) for found in run_tflm(model, inputs)]
+        own_words = [step.index for step in text.network.steps]  # those folded into others have none
+        layers = [np.concatenate([found[i] for i in own_words]) for found in run_tflm(model, inputs)]
         n_words += sum(words.size for words in layers)
         own = folder / f"net_{k}"
         own.mkdir()

@@ -25,7 +25,8 @@ typedef struct {
 
 /* How a window moves over a plane: the window's element (y, x) of output (oy, ox) is the input's
    (oy * stride_height - pad_top + y * dilation_height, ox * stride_width - pad_left + x * dilation_width).
-   Elements outside of the input do not count: they are zero in a convolution, absent in a pool. */
+   Elements outside of the input do not count: they are zero in a convolution, absent in a pool. A window of a
+   convolution may lie outside wholly. */
 typedef struct {
     uint16_t height;
     uint16_t width;
@@ -228,7 +229,7 @@ void myo_batch_matmul_run(const myo_batch_matmul_config_t *config, const int8_t 
 
 /* Softmax of each row. Output scale 1/256, zero point -128. Exponentials come from a table made at export,
    for the input's scale: exp_q31[i] is the exponential of a word that is i below the row's highest. Words
-   further below count as nothing. */
+   further below count as nothing. In place: yes. */
 typedef struct {
     uint32_t n_rows;
     uint32_t row_size; /* 1 .. 511 */

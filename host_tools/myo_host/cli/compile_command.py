@@ -44,7 +44,9 @@ def _show(report: Any) -> None:  # noqa: ANN401 - a NetworkReport, whose package
             f"{layer.index:>5} {layer.op_name:<20} {shape:<14} {layer.macs:>9} {flash:>7} "
             f"{layer.scratch_bytes:>7}  {layer.kernel}"
         )
-    print(f"arena {report.arena_bytes} bytes, of which {report.arena_lower_bound_bytes} live at once")
+    bound = report.arena_lower_bound_bytes
+    above = f", {100 * (report.run_arena_bytes - bound) / bound:.1f} % above it" if bound else ""
+    print(f"arena of a run {report.run_arena_bytes} bytes; {bound} live at once{above}")
     if report.stream is not None:
         print("\n".join(stream_summary(report.stream)))
         print(f"arena of pushes alone {report.stream.push_bytes} bytes")
