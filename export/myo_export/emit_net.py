@@ -188,7 +188,7 @@ def _about(layer: Layer) -> list[str]:
 
 
 def _about_part(part: CopyPart) -> list[str]:
-    sizes = "x".join(str(n) for n in part.sizes) or "1"
+    sizes = "x".join(str(n) for n in part.sizes)
     strides = f"strides {list(part.source_strides)} to {list(part.target_strides)}"
     return [f"copies {sizes} words, {strides}, from word {part.source_begin} to word {part.target_begin}"]
 

@@ -303,7 +303,7 @@ def _copy(config_name: str, layer: Copy, sources: list[str], target: str) -> Lay
         name = config_name if len(layer.parts) == 1 else f"{config_name}_{i}"
         ends = f"{c_at(target, part.target_begin)}, {c_at(source, part.source_begin)}"
         if part.is_run:
-            calls.append(f"memcpy({ends}, {part.sizes[0] if part.sizes else 1});")
+            calls.append(f"memcpy({ends}, {part.sizes[0]});")
             continue
         n_absent = MAX_COPY_AXES - len(part.sizes)
         rows = {

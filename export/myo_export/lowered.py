@@ -186,7 +186,7 @@ class CopyPart:
     @property
     def is_run(self) -> bool:
         """Whether it is one stretch of neighbours in both input and output."""
-        return self.source_strides in ((), (1,)) and self.target_strides in ((), (1,))
+        return (self.source_strides, self.target_strides) == ((1,), (1,))
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def copy_part(axes: Sequence[Axis], source_begin: int = 0, target_begin: int = 0
                 folded[-1] = Axis(outer.size * axis.size, axis.source, axis.target)
                 continue
         folded.append(axis)
-    sizes, sources, targets = zip(*folded, strict=True) if folded else ((), (), ())
+    sizes, sources, targets = zip(*(folded or [Axis(1, 1, 1)]), strict=True)
     return CopyPart(sizes, sources, targets, source_begin, target_begin)
 
 
