@@ -136,9 +136,10 @@ class StridedSliceOptions:
 
 @dataclass(frozen=True)
 class PackOptions:
-    """PACK and UNPACK."""
+    """PACK and UNPACK; ``count`` inputs or outputs."""
 
     axis: int
+    count: int
 
 
 @dataclass(frozen=True)

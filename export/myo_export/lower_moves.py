@@ -163,8 +163,9 @@ def lower_unpack(view: OpView) -> tuple[Step, ...]:
     n_outputs = max(1, len(view.op.outputs))
     view.expect_arity((1, 1), n_outputs)
     source = view.activation(0, any_batch=True)
-    axis = _axis(view, view.options(PackOptions).axis, len(source.shape))
-    if source.shape[axis] != n_outputs:
+    options = view.options(PackOptions)
+    axis = _axis(view, options.axis, len(source.shape))
+    if not source.shape[axis] == options.count == n_outputs:
         view.fail(f"takes {n_outputs} parts of axis {axis} of {list(source.shape)}", _DAMAGED)
     steps, begin = [], [0] * len(source.shape)
     shape = (*source.shape[:axis], 1, *source.shape[axis + 1 :])
@@ -221,7 +222,10 @@ def lower_pack(view: OpView) -> Step:
     view.expect_arity((1, 64))
     target = view.output(any_batch=True)
     n_inputs = len(view.op.inputs)
-    axis = _axis(view, view.options(PackOptions).axis, len(target.shape))
+    options = view.options(PackOptions)
+    axis = _axis(view, options.axis, len(target.shape))
+    if options.count != n_inputs:
+        view.fail(f"joins {n_inputs} inputs and states {options.count}", _DAMAGED)
     for position in range(n_inputs):
         view.expect_shape(
             view.activation(position, any_batch=True).shape,

@@ -349,7 +349,8 @@ def _read_options(table: Any, index: int, name: str) -> Options:  # noqa: ANN401
         )
     if name in ("PACK", "UNPACK"):
         kind = schema.PackOptions if name == "PACK" else schema.UnpackOptions
-        return graph.PackOptions(_attributes(table, index, name, kind).Axis())
+        stack = _attributes(table, index, name, kind)
+        return graph.PackOptions(stack.Axis(), stack.ValuesCount() if name == "PACK" else stack.Num())
     if name == "BATCH_MATMUL":
         product = _attributes(table, index, name, schema.BatchMatMulOptions)
         return graph.BatchMatmulOptions(bool(product.AdjX()), bool(product.AdjY()))

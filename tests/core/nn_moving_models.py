@@ -25,6 +25,10 @@ class MovingNetwork(RandomNetwork):
             last = self.shape[-1] if self.shape else 1
             self._alias("RESHAPE", (1, int(np.prod(self.shape)) // last, last), schema.ReshapeOptionsT())
 
+    def _hard_swish(self):
+        if self.scale < 1:  # the format's 16 bits have no room for products of products
+            super()._hard_swish()
+
     def _slice(self):
         begin = [self._int(0, n - 1) if self.rng.random() < 0.6 else 0 for n in self.shape]
         size = [self._int(1, n - b) for n, b in zip(self.shape, begin, strict=True)]

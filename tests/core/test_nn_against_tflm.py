@@ -14,7 +14,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from myo_export.emit_net import render_network
 from myo_export.lower import lower_graph
-from myo_export.lowered import FullyConnected, Pool, Table
+from myo_export.lowered import Conv, FullyConnected, Pool, Table
 from myo_export.quantized_math import clamp_int8, table_of
 from myo_export.quantized_math import scale as scale_int32
 from myo_export.tflite_reader import read_graph
@@ -169,6 +169,25 @@ def test_wide_softmax_and_long_sums(kernels, tmp_path):
     check(
         RandomNetwork(6, ["flatten", "dense", "softmax"], (8, 32, 16)).pack(), 6, kernels, tmp_path / "deep"
     )
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(4, 2, 0), (5, 2, 0), (6, 3, 1), (3, 1, 1)])
+def test_transposed_convolution_over_time(size, stride, padding, kernels, tmp_path):
+    """Sizes for which it becomes a convolution, which the DSP kernels take."""
+    network = MovingNetwork(size, ["quantize"], (1, 9, 3))
+    source, width = network.at, 9 * stride if padding == 0 else 8 * stride + size
+    (_, *constants), scale = network._weights((5, 1, size, 3), 5, 0, size * 3)
+    inputs = [
+        network._integers((1, 1, width, 5)),
+        constants[0],
+        source,
+        *(i for i in constants[1:] if i >= 0),
+    ]
+    options = fill(schema.TransposeConvOptionsT(), padding=padding, strideH=1, strideW=stride)
+    network.b.op("TRANSPOSE_CONV", inputs, [network._next((1, 1, width, 5), scale)], options)
+    model = network.pack()
+    assert isinstance(render_network(model, "test").network.steps[-1].layer, Conv)
+    check(model, size, kernels, tmp_path)
 
 
 @pytest.mark.parametrize("adj_y", [False, True])

@@ -176,6 +176,12 @@ REFUSED = {
     "axis of a pack": (
         "PACK", [(1, 5)], [None], [(1, 1, 5)], fill(schema.PackOptionsT(), axis=-5, valuesCount=1), "names axis -5 of 3",
     ),
+    "miscounted parts": (
+        "UNPACK", [(1, 2)], [None], [(1,), (1,)], fill(schema.UnpackOptionsT(), axis=1, num=3), "takes 2 parts of axis 1",
+    ),
+    "miscounted inputs": (
+        "PACK", [(1, 5)], [None], [(1, 1, 5)], fill(schema.PackOptionsT(), axis=1, valuesCount=2), "joins 1 inputs and states 2",
+    ),
     "too few parts": (
         "UNPACK", [(1, 3)], [None], [(1,), (1,)], fill(schema.UnpackOptionsT(), axis=1, num=2), "takes 2 parts of axis 1",
     ),
