@@ -300,6 +300,9 @@ def _concatenation(
         begin += row_size
         if source == place:
             continue  # written there by its own layer
+        if layer.n_rows == 1:
+            calls.append(f"memcpy({place}, {source}, {row_size});")
+            continue
         fields = {"n_rows": layer.n_rows, "row_size": row_size, "output_stride": stride}
         configs += c_config("myo_concatenation_config_t", f"{config_name}_{i}", dict(fields))
         calls.append(f"myo_concatenation_run(&{config_name}_{i}, {source}, {place});")
