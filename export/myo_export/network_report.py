@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from myo_export.emit_net_stream import stream_summary
 from myo_export.graph import Graph, Op
 from myo_export.network_source import NetworkSource
 from myo_export.pack_dsp import Packed
@@ -82,6 +83,8 @@ class NetworkReport:
         What TensorFlow Lite for Microcontrollers needs for the same model; 0 where it was not measured.
     stream : StreamPlan or None
         How it is pushed, where a hop was asked for.
+    stream_summary : tuple of str
+        The same in lines.
     """
 
     layers: tuple[LayerReport, ...]
@@ -98,6 +101,7 @@ class NetworkReport:
     arena_lower_bound_bytes: int
     tflm_arena_bytes: int
     stream: StreamPlan | None = None
+    stream_summary: tuple[str, ...] = ()
 
 
 def _form_name(form: Packed) -> str:
@@ -161,4 +165,5 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkRep
         text.plan.lower_bound,
         tflm_arena_bytes,
         text.stream,
+        tuple(stream_summary(text.network, text.stream)) if text.stream else (),
     )

@@ -107,7 +107,11 @@ def check(model: bytes, seed: int, kernels, folder: Path) -> None:
     graph = text.network.graph
     source = graph.tensors[graph.input]
     inputs = varied_inputs(source.size, source.quantization.zero_point, seed)
-    compare(run_tflm(model, inputs), run_c(text, inputs, kernels, folder), [op.name for op in graph.ops for _ in op.outputs])
+    compare(
+        run_tflm(model, inputs),
+        run_c(text, inputs, kernels, folder),
+        [op.name for op in graph.ops for _ in op.outputs],
+    )
 
 
 KINDS = [

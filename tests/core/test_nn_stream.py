@@ -81,11 +81,38 @@ int main(void) {
 class TimeNetwork(RandomNetwork):
     """Layers over time, mostly without padding."""
 
+    padded_share = 0.1
+
     def _window(self, dilations: bool):
         while True:
             found = super()._window(dilations)
-            if found[0] == 1 or self.rng.random() < 0.1:
+            if found[0] == 1 or self.rng.random() < self.padded_share:
                 return found
+
+
+class PaddedNetwork(TimeNetwork):
+    """Layers over time, mostly padded, and padding by itself."""
+
+    padded_share = 1.0
+
+    def _window(self, dilations: bool):
+        padding, sizes, strides, dilation, outputs = super()._window(dilations)
+        if self.rng.random() < 0.7:  # long windows stay long
+            strides, outputs = [1, 1], list(self.shape[1:3])
+            reach = [(k - 1) * d for k, d in zip(sizes, dilation, strict=True)]
+            outputs = [n - r * padding for n, r in zip(outputs, reach, strict=True)]
+        return padding, sizes, strides, dilation, outputs
+
+    def _pad_time(self):
+        """Padding that folds into a convolution, and not into a pool or a layer of words."""
+        if len(self.shape) != 4:
+            return
+        pads = [(0, 0), (0, 0), (0, 0), (0, 0)]
+        pads[1 if self.shape[2] == 1 else 2] = (self._int(0, 5), self._int(0, 3))
+        at = self.b.tensor((4, 2), data=np.array(pads, np.int32))
+        source = self.at
+        shape = [n + before + after for n, (before, after) in zip(self.shape, pads, strict=True)]
+        self.b.op("PAD", [source, at], [self._next(shape, self.scale, self.zero_point)], schema.PadOptionsT())
 
 
 @pytest.fixture(scope="module", params=["plain", "dsp-speed", "dsp-size"])
@@ -95,8 +122,10 @@ def kernels(request, tmp_path_factory):
     return build_kernels(tmp_path_factory.mktemp("kernels"), flags, optimize)
 
 
-def check(model: bytes, hop: int, seed: int, kernels: HostKernels, folder: Path, n_windows: int = 4) -> None:
-    """Push until the window has passed several times, with a reset on the way."""
+def check(
+    model: bytes, hop: int, seed: int, kernels: HostKernels, folder: Path, n_windows: int = 4
+) -> np.ndarray:
+    """Push until the window has passed several times, with a reset on the way; gives the outputs."""
     text = render_network(model, "test", "both", kernels.optimize, hop)
     stream, graph = text.stream, text.network.graph
     assert stream is not None
@@ -107,6 +136,8 @@ def check(model: bytes, hop: int, seed: int, kernels: HostKernels, folder: Path,
     rng = np.random.default_rng(seed)
     steps = rng.integers(-128, 128, (n_pushes, hop, n_channels)).astype(np.int8)
     zero = np.full((stream.n_steps, n_channels), source.quantization.zero_point, np.int8)
+    for i in np.flatnonzero(rng.random(n_pushes) < 0.2):
+        steps[i] = rng.choice([-128, 127])
     windows, window = [], zero
     for i, new in enumerate(steps):
         window = np.concatenate([zero if i == reset_at else window, new])[-stream.n_steps :]
@@ -126,6 +157,7 @@ def check(model: bytes, hop: int, seed: int, kernels: HostKernels, folder: Path,
     found = np.frombuffer(run.stdout, np.int8).reshape(n_pushes, -1)
     expected = np.array([layers[-1] for layers in run_tflm(model, np.array(windows))])
     assert np.array_equal(found, expected), f"first at push {np.argwhere(found != expected)[0]}"
+    return expected
 
 
 STREAMING = [
@@ -175,6 +207,108 @@ def test_random_streams(kinds, head, n_steps, n_channels, is_tall, hop, fits, se
     if fits and stream.better_hops:
         hop = stream.better_hops[-1]
     check(model, hop, seed, kernels, tmp_path)
+
+
+class WideNetwork(PaddedNetwork):
+    """Whose words use all of their range."""
+
+    def _new_scale(self, centre: float = 0.05) -> float:
+        return centre * (1 + 0.1 * len(self.b.tensors))
+
+    def _new_zero_point(self) -> int:
+        return 3
+
+
+PADDED = [
+    "conv",
+    "depthwise",
+    "average_pool",
+    "max_pool",
+    "relu",
+    "add",
+    "mul",
+    "dense",
+    "pad_time",
+    "quantize",
+]
+
+
+@settings(
+    max_examples=18,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    kinds=st.lists(st.sampled_from(PADDED), min_size=1, max_size=6),
+    head=st.sampled_from(HEADS),
+    n_steps=st.integers(20, 90),
+    is_tall=st.booleans(),
+    hop=st.integers(1, 12),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_random_padded_streams(kinds, head, n_steps, is_tall, hop, seed, kernels, tmp_path):
+    plane = (n_steps, 1, 3) if is_tall else (1, n_steps, 3)
+    model = PaddedNetwork(seed, kinds + head, plane).pack()
+    stream = render_network(model, "test", hop=hop).stream
+    assert stream is not None
+    check(model, (stream.better_hops or (hop,))[-1], seed, kernels, tmp_path)
+
+
+def test_a_separable_network_computes_edges_and_new_columns_only(kernels, tmp_path):
+    """Margins grow with depth, and each layer computes what they and the hop ask for, no column more."""
+    network = PaddedNetwork(1, [], (1, 80, 4))
+    network._window = lambda _: (0, [1, 5], [1, 1], [1, 1], [1, 80])
+    for kind in ["depthwise", "dense", "depthwise", "dense", "flatten", "dense"]:
+        getattr(network, f"_{kind}")()
+    model = network.pack()
+    text = render_network(model, "test", hop=8)
+    stream = text.stream
+    assert stream is not None
+    found = [
+        (step.op.name, [part.n for part in stream.streamed[p]])
+        for p, step in enumerate(text.network.steps)
+        if p in stream.streamed
+    ]
+    assert found == [
+        ("QUANTIZE", [8]),
+        ("DEPTHWISE_CONV_2D", [2, 10]),
+        ("FULLY_CONNECTED", [2, 10]),
+        ("DEPTHWISE_CONV_2D", [4, 12]),
+        ("FULLY_CONNECTED", [4, 12]),
+        ("RESHAPE", []),
+    ]
+    assert (
+        "computes 16 of 80 columns: 8 new ones, 4 and 4 at the ends that padding reaches into" in text.source
+    )
+    # What only the next layer reads, and in the same push, takes no place from push to push.
+    names = {step.op.name: stream.buffers[step.output] for step in text.network.steps[1:3]}
+    assert names["DEPTHWISE_CONV_2D"].n_old == 0
+    assert names["FULLY_CONNECTED"].n_kept == 80
+    check(model, 8, 1, kernels, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("hop", "n_steps", "is_padded"), [(1, 60, False), (3, 60, False), (4, 60, True), (300, 800, False)]
+)
+def test_a_mean_over_time_keeps_sums(hop, n_steps, is_padded, kernels, tmp_path):
+    """Exact for ever: many windows later they are still the window's. The last adds over 255 columns at once."""
+    network = WideNetwork(2, [], (1, n_steps, 6))
+    if is_padded:
+        network._activation = lambda: 0
+        network._window = lambda _: (0, [1, 5], [1, 1], [1, 1], [1, n_steps])
+        network._depthwise()
+    axes = network.b.tensor((2,), data=np.array([1, 2], np.int32))
+    source = network.at
+    target = network._next((1, network.shape[3]), network.scale, network.zero_point)
+    network.b.op("MEAN", [source, axes], [target], schema.ReducerOptionsT())
+    model = network.pack()
+    text = render_network(model, "test", hop=hop)
+    assert text.stream is not None
+    assert len(text.stream.sums) == 1
+    assert "myo_mean_of_sums_run" in text.source
+    outputs = check(model, hop, hop, kernels, tmp_path, 20)
+    assert len(np.unique(outputs)) > 20
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -97,6 +97,9 @@ def test_stream_builds_and_says_what_it_recomputes(core, model, tmp_path):
     assert stream["macs_of_run"] == report.macs >= stream["macs_of_push"] >= stream["macs_recomputed"]
     assert all({"layer", "operator", "why"} == set(entry) for entry in stream["recomputed_from"])
     assert stream["recomputed_from"]
+    for entry in stream["streamed"]:
+        if "columns" in entry:
+            assert entry["columns"] == entry["new"] + sum(entry["edges"]) + entry["reused"]
 
 
 def test_size_takes_less_flash(model, tmp_path):

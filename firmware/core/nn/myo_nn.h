@@ -136,6 +136,16 @@ typedef struct {
 
 void myo_mean_run(const myo_mean_config_t *config, const int8_t *input, int8_t *output);
 
+/* Running sums, for a mean over a window that moves: columns of n_channels words go into the sums, one for
+   each channel, or out of them. They are exact, so a column that went in leaves nothing when it has gone out.
+   Sums stay below 2^31 for up to 2^24 columns in them. */
+void myo_sums_add(int32_t *sums, const int8_t *columns, size_t n_columns, size_t n_channels);
+void myo_sums_subtract(int32_t *sums, const int8_t *columns, size_t n_columns, size_t n_channels);
+
+/* The mean of what is in the sums, with a configuration of myo_mean_run whose kept_0 and reduced_1 are 1 and
+   whose kept_1 is the number of channels; reduced_0 columns are in the sums. */
+void myo_mean_of_sums_run(const myo_mean_config_t *config, const int32_t *sums, int8_t *output);
+
 /* How two operands with up to four axes meet elementwise: element (i, j, k, l) of the output, which is dense,
    takes a[i * stride_a[0] + j * stride_a[1] + ...]; a stride of 0 repeats the operand along that axis. */
 typedef struct {

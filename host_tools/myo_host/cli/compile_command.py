@@ -34,8 +34,6 @@ def compile_network(
 
 
 def _show(report: Any) -> None:  # noqa: ANN401 - a NetworkReport, whose package loads with the command
-    from myo_export.emit_net_stream import stream_summary
-
     print(f"{'layer':>5} {'operator':<20} {'output':<14} {'MACs':>9} {'flash':>7} {'scratch':>7}  kernel")
     for layer in report.layers:
         shape = "x".join(str(n) for n in layer.output_shape)
@@ -48,5 +46,5 @@ def _show(report: Any) -> None:  # noqa: ANN401 - a NetworkReport, whose package
     above = f", {100 * (report.run_arena_bytes - bound) / bound:.1f} % above it" if bound else ""
     print(f"arena of a run {report.run_arena_bytes} bytes; {bound} live at once{above}")
     if report.stream is not None:
-        print("\n".join(stream_summary(report.stream)))
+        print("\n".join(report.stream_summary))
         print(f"arena of pushes alone {report.stream.push_bytes} bytes")
