@@ -23,7 +23,6 @@ from myo_export.lowered import (
     Add,
     Alias,
     Broadcast,
-    Concatenation,
     Conv,
     DepthwiseConv,
     FullyConnected,
@@ -83,7 +82,7 @@ class Shapes:
         found: list[Case] = []
         makers = [
             self._conv_over_time, self._conv, self._pointwise, self._depthwise, self._dense, self._pool, self._mean,
-            self._add, self._mul, self._pad, self._concatenation, self._softmax, self._table, self._alias,
+            self._add, self._mul, self._pad, self._softmax, self._table, self._alias,
         ]  # fmt: skip
         for make in makers:
             for _ in range(n):
@@ -210,10 +209,6 @@ class Shapes:
         before, after = ((int(self.rng.integers(0, 3)), int(self.rng.integers(0, 4)), 0) for _ in range(2))
         return Pad(shape, before, after, 5)
 
-    def _concatenation(self) -> Layer:
-        sizes = tuple(self.size(1, 60) for _ in range(int(self.rng.integers(2, 5))))
-        return Concatenation(self.size(1, 60), sizes)
-
     def _softmax(self) -> Layer:
         factors = softmax_factors(Quantization(float(self.rng.uniform(0.03, 0.2)), 0), 1.0)
         if factors is None:
@@ -320,8 +315,7 @@ class Bench:
 
 
 def _sources(layer: Layer) -> list[str]:
-    n = len(layer.row_sizes) if isinstance(layer, Concatenation) else 2
-    return ["input", *["input_b"] * (n - 1)]
+    return ["input", "input_b"]
 
 
 _MAIN = """#include <string.h>

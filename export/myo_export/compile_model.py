@@ -10,17 +10,20 @@ from myo_export.emit_net import render_network, write_files
 from myo_export.emit_net_step import Kernels
 from myo_export.lowered import (
     Add,
-    Concatenation,
+    BatchMatmul,
     Conv,
+    Copy,
     DepthwiseConv,
     FullyConnected,
     Layer,
     Mean,
     Mul,
+    Network,
     Pad,
     Pool,
     Softmax,
     Table,
+    TransposeConv,
 )
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize, Packed
@@ -58,7 +61,9 @@ _PLAIN_SOURCES: Final[dict[type, str]] = {
     Mul: "elementwise.c",
     Table: "elementwise.c",
     Pad: "rearrange.c",
-    Concatenation: "rearrange.c",
+    Copy: "rearrange.c",
+    TransposeConv: "transpose_conv.c",
+    BatchMatmul: "batch_matmul.c",
     Softmax: "softmax.c",
 }
 _DSP_SOURCES: Final[dict[type, str]] = {
@@ -75,7 +80,19 @@ def _sources(layer: Layer, form: Packed | str) -> tuple[str, ...]:
     return tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
 
 
-def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:
+def _streamed_layer(network: Network, stream: StreamPlan, place: int) -> dict[str, object]:
+    """Say what a push computes of a layer, in columns: all words of one time step."""
+    step, parts = network.steps[place], stream.streamed[place]
+    entry: dict[str, object] = {"layer": step.op.index, "operator": step.op.name}
+    if parts:
+        buffer = stream.buffers[step.output]
+        c, n_computed = buffer.columns, sum(part.n for part in parts)
+        reused, edges = c.width - n_computed, [c.left, c.right]
+        entry |= {"columns": c.width, "new": buffer.n_new, "edges": edges, "reused": reused}
+    return entry
+
+
+def _stream_entry(network: Network, stream: StreamPlan) -> dict[str, object]:
     """Say in ``build.json`` what a push computes."""
     return {
         "hop": stream.hop,
@@ -84,7 +101,11 @@ def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:
         "macs_of_push": stream.macs_push,
         "macs_recomputed": stream.macs_recomputed,
         "push_arena_bytes": stream.push_bytes,
-        "streamed": [{"layer": place, "operator": op_names[place]} for place in sorted(stream.streamed)],
+        "streamed": [_streamed_layer(network, stream, place) for place in sorted(stream.streamed)],
+        "running_sums": [
+            {"layer": step.op.index, "operator": step.op.name}
+            for step in (network.steps[sums.place] for sums in stream.sums)
+        ],
         "recomputed_from": [
             {"layer": o.index, "operator": o.op_name, "why": f"it {o.reason}"} for o in stream.obstacles
         ],
@@ -168,6 +189,8 @@ def compile_model(
         for step, form in zip(text.network.steps, text.packed, strict=True)
         for name in _sources(step.layer, form)
     }
+    if text.stream is not None and text.stream.sums:
+        used.add("running_sums.c")
     build: dict[str, object] = {
         "core": core,
         "optimize": optimize,
@@ -176,7 +199,7 @@ def compile_model(
         "cflags": [*target.flags, "-std=c11", LEVELS[how], "-ffunction-sections", "-fdata-sections"],
     }
     if text.stream is not None:
-        build["stream"] = _stream_entry(text.stream, [step.op.name for step in text.network.steps])
+        build["stream"] = _stream_entry(text.network, text.stream)
     body = json.dumps(build, indent=2) + "\n"
     write_files(out_dir, {"net.h": text.header, "net.c": text.source, "build.json": body})
     return report_network(text, level=LEVELS[how])

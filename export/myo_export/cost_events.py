@@ -12,7 +12,6 @@ from myo_export.cost_copies import Events, copy_events, fill_events
 from myo_export.lowered import (
     Add,
     Alias,
-    Concatenation,
     Conv,
     DepthwiseConv,
     FullyConnected,
@@ -75,8 +74,6 @@ def count_events(layer: Layer, form: Form, moves: bool = True) -> Events | None:
             return _meet("mul", layer.broadcast.size)
         case Pad():
             return _pad(layer)
-        case Concatenation():
-            return _concatenation(layer)
         case Softmax():
             return Counter(
                 {
@@ -95,7 +92,7 @@ def count_events(layer: Layer, form: Form, moves: bool = True) -> Events | None:
 def kinds_without_formula() -> tuple[str, ...]:
     """Return the layer kinds that `count_events` does not know, by name."""
     known = {
-        Conv, DepthwiseConv, FullyConnected, Pool, Mean, Add, Mul, Pad, Concatenation, Softmax, Table, Alias,
+        Conv, DepthwiseConv, FullyConnected, Pool, Mean, Add, Mul, Pad, Softmax, Table, Alias,
     }  # fmt: skip
     return tuple(kind.__name__ for kind in get_args(Layer) if kind not in known)
 
@@ -388,13 +385,3 @@ def _pad(layer: Pad) -> Events:
     for n in (layer.before[2], layer.after[2]):
         found += fill_events(n, height * width, column)
     return found + copy_events(channels, height * width, channels, column, start)
-
-
-def _concatenation(layer: Concatenation) -> Events:
-    found: Events = Counter()
-    start = 0
-    for size in layer.row_sizes:
-        found += Counter({"concatenation.call": 1, "concatenation.row": layer.n_rows})
-        found += copy_events(size, layer.n_rows, size, sum(layer.row_sizes), start)
-        start += size
-    return found

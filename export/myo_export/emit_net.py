@@ -5,8 +5,10 @@ bytes.
 """
 
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
+from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
@@ -15,12 +17,16 @@ from myo_export.lower import lower_graph
 from myo_export.lowered import (
     Add,
     Alias,
+    BatchMatmul,
     Conv,
+    Copy,
+    CopyPart,
     DepthwiseConv,
     FullyConnected,
     Layer,
     Mul,
     Network,
+    Part,
     Pool,
     Step,
 )
@@ -28,6 +34,7 @@ from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.network_source import NetworkSource, arena_bytes
 from myo_export.pack_dsp import Optimize, Packed, pack_layer
+from myo_export.simplify import simplify_network
 from myo_export.stream_plan import StreamPlan, plan_stream
 from myo_export.tflite_reader import printable, read_graph
 from myo_pipeline.bundle import replace_file
@@ -71,15 +78,29 @@ def _about(layer: Layer) -> list[str]:
         case Add() | Mul():
             constants = [o for o in (layer.a, layer.b) if o.values is not None]
             return ["one operand is constant"] if constants else []
+        case Part():
+            return [f"nothing moves: words {layer.begin} to {layer.begin + layer.size - 1} of the input"]
+        case Copy():
+            return [text for part in layer.parts for text in _about_part(part)]
+        case BatchMatmul():
+            product = f"{layer.n_rows}x{layer.depth} times {layer.depth}x{layer.n_columns}"
+            return [f"{prod(layer.batch)} product(s) of matrices, {product}"]
         case Alias():
             return ["nothing moves: the same words under another shape"]
         case _:
             return []
 
 
+def _about_part(part: CopyPart) -> list[str]:
+    sizes = "x".join(str(n) for n in part.sizes)
+    strides = f"strides {list(part.source_strides)} to {list(part.target_strides)}"
+    return [f"copies {sizes} words, {strides}, from word {part.source_begin} to word {part.target_begin}"]
+
+
 def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
     tensors = network.graph.tensors
-    lines = [f"Layer {step.op.index}: {step.op.name}, {_name(tensors[step.output])}"]
+    lines = [f"Layer {op.first_layer}: {op.name}, in layer {step.index}" for op in step.folded]
+    lines += [f"Layer {step.index}: {step.op_names}, {_name(tensors[step.output])}"]
     lines += [f"input  {_describe(tensors[i])}" for i in step.inputs]
     lines += [f"output {_describe(tensors[step.output])}"]
     lines += _about(step.layer)
@@ -90,10 +111,9 @@ def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
 
 
 def _expression(plan: MemoryPlan, tensor: int) -> str:
-    buffer = plan.buffer_of[tensor]
-    if buffer == plan.input_buffer:
-        return "input"
-    return "output" if buffer == plan.output_buffer else f"t{buffer}"
+    home = plan.homes[tensor]
+    callers = {plan.input_buffer: "input", plan.output_buffer: "output"}
+    return c_at(callers.get(home.buffer, f"t{home.buffer}"), home.begin)
 
 
 _KERNEL_HEADERS: dict[Kernels, str] = {
@@ -168,7 +188,7 @@ def render_network(
     ExportError
         If the model cannot be compiled; one line.
     """
-    network = lower_graph(read_graph(model))
+    network = simplify_network(lower_graph(read_graph(model)))
     n_steps = len(network.steps)
     choices: Sequence[Optimize] = [optimize] * n_steps if isinstance(optimize, str) else optimize
     packed = tuple(
@@ -185,20 +205,20 @@ def render_network(
     texts = []
     constants, body = "", ""
     for buffer, offset in sorted(plan.offsets.items(), key=lambda item: item[0]):
-        body += f"    int8_t *const t{buffer} = (int8_t *)arena + {state_bytes + offset}; /* {tensors[buffer].size} bytes */\n"
+        body += f"    int8_t *const t{buffer} = (int8_t *)arena + {state_bytes + offset}; /* {plan.sizes[buffer]} bytes */\n"
     if not plan.offsets:
         body += "    (void)arena; /* every activation is the caller's */\n"
     for place, (step, form) in enumerate(zip(network.steps, packed, strict=True)):
         target = _expression(plan, step.output)
         sources = [_expression(plan, i) for i in step.inputs]
         scratch = f"(int8_t *)arena + {state_bytes + plan.scratch.get(place, 0)}"
-        found = step_text(step.op.index, step.layer, form, kernels, sources, target, scratch)
+        found = step_text(step.index, step.layer, form, kernels, sources, target, scratch)
         texts.append(found.text)
         constants += _layer_comment(network, step, form) + found.constants + "\n"
         macs = f", {step.macs} MACs" if step.macs else ""
-        body += f"\n    /* {step.op.index}: {step.op.name} to {_describe(tensors[step.output])}{macs} */\n"
+        body += f"\n    /* {step.index}: {step.op_names} to {_describe(tensors[step.output])}{macs} */\n"
         body += found.calls
-        body += f"    observe(observer, context, {step.op.index}, {target}, {tensors[step.output].size});\n"
+        body += f"    observe(observer, context, {step.index}, {target}, {tensors[step.output].size});\n"
     head = _provenance(provenance)
     needs_string = stream is not None or any("memcpy" in call for text in texts for call in text.calls)
     includes = '#include "net.h"\n\n#include <stddef.h>\n' + ("#include <string.h>\n" if needs_string else "")
@@ -226,9 +246,10 @@ extern "C" {{
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
 #define NET_ARENA_SIZE {arena_bytes(plan, stream)} /* bytes; {_arena_comment(plan, stream)} */
-#define NET_N_LAYERS {len(network.steps)}
+#define NET_N_LAYERS {network.graph.n_layers}{_folded_comment(network)}
 
-/* Gets the words of a layer after it has run; they are valid during the call only. */
+/* Gets the words of a layer after it has run; they are valid during the call only. Layers count from 0 in the order of
+   the file's operators, and of the outputs of those that have several. */
 typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data, size_t n);
 
 /* Call once before the first run. The arena is the caller's: NET_ARENA_SIZE bytes, aligned to {ALIGNMENT}. */
@@ -238,7 +259,8 @@ void net_init(void *arena);
    Input, output and arena must not overlap. Not reentrant on one arena. */
 void net_run(void *arena, const int8_t *input, int8_t *output);
 
-/* The same; the observer sees every layer in order, before its memory can be used again. It may be NULL. */
+/* The same; the observer sees the layers in order, each before its memory can be used again; not those that are
+   computed in another one. It may be NULL. */
 void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
                       void *context);
 {stream_header(network, stream) if stream else ""}
@@ -248,6 +270,12 @@ void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_obse
 
 #endif
 """
+
+
+def _folded_comment(network: Network) -> str:
+    folded = sorted(network.folded_into.items())
+    text = ", ".join(f"{layer} in layer {into}" for layer, into in folded)
+    return f" /* of them {text} */" if text else ""
 
 
 def _arena_comment(plan: MemoryPlan, stream: StreamPlan | None) -> str:

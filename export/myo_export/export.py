@@ -159,7 +159,7 @@ def _twin_config(
         output_kind=CLASSES if spec.output.kind == "classes" else VALUES,
         vote=spec.decision.vote,
         reject_below=reject,
-        layer_tensors=np.array([op.outputs[0] for op in graph.ops], np.int64),
+        layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
     )
 
 
@@ -257,6 +257,7 @@ def _budget(
                     "zero_point": layer.output_zero_point,
                     "macs": layer.macs,
                     "weight_bytes": layer.weight_bytes + layer.table_bytes,
+                    "in_layer": layer.in_layer,  # which computes it along: it has no words on the device
                 }
                 for layer in network.layers
             ],
