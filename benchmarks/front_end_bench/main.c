@@ -8,9 +8,7 @@
 #include "board.h"
 #include "stream/myo_patch.h"
 
-#define N_CHANNELS 8u
-#define N_SECTIONS 3u
-#define HOP 100u
+#define MAX_SECTIONS 6u
 #define WINDOW 400u
 #define RING 512u
 #define BLOCK 64u
@@ -23,17 +21,10 @@ __attribute__((noinline)) void roi_end(void) {
     __asm__ volatile("nop");
 }
 
-/* Butterworth band-pass and notch at 2 kHz have coefficients of this size; the cost does not depend on them.
- */
-static const int32_t coefficients[] = {
-    536870912,  -1073741824, 536870912,  1002438656, -468123456,  536870912, 1073741824,
-    536870912,  201326592,   -167772160, 989855744,  -1879048192, 989855744, 1879048192,
-    -905969664, 536870912,   0,          0,          0,           0,
-};
-static const myo_quantize_config_t quantize[N_CHANNELS] = {
-    {1 << 30, 54, 0}, {1 << 30, 54, 0}, {1 << 30, 54, 0}, {1 << 30, 54, 0},
-    {1 << 30, 54, 0}, {1 << 30, 54, 0}, {1 << 30, 54, 0}, {1 << 30, 54, 0},
-};
+/* Coefficients and scales stay what the start leaves in memory: no instruction of the front end depends on
+   them, but that post_shift and the scale's shift have the sizes that filters have. */
+static int32_t coefficients[5 * MAX_SECTIONS] = {1 << 29, 0, -(1 << 29), 1 << 29, -(1 << 28)};
+static myo_quantize_config_t quantize[N_CHANNELS];
 
 static uint32_t n_decisions;
 
@@ -83,7 +74,8 @@ static void on_decision(void *context, const myo_patch_result_t *result) {
     n_decisions++;
 }
 
-static int32_t counts[RING * N_CHANNELS], block[MYO_BLOCK_FRAMES * N_CHANNELS], state[64 * N_CHANNELS];
+static int32_t counts[RING * N_CHANNELS], block[MYO_BLOCK_FRAMES * N_CHANNELS],
+    state[4 * MAX_SECTIONS * N_CHANNELS];
 static uint32_t ticks[RING];
 static myo_ring_t ring;
 static myo_sos_t filters[N_CHANNELS];
@@ -104,6 +96,9 @@ static void fill(uint32_t n_frames) {
 int main(void) {
     roi_begin();
     roi_end();
+    for (uint32_t channel = 0; channel < N_CHANNELS; channel++) {
+        quantize[channel] = (myo_quantize_config_t){.multiplier = 1 << 30, .shift = 54};
+    }
     static int32_t samples[BLOCK];
     for (uint8_t n = 1; n <= 4; n++) {
         const myo_sos_config_t cascade = {

@@ -135,7 +135,7 @@ class NetworkState:
         self.n_bytes = 0
         for step in network.steps:
             if isinstance(step.layer, Lstm):
-                self._layers.append((step.op.index, step.layer, self.n_bytes))
+                self._layers.append((step.index, step.layer, self.n_bytes))
                 self.n_bytes += -(-step.layer.state_bytes // ALIGNMENT) * ALIGNMENT
 
     def pointers(self) -> str:
