@@ -9,8 +9,9 @@ from myo_export.emit_net import render_network, write_files
 from myo_export.emit_net_step import Kernels
 from myo_export.lowered import (
     Add,
-    Concatenation,
+    BatchMatmul,
     Conv,
+    Copy,
     DepthwiseConv,
     FullyConnected,
     Layer,
@@ -21,6 +22,7 @@ from myo_export.lowered import (
     Pool,
     Softmax,
     Table,
+    TransposeConv,
 )
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize, Packed
@@ -58,7 +60,9 @@ _PLAIN_SOURCES: Final[dict[type, str]] = {
     Mul: "elementwise.c",
     Table: "elementwise.c",
     Pad: "rearrange.c",
-    Concatenation: "rearrange.c",
+    Copy: "rearrange.c",
+    TransposeConv: "transpose_conv.c",
+    BatchMatmul: "batch_matmul.c",
     Softmax: "softmax.c",
 }
 _DSP_SOURCES: Final[dict[type, str]] = {
@@ -78,7 +82,7 @@ def _sources(layer: Layer, form: Packed | str) -> tuple[str, ...]:
 def _streamed_layer(network: Network, stream: StreamPlan, place: int) -> dict[str, object]:
     """Say what a push computes of a layer, in columns: all words of one time step."""
     step, parts = network.steps[place], stream.streamed[place]
-    entry: dict[str, object] = {"layer": step.op.index, "operator": step.op.name}
+    entry: dict[str, object] = {"layer": step.index, "operator": step.op.name}
     if parts:
         buffer = stream.buffers[step.output]
         c, n_computed = buffer.columns, sum(part.n for part in parts)
@@ -98,7 +102,7 @@ def _stream_entry(network: Network, stream: StreamPlan) -> dict[str, object]:
         "push_arena_bytes": stream.push_bytes,
         "streamed": [_streamed_layer(network, stream, place) for place in sorted(stream.streamed)],
         "running_sums": [
-            {"layer": step.op.index, "operator": step.op.name}
+            {"layer": step.index, "operator": step.op.name}
             for step in (network.steps[sums.place] for sums in stream.sums)
         ],
         "recomputed_from": [

@@ -4,6 +4,7 @@ The text depends on the model and the provenance only: no times, no paths, so th
 bytes.
 """
 
+from math import prod
 from pathlib import Path
 
 from myo_export.emit_net_layers import c_at
@@ -15,12 +16,16 @@ from myo_export.lower import lower_graph
 from myo_export.lowered import (
     Add,
     Alias,
+    BatchMatmul,
     Conv,
+    Copy,
+    CopyPart,
     DepthwiseConv,
     FullyConnected,
     Layer,
     Mul,
     Network,
+    Part,
     Pool,
     Step,
 )
@@ -72,16 +77,29 @@ def _about(layer: Layer) -> list[str]:
         case Add() | Mul():
             constants = [o for o in (layer.a, layer.b) if o.values is not None]
             return ["one operand is constant"] if constants else []
+        case Part():
+            return [f"nothing moves: words {layer.begin} to {layer.begin + layer.size - 1} of the input"]
         case Alias():
             return ["nothing moves: the same words under another shape"]
+        case Copy():
+            return [text for part in layer.parts for text in _about_part(part)]
+        case BatchMatmul():
+            product = f"{layer.n_rows}x{layer.depth} times {layer.depth}x{layer.n_columns}"
+            return [f"{prod(layer.batch)} product(s) of matrices, {product}"]
         case _:
             return []
 
 
+def _about_part(part: CopyPart) -> list[str]:
+    sizes = "x".join(str(n) for n in part.sizes)
+    strides = f"strides {list(part.source_strides)} to {list(part.target_strides)}"
+    return [f"copies {sizes} words, {strides}, from word {part.source_begin} to word {part.target_begin}"]
+
+
 def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
     tensors = network.graph.tensors
-    lines = [f"Layer {op.index}: {op.name}, in layer {step.op.index}" for op in step.folded]
-    lines += [f"Layer {step.op.index}: {step.op_names}, {_name(tensors[step.output])}"]
+    lines = [f"Layer {op.first_layer}: {op.name}, in layer {step.index}" for op in step.folded]
+    lines += [f"Layer {step.index}: {step.op_names}, {_name(tensors[step.output])}"]
     lines += [f"input  {_describe(tensors[i])}" for i in step.inputs]
     lines += [f"output {_describe(tensors[step.output])}"]
     lines += _about(step.layer)
@@ -191,13 +209,13 @@ def render_network(
         target = _expression(plan, step.output)
         sources = [_expression(plan, i) for i in step.inputs]
         scratch = f"(int8_t *)arena + {state_bytes + plan.scratch.get(place, 0)}"
-        found = step_text(step.op.index, step.layer, form, kernels, sources, target, scratch)
+        found = step_text(step.index, step.layer, form, kernels, sources, target, scratch)
         texts.append(found.text)
         constants += _layer_comment(network, step, form) + found.constants + "\n"
         macs = f", {step.macs} MACs" if step.macs else ""
-        body += f"\n    /* {step.op.index}: {step.op_names} to {_describe(tensors[step.output])}{macs} */\n"
+        body += f"\n    /* {step.index}: {step.op_names} to {_describe(tensors[step.output])}{macs} */\n"
         body += found.calls
-        body += f"    observe(observer, context, {step.op.index}, {target}, {tensors[step.output].size});\n"
+        body += f"    observe(observer, context, {step.index}, {target}, {tensors[step.output].size});\n"
     head = _provenance(provenance)
     needs_string = stream is not None or any("memcpy" in call for text in texts for call in text.calls)
     includes = '#include "net.h"\n\n#include <stddef.h>\n' + ("#include <string.h>\n" if needs_string else "")
@@ -225,9 +243,10 @@ extern "C" {{
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
 #define NET_ARENA_SIZE {arena_bytes(plan, stream)} /* bytes; {_arena_comment(plan, stream)} */
-#define NET_N_LAYERS {len(network.graph.ops)}{_folded_comment(network)}
+#define NET_N_LAYERS {sum(len(op.outputs) for op in network.graph.ops)}{_folded_comment(network)}
 
-/* Gets the words of a layer after it has run; they are valid during the call only. */
+/* Gets the words of a layer after it has run; they are valid during the call only. Layers count from 0 in the order of
+   the file's operators, and of the outputs of those that have several. */
 typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data, size_t n);
 
 /* Call once before the first run. The arena is the caller's: NET_ARENA_SIZE bytes, aligned to {ALIGNMENT}. */

@@ -26,13 +26,13 @@ def stream_summary(network: Network, stream: StreamPlan) -> list[str]:
             c, step = buffer.columns, network.steps[p]
             n = sum(part.n for part in parts)
             lines += [
-                f"layer {step.op.index} ({step.op.name}) computes {n} of {c.width} columns: {buffer.n_new} new ones,"
+                f"layer {step.index} ({step.op.name}) computes {n} of {c.width} columns: {buffer.n_new} new ones,"
                 f" {c.left} and {c.right} at the ends that padding reaches into"
             ]
     for sums in stream.sums:
         step, buffer = network.steps[sums.place], stream.buffers[sums.root]
         lines += [
-            f"layer {step.op.index} ({step.op.name}) keeps running sums:"
+            f"layer {step.index} ({step.op.name}) keeps running sums:"
             f" {2 * _n_changing(buffer)} columns go in or out, of {buffer.columns.width}"
         ]
     lines += [f"recomputed from layer {o.index} ({o.op_name}) on: it {o.reason}" for o in stream.obstacles]
@@ -144,15 +144,15 @@ def stream_text(
     configs, advance, rest = "", "", ""
     sums_of = {sums.place: f"sums{sums.place}" for sums in stream.sums}
     for p, (step, form) in enumerate(zip(network.steps, packed, strict=True)):
-        head = f"\n    /* {step.op.index}: {step.op_names}"
+        head = f"\n    /* {step.index}: {step.op_names}"
         sources = [_expression(stream, plan, i) for i in step.inputs]
         target = _expression(stream, plan, step.output)
         scratch = f"(int8_t *)arena + {stream.scratch.get(p, 0)}"
         if p in sums_of:
-            call = f"    myo_mean_of_sums_run(&layer_{step.op.index}, {sums_of[p]}, {target});\n"
+            call = f"    myo_mean_of_sums_run(&layer_{step.index}, {sums_of[p]}, {target});\n"
             rest += f"{head}, from running sums */\n{call}"
         elif p not in stream.streamed:
-            text = step_text(step.op.index, step.layer, form, kernels, sources, target, scratch)
+            text = step_text(step.index, step.layer, form, kernels, sources, target, scratch)
             macs = f", {step.macs} MACs" if step.macs else ""
             rest += f"{head}, recomputed{macs} */\n{text.calls}"
         elif stream.streamed[p]:
@@ -165,8 +165,8 @@ def stream_text(
                 ]
                 suffix = "_push" if part is parts[-1] else "_left"
                 to = c_at(target, part.target * c.n_words)
-                text = step_text(step.op.index, part.layer, form, kernels, begins, to, scratch, suffix)
-                about = f"/* Layer {step.op.index} of a push: {part.n} columns */\n"
+                text = step_text(step.index, part.layer, form, kernels, begins, to, scratch, suffix)
+                about = f"/* Layer {step.index} of a push: {part.n} columns */\n"
                 configs += f"{about}{text.config}\n" * bool(text.config)
                 calls += text.calls
             n = sum(part.n for part in parts)

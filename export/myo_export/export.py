@@ -146,7 +146,7 @@ def _twin_config(
         output_kind=CLASSES if spec.output.kind == "classes" else VALUES,
         vote=spec.decision.vote,
         reject_below=reject,
-        layer_tensors=np.array([op.outputs[0] for op in graph.ops], np.int64),
+        layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
     )
 
 

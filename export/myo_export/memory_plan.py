@@ -141,7 +141,8 @@ class MemoryPlan:
     scratch : dict
         Arena offset of the working memory of every step that has some.
     copies : tuple of int
-        Steps whose alias cannot be one, because it would join the caller's input and output: they copy.
+        Steps whose alias cannot be one, because it would join the caller's output with the caller's input, or with a
+        buffer that is larger: they copy.
     arena_size, lower_bound : int
         Bytes; see `Placement`.
     """

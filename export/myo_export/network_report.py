@@ -11,12 +11,12 @@ from myo_export.stream_plan import StreamPlan
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer: one operator of the file, whether computed by itself or in another layer.
+    """One layer: one output of an operator of the file, whether computed by itself or in another layer.
 
     Attributes
     ----------
     index : int
-        Operator index, as the observer of ``net_run_observed`` gets it.
+        Layer index, as the observer of ``net_run_observed`` gets it.
     op_name : str
         Such as ``CONV_2D``.
     output_name : str
@@ -63,7 +63,7 @@ class NetworkReport:
     Attributes
     ----------
     layers : tuple of LayerReport
-        One for every operator, in the file's order.
+        One for every output of every operator, in the file's order.
     input_shape, output_shape : tuple of int
         Batch first, channels last.
     input_scale, output_scale : float
@@ -112,19 +112,30 @@ def _folded_layer(graph: Graph, op: Op, into: int) -> LayerReport:
     output = graph.tensors[op.outputs[0]]
     scale, zero_point = output.quantization.scale, output.quantization.zero_point
     return LayerReport(
-        op.index, op.name, output.name, output.shape, scale, zero_point, 0, 0, 0, f"in layer {into}", 0, into
+        op.first_layer,
+        op.name,
+        output.name,
+        output.shape,
+        scale,
+        zero_point,
+        0,
+        0,
+        0,
+        f"in layer {into}",
+        0,
+        into,
     )
 
 
 def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkReport:
     """Collect the figures of a compiled network; ``tflm_arena_bytes`` is 0 where it was not measured."""
     graph = text.network.graph
-    layers = [_folded_layer(graph, op, step.op.index) for step in text.network.steps for op in step.folded]
+    layers = [_folded_layer(graph, op, step.index) for step in text.network.steps for op in step.folded]
     for step, layer, form in zip(text.network.steps, text.texts, text.packed, strict=True):
         output = graph.tensors[step.output]
         layers.append(
             LayerReport(
-                step.op.index,
+                step.index,
                 step.op.name,
                 output.name,
                 output.shape,

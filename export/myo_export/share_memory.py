@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myo_export.lowered import Add, Alias, Concatenation, Mul, Network, Softmax, Step, Table
+from myo_export.lowered import Add, Alias, Copy, Mul, Network, Part, Softmax, Step, Table
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class SharedMemory:
         Steps between which a tensor's words matter, both included: it is written in ``first`` (the network's
         input before all steps) and read for the last time in ``last`` (the network's output after all steps).
     copies : tuple of int
-        Steps whose alias cannot be one, because it would join the caller's input and output: they copy.
+        Steps whose alias cannot be one, because it would join the caller's output with the caller's input, or with a
+        buffer that is larger: they copy.
     """
 
     def __init__(self, network: Network) -> None:
@@ -50,7 +51,7 @@ class SharedMemory:
         self.copies: tuple[int, ...] = ()
         self._homes = {tensor: Home(tensor, 0) for tensor in self.first}
         self._named: dict[int, int] = {}  # an alias, to the tensor that wrote its words
-        self._parts: dict[int, set[int]] = {}  # a concatenation, to the parts that lie in it
+        self._parts: dict[int, set[int]] = {}  # a tensor, to those whose words lie in it
 
     def copy(self) -> "SharedMemory":
         """Return one to try with."""
@@ -69,15 +70,21 @@ class SharedMemory:
         return {tensor: Home(name[home.buffer], home.begin) for tensor, home in self._homes.items()}
 
     def share_aliases(self) -> None:
-        """Put each alias into its input's buffer."""
+        """Put each alias, and each part that is one stretch, into its input's buffer."""
         for place, step in enumerate(self._steps):
-            if isinstance(step.layer, Alias):
-                source = self._words_of(step.inputs[0])
-                if step.output == self._graph.output and source == self._graph.input:
-                    self.copies += (place,)
-                    continue
+            if not isinstance(step.layer, Alias | Part):
+                continue
+            source, tensors = self._words_of(step.inputs[0]), self._graph.tensors
+            home = self._homes[source]
+            is_whole = tensors[home.buffer].size == step.layer.size and home.buffer != self._graph.input
+            if step.output == self._graph.output and not is_whole:
+                self.copies += (place,)
+            elif isinstance(step.layer, Part):
+                self._parts.setdefault(source, set()).add(step.output)
+                self._homes[step.output] = Home(home.buffer, home.begin + step.layer.begin)
+            else:
                 self._named[step.output] = source
-                self._homes[step.output] = self._homes[source]
+                self._homes[step.output] = home
 
     def share_in_place(self) -> None:
         """Put the output of a layer that may work in place into the buffer of an operand that dies there."""
@@ -87,26 +94,28 @@ class SharedMemory:
                     break
 
     def share_parts(self, step: Step) -> bool:
-        """Put the inputs of a concatenation into its output, if it joins along the outermost axis.
+        """Put the inputs of a concatenation into its output, where each is one stretch of it.
 
         Returns
         -------
         bool
             Whether any input now lies there.
         """
-        if not isinstance(step.layer, Concatenation) or step.layer.n_rows != 1:
+        if not isinstance(step.layer, Copy):
             return False
-        begin, found = 0, False
-        for tensor, size in zip(step.inputs, step.layer.row_sizes, strict=True):
+        found = False
+        for tensor, copied in zip(step.inputs, step.layer.parts, strict=True):
+            size = self._graph.tensors[tensor].size
+            if not copied.is_run or (copied.sizes, copied.source_begin) != ((size,), 0):
+                continue
             parts = self._parts.setdefault(step.output, set())
             part = self._words_of(tensor)
             is_new = part not in parts
             parts.add(part)
-            if self._join(tensor, step.output, begin):
+            if self._join(tensor, step.output, copied.target_begin):
                 found = True
             elif is_new:
                 parts.discard(part)
-            begin += size
         return found
 
     def _words_of(self, tensor: int) -> int:

@@ -15,7 +15,6 @@ from myo_export.graph import Op
 from myo_export.lowered import (
     Add,
     Alias,
-    Concatenation,
     Conv,
     DepthwiseConv,
     FullyConnected,
@@ -85,8 +84,6 @@ def _changes_nothing(layer: Layer) -> bool:
             return np.array_equal(layer.table, _WORDS)
         case Pad():
             return not any(layer.before + layer.after)
-        case Concatenation():
-            return len(layer.row_sizes) == 1
         case _:
             return False
 
@@ -97,8 +94,6 @@ def _size(layer: Layer) -> int:
             return layer.size
         case Pad():
             return int(np.prod(layer.input_shape))
-        case Concatenation():
-            return layer.n_rows * sum(layer.row_sizes)
         case _:
             raise TypeError(f"{type(layer).__name__} changes words")
 

@@ -209,7 +209,7 @@ def _walk(
                 n_words = network.graph.tensors[step.output].size // found.width
                 columns[step.output] = Columns(found.width, n_words, pace, left, right)
                 continue
-        obstacles.append(Obstacle(step.op.index, step.op.name, found, is_pace))
+        obstacles.append(Obstacle(step.index, step.op.name, found, is_pace))
     return columns, rules, obstacles
 
 
@@ -326,7 +326,7 @@ def plan_stream(network: Network, hop: int, plan: MemoryPlan, scratch_bytes: lis
         and root_of[step.inputs[0]] != network.graph.input
         and _has_running_sums(step.layer, buffers[root_of[step.inputs[0]]])
     }
-    in_sums = {network.steps[p].op.index for p in summed}
+    in_sums = {network.steps[p].index for p in summed}
     obstacles = [o for o in obstacles if o.index not in in_sums]
 
     offset = 0

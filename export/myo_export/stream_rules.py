@@ -12,21 +12,27 @@ from dataclasses import dataclass, replace
 from myo_export.lowered import (
     Add,
     Alias,
+    BatchMatmul,
     Broadcast,
-    Concatenation,
     Conv,
+    Copy,
+    CopyPart,
     DepthwiseConv,
     FullyConnected,
     Layer,
     Mean,
     Mul,
     Pad,
+    Part,
     Pool,
     Softmax,
     Table,
+    TransposeConv,
 )
+from myo_export.strided_copy import Axis, axes_of, copy_part
 
 _OVER_TIME = "works over the whole time axis at once"
+_MOVES_TIME = "moves words along the time axis"
 
 
 @dataclass(frozen=True)
@@ -113,13 +119,15 @@ def find_rule(layer: Layer, sources: Sequence[Columns]) -> Rule | str:
     if any((s.width, s.pace) != (width, sources[0].pace) for s in sources):
         return "joins tensors of different widths or paces"
     match layer:
+        case Part():
+            return "takes a part of the time axis"
         case Alias():
             return _wordwise(width, lambda n: layer)
         case Table():
             return _wordwise(width, lambda n: replace(layer, size=n * sources[0].n_words))
         case Conv() | DepthwiseConv() | Pool():
             return _window_rule(_along_width(layer), sources[0])
-        case FullyConnected() | Softmax() | Concatenation():
+        case FullyConnected() | Softmax():
             if layer.n_rows != width:
                 return _OVER_TIME
             return _wordwise(width, lambda n: replace(layer, n_rows=n))
@@ -131,6 +139,15 @@ def find_rule(layer: Layer, sources: Sequence[Columns]) -> Rule | str:
             return _pad_rule(layer, sources[0])
         case Add() | Mul():
             return _binary_rule(layer, sources)
+        case Copy():
+            return _copy_rule(layer, sources)
+        case TransposeConv():
+            return "spreads over the time axis, so that columns at its ends change with every push"
+        case BatchMatmul():
+            is_row_by_row = layer.b.operand.values is not None and layer.a.row_stride == sources[0].n_words
+            if (*layer.batch, layer.n_rows) != (1, 1, 1, width) or not is_row_by_row:
+                return _OVER_TIME
+            return _wordwise(width, lambda n: replace(layer, n_rows=n))
 
 
 def _along_width(layer: Conv | DepthwiseConv | Pool) -> Conv | DepthwiseConv | Pool:
@@ -217,3 +234,42 @@ def _binary_rule(layer: Add | Mul, sources: Sequence[Columns]) -> Rule | str:
 
 def _four(row: tuple[int, ...]) -> tuple[int, int, int, int]:
     return row[0], row[1], row[2], row[3]
+
+
+def _copy_rule(layer: Copy, sources: Sequence[Columns]) -> Rule | str:
+    """Find the time axis of every part; a column's words must come from the same column of the input."""
+    width = sources[0].width
+    if layer.size % width:
+        return _MOVES_TIME
+    n_words = layer.size // width
+    found = [_time_axis(p, width, s.n_words, n_words) for p, s in zip(layer.parts, sources, strict=True)]
+    splits = [(part, *axes) for part, axes in zip(layer.parts, found, strict=True) if axes is not None]
+    if len(splits) < len(found):
+        return _MOVES_TIME
+
+    def narrow(n: int) -> Layer:
+        parts = [
+            copy_part([time._replace(size=n), *rest], part.source_begin, part.target_begin)
+            for part, time, rest in splits
+        ]
+        return Copy(tuple(parts), n * n_words)
+
+    return _wordwise(width, narrow)
+
+
+def _time_axis(
+    part: CopyPart, width: int, source_words: int, target_words: int
+) -> tuple[Axis, list[Axis]] | None:
+    """Split a part into the axis from column to column and the axes within a column; None if there is none."""
+    axes = axes_of(part)
+    for place, axis in enumerate(axes):
+        inner, rest = divmod(axis.size, width)
+        if rest or (axis.source * inner, axis.target * inner) != (source_words, target_words):
+            continue
+        within = [*axes[:place], axis._replace(size=inner), *axes[place + 1 :]]
+        reach = [(a.size - 1) * a.source for a in within]
+        lowest = part.source_begin + sum(min(0, n) for n in reach)
+        highest = part.source_begin + sum(max(0, n) for n in reach)
+        if lowest >= 0 and highest < source_words:
+            return Axis(width, source_words, target_words), within
+    return None

@@ -113,7 +113,7 @@ def run_c(
         *kernels.flags,
         f"-I{NN_DIR}",
         f"-I{folder}",
-        "-DEXPECTED_LAYERS=" + ",".join(str(step.op.index) for step in text.network.steps),
+        "-DEXPECTED_LAYERS=" + ",".join(str(step.index) for step in text.network.steps),
         str(folder / "net.c"),
     ]
     subprocess.run(
@@ -127,11 +127,11 @@ def run_c(
         graph.tensors[graph.output].size
     ]
     words = np.frombuffer(run.stdout, np.int8).reshape(len(inputs), sum(sizes))
-    results = []
+    results, n_layers = [], sum(len(op.outputs) for op in graph.ops)
     for row in words:
         *layers, output = np.split(row, np.cumsum(sizes)[:-1])
-        seen = {step.op.index: layer for step, layer in zip(text.network.steps, layers, strict=True)}
-        results.append([*(seen.get(op.index, np.zeros(0, np.int8)) for op in graph.ops), output])
+        seen = {step.index: layer for step, layer in zip(text.network.steps, layers, strict=True)}
+        results.append([*(seen.get(k, np.zeros(0, np.int8)) for k in range(n_layers)), output])
     return results
 
 
@@ -146,8 +146,9 @@ def run_tflm(model: bytes, inputs: np.ndarray) -> list[list[np.ndarray]]:
         interpreter.set_input(words.reshape(graph.tensors[graph.input].shape), 0)
         interpreter.invoke()
         layers = [
-            np.array(interpreter.GetTensor(op.outputs[0], 0)["tensor_data"], np.int8).reshape(-1)
+            np.array(interpreter.GetTensor(tensor, 0)["tensor_data"], np.int8).reshape(-1)
             for op in graph.ops
+            for tensor in op.outputs
         ]
         results.append([*layers, np.array(interpreter.get_output(0), np.int8).reshape(-1)])
     return results

@@ -21,6 +21,7 @@ from myo_export.tflite_reader import read_graph
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nn_models import ModelBuilder, RandomNetwork, fill
+from nn_moving_models import MOVED, PRODUCTS, MovingNetwork, attention
 from nn_run import (
     EMULATED_DSP,
     HostKernels,
@@ -40,7 +41,7 @@ WEIGHTED = ["conv", "depthwise", "dense"]
 MOVING = ["average_pool", "max_pool", "mean", "pad", "reshape", "flatten", "concatenation"]
 WORDWISE = ["add", "mul", "softmax"]
 UNARY = ["relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish", "quantize"]
-KINDS = WEIGHTED + MOVING + WORDWISE + UNARY
+KINDS = WEIGHTED + MOVING + MOVED + WORDWISE + PRODUCTS + UNARY
 
 
 @pytest.fixture(scope="module", params=["plain", "dsp-speed", "dsp-size"])
@@ -60,14 +61,14 @@ def check(
     if inputs is None:
         inputs = varied_inputs(source.size, source.quantization.zero_point, seed)
     found = run_c(text, inputs, kernels, folder)
-    compare(run_tflm(model, inputs), found, [op.name for op in graph.ops])
+    compare(run_tflm(model, inputs), found, [op.name for op in graph.ops for _ in op.outputs])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_layer_alone(kind, kernels, tmp_path):
     """Twice in a row, so that it reads and writes both the caller's buffers and the arena."""
     for seed in range(2):
-        check(RandomNetwork(seed, [kind, kind], (3 + seed, 7, 6)).pack(), seed, kernels, tmp_path / str(seed))
+        check(MovingNetwork(seed, [kind, kind], (3 + seed, 7, 6)).pack(), seed, kernels, tmp_path / str(seed))
 
 
 @settings(
@@ -82,7 +83,7 @@ def test_each_layer_alone(kind, kernels, tmp_path):
     seed=st.integers(0, 2**32 - 1),
 )
 def test_random_networks(kinds, plane, seed, kernels, tmp_path):
-    check(RandomNetwork(seed, kinds, plane).pack(), seed, kernels, tmp_path)
+    check(MovingNetwork(seed, kinds, plane).pack(), seed, kernels, tmp_path)
 
 
 @pytest.mark.parametrize("kernels", ["plain"], indirect=True)  # tables are the same everywhere
@@ -168,6 +169,12 @@ def test_wide_softmax_and_long_sums(kernels, tmp_path):
     check(
         RandomNetwork(6, ["flatten", "dense", "softmax"], (8, 32, 16)).pack(), 6, kernels, tmp_path / "deep"
     )
+
+
+@pytest.mark.parametrize("adj_y", [False, True])
+def test_attention(adj_y, kernels, tmp_path):
+    """Two heads over 24 time steps, as Keras' MultiHeadAttention is converted, with softmax over products."""
+    check(attention(24, 8, 2, 6, adj_y), 3, kernels, tmp_path)
 
 
 def bench_models() -> list[Path]:

@@ -17,7 +17,8 @@ from myo_export.emit_net import render_network
 from myo_pipeline.errors import ExportError
 
 sys.path.insert(0, str(Path(__file__).parent))
-from nn_models import RandomNetwork
+from nn_channel_models import WITHIN_A_STEP, ChannelNetwork
+from nn_models import RandomNetwork, fill
 from nn_run import (
     EMULATED_DSP,
     NN_DIR,
@@ -320,6 +321,91 @@ def test_deep_streams(seed, kernels, tmp_path):
     assert first is not None
     hop = (first.better_hops or (13,))[0]
     check(model, hop, seed, kernels, tmp_path)
+
+
+@pytest.mark.parametrize("is_tall", [False, True])
+@pytest.mark.parametrize("kind", WITHIN_A_STEP)
+def test_what_moves_words_within_a_step_streams(kind, is_tall, kernels, tmp_path):
+    """Between layers over time, so that columns are kept for readers that look back."""
+    plane = (14, 1, 6) if is_tall else (1, 14, 6)
+    for seed in range(2):
+        kinds = [kind, "quantize", kind] if seed else [kind, "max_pool", kind]
+        network = ChannelNetwork(seed, kinds, plane)
+        model = network.pack()
+        hop = 3
+        for _ in range(2):
+            stream = render_network(model, "test", hop=hop).stream
+            assert stream is not None
+            hop = (stream.better_hops or (hop,))[-1]
+        if seed:
+            assert not stream.obstacles
+            assert stream.macs_recomputed == 0
+        check(model, hop, seed, kernels, tmp_path / str(seed))
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    kinds=st.lists(
+        st.sampled_from([*WITHIN_A_STEP, "conv", "transpose", "slice", "split"]), min_size=2, max_size=5
+    ),
+    plane=st.sampled_from([(1, 17, 4), (17, 1, 6)]),
+    hop=st.integers(1, 16),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_random_moves(kinds, plane, hop, seed, kernels, tmp_path):
+    """Moves along time among them, from where everything is recomputed."""
+    first = [k for k in kinds if k in WITHIN_A_STEP]
+    check(
+        ChannelNetwork(seed, first + [k for k in kinds if k not in first], plane).pack(),
+        hop,
+        seed,
+        kernels,
+        tmp_path,
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("reverse", "moves words along the time axis"),
+        ("halve", "takes a part of the time axis"),
+        ("transpose_conv", "pads the time axis"),
+        ("batch_matmul", "works over the whole time axis"),
+    ],
+)
+def test_what_mixes_time_steps_is_recomputed(kind, reason, kernels, tmp_path):
+    network = ChannelNetwork(3, ["quantize"], (1, 12, 3))
+    source, scale = network.at, network.scale
+    if kind == "reverse":
+        ends = [network._integers(v) for v in ((0, 0, -1, 0), (0, 0, -13, 0), (1, 1, -1, 1))]
+        options = fill(schema.StridedSliceOptionsT(), beginMask=11, endMask=11)
+        network.b.op("STRIDED_SLICE", [source, *ends], [network._same((1, 1, 12, 3))], options)
+    elif kind == "halve":
+        axis = network.b.tensor((), data=np.array(2, np.int32))
+        parts = network._parts([(1, 1, 6, 3)] * 2)
+        network.b.op("SPLIT", [axis, source], parts, fill(schema.SplitOptionsT(), numSplits=2))
+        network._concatenation()
+    elif kind == "transpose_conv":
+        inputs, out_scale = network._weights((4, 1, 4, 3), 4, 0, 12)
+        shape = network._integers((1, 1, 24, 4))
+        options = fill(schema.TransposeConvOptionsT(), strideH=1, strideW=2)
+        target = network._next((1, 1, 24, 4), out_scale)
+        network.b.op("TRANSPOSE_CONV", [shape, inputs[1], source], [target], options)
+    else:
+        target = network._next_product((1, 1, 12, 12), scale, network.zero_point, 3)
+        options = fill(schema.BatchMatMulOptionsT(), adjY=True)
+        network.b.op("BATCH_MATMUL", [source, source], [target], options)
+    model = network.pack()
+    stream = render_network(model, "test", hop=5).stream
+    assert stream is not None
+    assert stream.obstacles
+    assert all(o.reason.startswith(reason) for o in stream.obstacles)
+    check(model, 5, 1, kernels, tmp_path)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1, 3), (1, 1, 16, 1), (1, 1, 16, 3)])
