@@ -374,7 +374,7 @@ def test_random_moves(kinds, plane, hop, seed, kernels, tmp_path):
     [
         ("reverse", "moves words along the time axis"),
         ("halve", "takes a part of the time axis"),
-        ("transpose_conv", "pads the time axis"),
+        ("transpose_conv", ""),  # its edges are computed again, as those of any padded layer
         ("batch_matmul", "works over the whole time axis"),
     ],
 )
@@ -403,7 +403,7 @@ def test_what_mixes_time_steps_is_recomputed(kind, reason, kernels, tmp_path):
     model = network.pack()
     stream = render_network(model, "test", hop=5).stream
     assert stream is not None
-    assert stream.obstacles
+    assert bool(stream.obstacles) == bool(reason)
     assert all(o.reason.startswith(reason) for o in stream.obstacles)
     check(model, 5, 1, kernels, tmp_path)
 
