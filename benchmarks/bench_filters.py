@@ -84,8 +84,9 @@ def main() -> int:
     print(
         f"8 channels at 2 kHz, three sections, hop of 100: {whole:,.0f} instructions, {100 * share:.2f} % of 64 MHz"
     )
+    average, most = 100 * off.mean(), 100 * off.max()
     print(
-        f"cost model, on the half that it was not fitted to: off by {100 * off.mean():.2f} % on average, {100 * off.max():.2f} % at most"
+        f"cost model, on the half that it was not fitted to: off by {average:.2f} % on average, {most:.2f} % at most"
     )
     print(f"fitted now: {', '.join(f'{c:.2f}' for c in constants)}")
     found = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}

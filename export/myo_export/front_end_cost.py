@@ -8,8 +8,9 @@ _CONSTANTS = (301.47, 0.52, 87.75, 133.61, 22.87, 12.47, 9.54)
 
 
 def count_terms(n_channels: int, n_sections: int, hop: int, window: int) -> tuple[float, ...]:
-    """Return how often each part of the front end runs in a hop: decisions, bytes of the window,
-    blocks, channels, sections, words, biquads.
+    """Return how often each part of the front end runs in a hop.
+
+    In this order: decisions, bytes of the window, blocks, channels, sections, words, biquads.
 
     Parameters
     ----------

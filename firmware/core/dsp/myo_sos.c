@@ -47,8 +47,8 @@ static void run_cmsis(const myo_sos_t *self, const int32_t *in_q31, int32_t *out
 
 #if MYO_SOS_SECTION_ARM
 static bool run_sections(const myo_sos_t *self, const int32_t *in_q31, int32_t *out_q31, size_t n_samples) {
-    static myo_sos_section_t *const by_post_shift[] = {myo_sos_section_0, myo_sos_section_1,
-                                                       myo_sos_section_2};
+    static myo_sos_section_t *const by_post_shift[] = {
+        myo_sos_section_0, myo_sos_section_1, myo_sos_section_2, myo_sos_section_3, myo_sos_section_4};
     const myo_sos_config_t *config = self->config;
     if (config->post_shift >= sizeof by_post_shift / sizeof by_post_shift[0]) {
         return false;

@@ -20,6 +20,8 @@ typedef void myo_sos_section_t(const int32_t *coefficients, int32_t *state, int3
 myo_sos_section_t myo_sos_section_0;
 myo_sos_section_t myo_sos_section_1;
 myo_sos_section_t myo_sos_section_2;
+myo_sos_section_t myo_sos_section_3;
+myo_sos_section_t myo_sos_section_4;
 #endif
 
 #endif

@@ -58,19 +58,16 @@
         "stm r1, {r9-r12}\n"                                                \
         "pop {r4-r11, pc}\n")
 
-__attribute__((naked)) void myo_sos_section_0(const int32_t *coefficients, int32_t *state, int32_t *block,
-                                              uint32_t n_samples) {
-    SECTION("31", "1");
-}
+#define DEFINE_SECTION(name, right, left)                                   \
+    __attribute__((naked)) void name(const int32_t *coefficients, int32_t *state, int32_t *block, \
+                                     uint32_t n_samples) {                  \
+        SECTION(right, left);                                               \
+    }
 
-__attribute__((naked)) void myo_sos_section_1(const int32_t *coefficients, int32_t *state, int32_t *block,
-                                              uint32_t n_samples) {
-    SECTION("30", "2");
-}
-
-__attribute__((naked)) void myo_sos_section_2(const int32_t *coefficients, int32_t *state, int32_t *block,
-                                              uint32_t n_samples) {
-    SECTION("29", "3");
-}
+DEFINE_SECTION(myo_sos_section_0, "31", "1")
+DEFINE_SECTION(myo_sos_section_1, "30", "2")
+DEFINE_SECTION(myo_sos_section_2, "29", "3")
+DEFINE_SECTION(myo_sos_section_3, "28", "4")
+DEFINE_SECTION(myo_sos_section_4, "27", "5")
 
 #endif
