@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from myo_export.emit_net import render_network
 from myo_export.lowered import Lstm
 from myo_export.pack_dsp import PackedLstm, pack_layer
-from myo_export.quantized_lstm import curves_source, segment_lines
+from myo_export.quantized_lstm import curves_source
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.errors import ExportError
 
@@ -24,6 +25,7 @@ from nn_models import ModelBuilder
 from nn_run import (
     EMULATED_DSP,
     NN_DIR,
+    SANITIZERS,
     HostKernels,
     build_kernels,
     compare,
@@ -190,32 +192,89 @@ def run_whole(name: str) -> np.ndarray:
     return np.array(interpreter.get_output(0)).reshape(-1)
 
 
-def test_curves_for_every_word():
-    """The lines that the kernels read give the runtime's words, all 65536 of either function."""
-    base, slope = (values.astype(np.int64) for values in segment_lines())
-    y = 3 * np.arange(-32768, 32768)
-    logistic = (base[(y >> 9) + 256] + slope[(y >> 9) + 256] * y) >> 10
-    assert np.array_equal(logistic, run_whole("LOGISTIC"))
-    y = np.clip(y, -65536, 65535)
-    tanh = ((base[(y >> 8) + 256] >> 1) + slope[(y >> 8) + 256] * y - (1 << 23) - 128) >> 8
-    assert np.array_equal(tanh, run_whole("TANH"))
+# The kernels' own functions: every word of Q3.12, then products of gates and words with two shifts each.
+CURVES = r"""
+#include <stdio.h>
+#include KERNEL
+static void put(int32_t word) {
+    const int16_t low = (int16_t)word;
+    fwrite(&low, sizeof low, 1, stdout);
+}
+int main(void) {
+#if MYO_NN_DSP
+    const myo_nn_segment_t *const segments = myo_nn_logistic_segments + MYO_NN_N_KNOTS;
+#endif
+    for (int32_t x = INT16_MIN; x <= INT16_MAX; x++) {
+#if MYO_NN_DSP
+        const uint32_t low = (uint32_t)x & 0xffffu, high = (uint32_t)x << 16;
+        const int32_t words[] = {logistic_low(segments, low), logistic_high(segments, high), tanh_low(segments, low),
+                                 tanh_high(segments, high), tanh_of_steps(segments, 3 * x)};
+#else
+        const int32_t words[] = {logistic(x), logistic(x), tanh_of(3 * x), tanh_of(3 * x), tanh_of(3 * x)};
+#endif
+        for (int i = 0; i < 5; i++) {
+            put(words[i]);
+        }
+    }
+    int32_t gate, word, shift;
+    while (scanf("%d %d %d", &gate, &word, &shift) == 3) {
+#if MYO_NN_DSP
+        put(scale_by_gate(gate + (2 << 16), word, shift));
+#else
+        put(scale(gate * word, (myo_nn_factor_t){1 << 30, (int8_t)(1 - shift)}));
+#endif
+    }
+    return 0;
+}
+"""
+
+
+def products_near_ties() -> np.ndarray:
+    """Rows of gate, word, shift: products next to halves of either rounding, of both signs, and the extremes."""
+    rng = np.random.default_rng(4)
+    gates = rng.integers(1, 32768, 4000)
+    shifts = rng.integers(15, 20, 4000)
+    near = (rng.integers(-8, 8, 4000) << shifts) + (1 << (shifts - 1)) + rng.integers(-3, 4, 4000)
+    odd = gates | 1  # has an inverse modulo 2^16, so that some word makes any product of 16 bits
+    exact = [(int(n) * pow(int(g), -1, 1 << 16)) % (1 << 16) - 32768 for n, g in zip(near, odd, strict=True)]
+    close = np.clip(near // gates, -32768, 32767)
+    rows = [
+        np.stack([g, w, shifts], 1) for g, w in ((odd, np.array(exact)), (gates, close), (gates, -close - 1))
+    ]
+    ends = [(g, w, s) for g in (0, 1, 32767) for w in (-32768, -1, 0, 1, 32767) for s in (15, 16, 19)]
+    small = [(1, w, s) for s in (6, 7, 15) for w in range(-(1 << 13), 1 << 13, 3) if abs(w) >> s < 32767]
+    return np.concatenate([*rows, np.array(ends), np.array(small)])
+
+
+def test_functions_for_every_word(kernels, tmp_path):
+    """Both curves give the runtime's words, all 65536 of them, and products the format's two roundings."""
+    is_plain = not kernels.flags
+    (tmp_path / "curves.c").write_text(CURVES)
+    program = tmp_path / "curves"
+    kernel = NN_DIR / ("lstm.c" if is_plain else "lstm_dsp.c")
+    command = [host_compiler() or "cc", "-std=c11", *SANITIZERS, *kernels.flags, f"-I{NN_DIR}"]
+    command += [
+        "-include",
+        str(NN_DIR / "myo_nn_dispatch.h"),
+        f'-DKERNEL="{kernel}"',
+        str(tmp_path / "curves.c"),
+    ]
+    subprocess.run([*command, str(kernels.library), "-o", str(program)], check=True)
+    rows = products_near_ties()
+    run = subprocess.run([str(program)], input="\n".join(" ".join(map(str, row)) for row in rows.tolist()).encode(),
+                         capture_output=True, check=True)  # fmt: skip
+    words = np.frombuffer(run.stdout, np.int16)
+    curves, scaled = words[: 5 * 65536].reshape(65536, 5), words[5 * 65536 :]
+    for i in range(5):
+        assert np.array_equal(curves[:, i], run_whole("LOGISTIC" if i < 2 else "TANH"))
+    gate, word, shift = rows.T
+    first = (gate * word + 1) >> 1
+    magnitude = (np.abs(first) + (1 << (shift - 2))) >> (shift - 1)
+    assert np.array_equal(scaled, np.where(first < 0, -magnitude, magnitude).astype(np.int16))
 
 
 def test_the_curves_in_c_are_the_derived_ones():
     assert (NN_DIR / "lstm_curves.c").read_text() == curves_source()
-
-
-def test_scaling_by_a_gate_is_the_formats():
-    """The kernel's one step, for both signs and next to every kind of tie, against the two roundings."""
-    rng = np.random.default_rng(4)
-    for shift in range(6, 31):
-        ties = (rng.integers(-(1 << 29), 1 << 29, 400) >> shift << shift) + (1 << (shift - 1))
-        products = np.concatenate([ties + near for near in range(-3, 4)] + [np.arange(-3, 4)])
-        first = (products + 1) >> 1
-        n = shift - 1
-        second = (np.abs(first) + (1 << n >> 1)) >> n
-        expected = np.where(first < 0, -second, second)
-        assert np.array_equal((products + (1 << (shift - 1)) + 1 - 2 * (products < 0)) >> shift, expected)
 
 
 def dequantize(tensor, words: np.ndarray) -> np.ndarray:

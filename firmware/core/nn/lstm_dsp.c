@@ -62,8 +62,9 @@ static inline int32_t tanh_of_steps(const myo_nn_segment_t *segments, int32_t st
    halves away from zero. In one step that is (product + half + 1 - 2 * (product < 0)) >> shift. The gate's
    upper half is 2, the word's is its sign: so the last term is part of the dot product. The sign is that of
    the product, as no gate is negative; where the gate is 0, both signs give 0. */
-static inline int32_t scale_by_gate(int32_t gate, int32_t word, int32_t half_and_1, int32_t shift) {
-    return myo_simd_dot((uint32_t)gate, (uint32_t)word, half_and_1) >> shift;
+static inline int32_t scale_by_gate(int32_t gate, int32_t word, int32_t shift) {
+    const int32_t half = INT32_C(1) << (shift - 1);
+    return myo_simd_dot((uint32_t)gate, (uint32_t)word, half + 1) >> shift;
 }
 
 static inline int32_t hidden_of(const myo_nn_scale_t *scale, int32_t gate, int32_t word) {
@@ -79,7 +80,6 @@ static void run_cells(const myo_lstm_dsp_config_t *config, const int16_t *gates,
     const myo_nn_segment_t *const segments = myo_nn_logistic_segments + MYO_NN_N_KNOTS;
     const myo_nn_scale_t scale = config->hidden;
     const int32_t update_shift = config->update_shift;
-    const int32_t update_half = (INT32_C(1) << (update_shift - 1)) + 1;
     const int32_t multiplier = config->tanh_multiplier;
     const int32_t tanh_shift = config->tanh_shift;
     const int32_t tanh_half = (INT32_C(1) << tanh_shift) >> 1;
@@ -91,19 +91,17 @@ static void run_cells(const myo_lstm_dsp_config_t *config, const int16_t *gates,
     while (cells < end) {
         const uint32_t candidate = myo_simd_load_pair(gates + CANDIDATE * n);
         const uint32_t input = myo_simd_load_pair(gates + INPUT * n);
-        const int32_t added_low = scale_by_gate(logistic_low(segments, input), tanh_low(segments, candidate),
-                                                update_half, update_shift);
-        const int32_t added_high = scale_by_gate(logistic_high(segments, input),
-                                                 tanh_high(segments, candidate), update_half, update_shift);
+        const int32_t added_low =
+            scale_by_gate(logistic_low(segments, input), tanh_low(segments, candidate), update_shift);
+        const int32_t added_high =
+            scale_by_gate(logistic_high(segments, input), tanh_high(segments, candidate), update_shift);
         const uint32_t added =
             myo_simd_pair(myo_simd_saturate_16(added_low), myo_simd_saturate_16(added_high));
 
         const uint32_t forget = myo_simd_load_pair(gates + FORGET * n);
         uint32_t pair = myo_simd_load_pair(cells);
-        const int32_t kept_low =
-            scale_by_gate(logistic_low(segments, forget), (int16_t)pair, (1 << 14) + 1, 15);
-        const int32_t kept_high =
-            scale_by_gate(logistic_high(segments, forget), (int32_t)pair >> 16, (1 << 14) + 1, 15);
+        const int32_t kept_low = scale_by_gate(logistic_low(segments, forget), (int16_t)pair, 15);
+        const int32_t kept_high = scale_by_gate(logistic_high(segments, forget), (int32_t)pair >> 16, 15);
         pair = myo_simd_add_saturated(myo_simd_pair(kept_low, kept_high), added);
         pair = myo_simd_sub_saturated(myo_simd_add_saturated(pair, above), above);
         pair = myo_simd_add_saturated(myo_simd_sub_saturated(pair, below), below);
