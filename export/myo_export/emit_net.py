@@ -189,11 +189,11 @@ def render_network(
         If the model cannot be compiled; one line.
     """
     network = simplify_network(lower_graph(read_graph(model)))
-    n_steps = len(network.steps)
-    choices: Sequence[Optimize] = [optimize] * n_steps if isinstance(optimize, str) else optimize
     packed = tuple(
-        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, choice)
-        for step, choice in zip(network.steps, choices, strict=True)
+        "the core has no DSP extension"
+        if kernels == "plain"
+        else pack_layer(step.layer, optimize if isinstance(optimize, str) else optimize[step.index])
+        for step in network.steps
     )
     scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
     plan = plan_memory(network, scratch_bytes)
@@ -289,6 +289,7 @@ def emit_network(
     provenance: str,
     kernels: Kernels = "both",
     optimize: Optimize | Sequence[Optimize] = "speed",
+    hop: int | None = None,
 ) -> NetworkReport:
     """Compile a model and write ``net.h``, ``net.c`` and ``tflm/`` into a folder.
 
@@ -302,7 +303,7 @@ def emit_network(
     provenance : str
         Goes into the head comment of the files: hash, tool versions, the command that makes them again.
         Lines of up to 200 printable characters.
-    kernels, optimize : str
+    kernels, optimize, hop
         See `render_network`.
 
     Returns
@@ -315,7 +316,7 @@ def emit_network(
     ExportError
         If the model cannot be compiled or a file cannot be written. The message is one line.
     """
-    text = render_network(model, provenance, kernels, optimize)
+    text = render_network(model, provenance, kernels, optimize, hop)
     tflm = tflm_files(text.network, model, _provenance(provenance))
     files = {"net.h": text.header, "net.c": text.source} | {
         f"tflm/{name}": body for name, body in tflm.files.items()
