@@ -3,21 +3,21 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from myo_export.emit_net import NetworkReport, render_network, report_network, write_files
 from myo_export.emit_net_step import Kernels
 from myo_export.lowered import (
-    Add,
+    Binary,
     Concatenation,
     Conv,
     DepthwiseConv,
     FullyConnected,
     Layer,
     Mean,
-    Mul,
     Pad,
     Pool,
+    Reduce,
     Softmax,
     Table,
 )
@@ -52,8 +52,8 @@ _PLAIN_SOURCES: Final[dict[type, str]] = {
     FullyConnected: "fully_connected.c",
     Pool: "pool.c",
     Mean: "mean.c",
-    Add: "elementwise.c",
-    Mul: "elementwise.c",
+    Reduce: "reduce.c",
+    **dict.fromkeys(get_args(Binary), "elementwise.c"),
     Table: "elementwise.c",
     Pad: "rearrange.c",
     Concatenation: "rearrange.c",

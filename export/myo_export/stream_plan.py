@@ -10,7 +10,7 @@ from math import lcm
 from typing import NoReturn
 
 from myo_export.graph import Graph
-from myo_export.lowered import Layer, Network, Step
+from myo_export.lowered import Alias, Layer, Network, Step
 from myo_export.memory_plan import ALIGNMENT, Lifetime, MemoryPlan, place
 from myo_export.stream_rules import Columns, Rule, find_rule
 from myo_pipeline.errors import ExportError
@@ -157,7 +157,7 @@ def _root_of(network: Network, rules: dict[int, Rule]) -> dict[int, int]:
     roots = {network.graph.input: network.graph.input}
     for place_in_order in rules:
         step = network.steps[place_in_order]
-        is_alias = step.op.name in ("RESHAPE", "EXPAND_DIMS", "SQUEEZE")
+        is_alias = isinstance(step.layer, Alias)
         roots[step.output] = roots[step.inputs[0]] if is_alias else step.output
     return roots
 

@@ -35,10 +35,15 @@ pytestmark = pytest.mark.skipif(
 )
 
 WEIGHTED = ["conv", "depthwise", "dense"]
-MOVING = ["average_pool", "max_pool", "mean", "pad", "reshape", "flatten", "concatenation"]
-WORDWISE = ["add", "mul", "softmax"]
-UNARY = ["relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish", "quantize"]
-KINDS = WEIGHTED + MOVING + WORDWISE + UNARY
+REDUCING = ["mean", "sum", "reduce_max", "reduce_min"]
+MOVING = ["average_pool", "max_pool", "pad", "concatenation"]
+RESHAPING = ["reshape", "flatten", "expand_dims", "squeeze"]
+WORDWISE = ["add", "sub", "mul", "squared_difference", "prelu", "maximum", "minimum", "softmax"]
+UNARY = [
+    *("relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish", "quantize"),
+    *("elu", "abs", "rsqrt", "float_island"),
+]
+KINDS = WEIGHTED + REDUCING + MOVING + RESHAPING + WORDWISE + UNARY
 
 
 @pytest.fixture(scope="module", params=["plain", "dsp-speed", "dsp-size"])
