@@ -141,7 +141,7 @@ def lower_add(view: OpView) -> Step:
         q.quantize_factor(scale_b / twice_largest),
         q.quantize_factor(twice_largest / (float(1 << ADD_HEADROOM_BITS) * scale_output)),
     ]
-    if factors[2].shift > 0:
+    if factors[2].shift >= 0:
         view.fail(
             "has an output scale far finer than its inputs'",
             "quantize the model again with representative data",

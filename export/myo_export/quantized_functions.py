@@ -50,7 +50,7 @@ def elu_table(source: Quantization, target: Quantization) -> np.ndarray:
 
 def abs_table(source: Quantization, target: Quantization) -> np.ndarray:
     """Table of |x|, with a change of scale."""
-    factor = q.quantize_factor(float(np.float32(source.scale) / np.float32(target.scale)))
+    factor = q.quantize_factor(source.scale / target.scale)
     return q.table_of(lambda x: q.clamp_int8(q.scale(abs(x - source.zero_point), factor) + target.zero_point))
 
 

@@ -129,9 +129,12 @@ def tie_models(op: str, n: int) -> list[bytes]:
     return models
 
 
-@pytest.mark.parametrize("op", ["LEAKY_RELU", "HARD_SWISH", "QUANTIZE", "RELU", "FULLY_CONNECTED"])
+@pytest.mark.parametrize("op", ["LEAKY_RELU", "HARD_SWISH", "QUANTIZE", "RELU", "ABS", "ELU", "FULLY_CONNECTED"])
 def test_ties(op):
-    """The runtime forms factors in double precision; in single precision many of these would differ."""
+    """The runtime forms factors in double precision; in single precision many of these would differ.
+
+    ELU is the other way round: single precision, times the inverse of the output's scale.
+    """
     every_word = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
     for model in tie_models(op, 100):
         step = render_network(model, "test").network.steps[0]
@@ -163,6 +166,86 @@ def test_ties_of_fused_activations(real, activation):
             assert np.array_equal(
                 np.clip(every_word, layer.low, layer.high)[0], run_tflm(model, every_word)[0][0]
             )
+
+
+BINARY_OPTIONS = {
+    "ADD": schema.AddOptionsT,
+    "SUB": schema.SubOptionsT,
+    "MUL": schema.MulOptionsT,
+    "SQUARED_DIFFERENCE": schema.SquaredDifferenceOptionsT,
+    "PRELU": lambda: None,
+}
+
+
+def pair_model(op: str, seed: int, n_words: int = 8) -> bytes:
+    """Every word against some of a constant, at scales that are equal, alike, far apart, or next to a half."""
+    rng = np.random.default_rng(seed)
+    scale_a, scale_b = (float(np.float32(0.05 * 2.0**e)) for e in rng.uniform(-3, 3, 2))
+    if seed % 5 == 0:
+        scale_b = scale_a
+    if seed % 5 == 1:
+        scale_b = float(np.float32(scale_a * 2.0 ** rng.uniform(-25, 12)))
+    product = scale_a * scale_b
+    target = {"MUL": product * 90, "SQUARED_DIFFERENCE": max(scale_a, scale_b) ** 2 * 90, "PRELU": scale_a}
+    scale = target.get(op, max(scale_a, scale_b)) * 2.0 ** rng.uniform(-3, 3)
+    if op in ("ADD", "SUB") and seed % 2:
+        scale = scale_a * int(rng.integers(20, 120)) / (int(rng.integers(3, 100)) + 0.5)
+    if op == "MUL" and seed % 5 == 2:
+        scale = product * 2.0 ** rng.uniform(-3, 1)  # scaled up, rounded once only
+    zero_points = [int(z) for z in rng.integers(-128, 128, 3)]
+    b = ModelBuilder()
+    a = b.activation((1, 256, 1), scale_a, zero_points[0])
+    values = rng.integers(-128, 128, n_words if n_words > 1 else ()).astype(np.int8)
+    constant = b.tensor(values.shape, [scale_b], [zero_points[1]], values)
+    out = b.activation((1, 256, n_words), float(np.float32(scale)), zero_points[2])
+    pair = [constant, a] if op != "PRELU" and rng.random() < 0.5 else [a, constant]
+    b.op(op, pair, [out], BINARY_OPTIONS[op]())
+    return b.pack(a, out)
+
+
+@pytest.mark.parametrize("op", BINARY_OPTIONS)
+def test_pairs_of_words(op, kernels, tmp_path):
+    """In C, and with a constant of one word as a table."""
+    every_word = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
+    if kernels.optimize == "size":
+        pytest.skip("has the same kernels without weights")
+    for seed in range(5):
+        check(pair_model(op, seed), seed, kernels, tmp_path / str(seed), every_word)
+    if kernels.flags:
+        return
+    for seed in range(100):
+        model = pair_model(op, seed, 1)
+        layer = render_network(model, "test").network.steps[0].layer
+        assert isinstance(layer, Table)
+        assert np.array_equal(layer.table, run_tflm(model, every_word)[0][0])
+
+
+def unary_model(op: str, source: tuple[float, int], target: tuple[float, int]) -> bytes:
+    b = ModelBuilder()
+    a, out = (b.activation((1, 256), float(np.float32(s)), z) for s, z in (source, target))
+    b.op(op, [a], [out], schema.QuantizeOptionsT() if op == "QUANTIZE" else None)
+    return b.pack(a, out)
+
+
+@pytest.mark.parametrize("op", ["QUANTIZE", "ELU", "ABS", "RSQRT"])
+def test_tables_at_many_scales(op):
+    """Ratios of scales from one end of what is useful to the other, equal scales among them."""
+    every_word = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
+    rng = np.random.default_rng(3)
+    for k in range(150):
+        source, target = 0.05 * 2.0 ** rng.uniform(-6, 4), 2.0 ** rng.uniform(-3, 3)
+        target *= source**-0.5 / 127 if op == "RSQRT" else source
+        if op == "QUANTIZE":
+            target *= 2.0 ** rng.uniform(-25, 25)
+        if k % 10 == 0 and op != "RSQRT":
+            target = source
+        zero_points = [int(z) for z in rng.integers(-128, 128, 2)]
+        if op == "RSQRT":
+            zero_points[0] = -128
+        model = unary_model(op, (source, zero_points[0]), (target, zero_points[1]))
+        layer = render_network(model, "test").network.steps[0].layer
+        assert isinstance(layer, Table)
+        assert np.array_equal(layer.table, run_tflm(model, every_word)[0][0]), (source, target, zero_points)
 
 
 def test_wide_softmax_and_long_sums(kernels, tmp_path):

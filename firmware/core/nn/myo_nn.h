@@ -151,10 +151,10 @@ typedef struct {
     int32_t multiplier_a;
     int32_t multiplier_b;
     int32_t multiplier_output;
-    int8_t shift_a; /* -31 .. 0, as the next two */
+    int8_t shift_a; /* -31 .. 0, as the next; of one of the two 0, with multiplier 2^30 */
     int8_t shift_b;
-    int8_t shift_output;
-    int8_t sign; /* of b: 1 or -1 */
+    int8_t shift_output; /* -31 .. -1 */
+    int8_t sign;         /* of b: 1 or -1 */
     int8_t zero_point;
     int8_t low;
     int8_t high;
