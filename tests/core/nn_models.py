@@ -352,7 +352,9 @@ class RandomNetwork:
             return
         axis = self._int(1, len(self.shape))
         shape = (*self.shape[:axis], 1, *self.shape[axis:])
-        at = self.b.tensor((), data=np.array(axis - len(shape) if self.rng.random() < 0.5 else axis, np.int32))
+        at = self.b.tensor(
+            (), data=np.array(axis - len(shape) if self.rng.random() < 0.5 else axis, np.int32)
+        )
         source = self.at
         options = schema.ExpandDimsOptionsT()
         self.b.op("EXPAND_DIMS", [source, at], [self._next(shape, self.scale, self.zero_point)], options)

@@ -129,7 +129,9 @@ def tie_models(op: str, n: int) -> list[bytes]:
     return models
 
 
-@pytest.mark.parametrize("op", ["LEAKY_RELU", "HARD_SWISH", "QUANTIZE", "RELU", "ABS", "ELU", "FULLY_CONNECTED"])
+@pytest.mark.parametrize(
+    "op", ["LEAKY_RELU", "HARD_SWISH", "QUANTIZE", "RELU", "ABS", "ELU", "FULLY_CONNECTED"]
+)
 def test_ties(op):
     """The runtime forms factors in double precision; in single precision many of these would differ.
 
@@ -218,6 +220,19 @@ def test_pairs_of_words(op, kernels, tmp_path):
         layer = render_network(model, "test").network.steps[0].layer
         assert isinstance(layer, Table)
         assert np.array_equal(layer.table, run_tflm(model, every_word)[0][0])
+
+
+@pytest.mark.parametrize("op", ["SUB", "SQUARED_DIFFERENCE"])
+def test_every_way_to_repeat(op, kernels, tmp_path):
+    """A chain that joins constants repeated along every choice of axes, as first and as second operand."""
+    shape, rng, b = (1, 3, 4, 5), np.random.default_rng(8), ModelBuilder()
+    first = at = b.activation(shape, 0.05, 3)
+    for axes in range(16):
+        repeated = [1 if axes >> i & 1 else n for i, n in enumerate(shape[1:])]
+        constant = b.tensor(repeated, [0.04], [-7], rng.integers(-128, 128, repeated).astype(np.int8))
+        source, at = at, b.activation(shape, 0.05, 11)
+        b.op(op, [source, constant] if axes < 8 else [constant, source], [at], BINARY_OPTIONS[op]())
+    check(b.pack(first, at), 8, kernels, tmp_path)
 
 
 def unary_model(op: str, source: tuple[float, int], target: tuple[float, int]) -> bytes:

@@ -22,6 +22,7 @@ tf = pytest.importorskip("tensorflow")
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nn_run import EMULATED_DSP, build_kernels, compare, host_compiler, run_c, run_tflm, varied_inputs
+from test_nn_stream import check
 
 pytestmark = [
     pytest.mark.skipif(host_compiler() is None, reason="needs a host C compiler (apt-get install gcc)"),
@@ -35,6 +36,13 @@ def _normalized(x):
     layers = tf.keras.layers
     x = layers.LayerNormalization()(layers.Conv1D(8, 3)(x))
     return layers.LayerNormalization(axis=[1, 2])(layers.Dense(6, activation="elu")(x))
+
+
+def _normalized_steps(x):
+    layers = tf.keras.layers
+    x = layers.LayerNormalization()(layers.Conv1D(8, 3)(x))
+    x = layers.Maximum()([x, layers.Subtract()([layers.Dense(8, activation="elu")(x), x])])
+    return layers.Dense(3)(layers.GlobalMaxPooling1D()(x))
 
 
 def _grouped(x):
@@ -142,3 +150,13 @@ def test_converted_layers(name, kernels, converted, tmp_path, capfd):
     inputs = varied_inputs(source.size, source.quantization.zero_point, 3)
     found = run_c(render_network(model, "test", "both"), inputs, kernels, tmp_path)
     compare(run_tflm(model, inputs), found, [op.name for op in graph.ops])
+
+
+def test_normalized_steps_stream(kernels, tmp_path, capfd):
+    """A normalization of every time step by itself is no obstacle."""
+    model = convert(WINDOW, _normalized_steps)
+    capfd.readouterr()
+    stream = render_network(model, "test", hop=4).stream
+    assert stream is not None
+    assert [obstacle.op_name for obstacle in stream.obstacles] == ["REDUCE_MAX"]
+    check(model, 4, 3, kernels, tmp_path)
