@@ -159,7 +159,9 @@ def _write_vectors(
     traced = -(-TRACED_WINDOWS // len(held_out))
     for number, piece in enumerate(held_out):
         tell(f"golden vectors of person {piece.person}", 0.1 + 0.85 * number / len(held_out))
-        counts = piece.counts
+        # As the link limits them before they enter the ring.
+        full_scale = config.full_scale_counts
+        counts = np.clip(piece.counts, -full_scale, full_scale - 1)
         twin.reset()
         filtered, windows = twin.push(counts)
         float_filtered = filter_counts(spec, counts)

@@ -63,7 +63,7 @@ class NoOptions:
 
 @dataclass(frozen=True)
 class ConvOptions:
-    """CONV_2D and DEPTHWISE_CONV_2D; ``depth_multiplier`` is 0 where the file leaves it to the shapes."""
+    """CONV_2D and DEPTHWISE_CONV_2D; ``depth_multiplier`` is of the latter."""
 
     padding: str
     stride_height: int

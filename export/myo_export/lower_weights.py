@@ -53,8 +53,12 @@ def lower_depthwise_conv(view: OpView) -> Step:
     weights = _weights(view, 3)
     height, width, n_outputs = view.plane(weights, "weights")
     multiplier, rest = divmod(n_outputs, input_shape[2])
-    stated = options.depth_multiplier or multiplier
-    if weights.shape[0] != 1 or rest or n_outputs != output_shape[2] or stated != multiplier:
+    if (
+        weights.shape[0] != 1
+        or rest
+        or n_outputs != output_shape[2]
+        or options.depth_multiplier != multiplier
+    ):
         view.fail(
             f"has weights of shape {list(weights.shape)} and depth multiplier {options.depth_multiplier} for"
             f" {input_shape[2]} input and {output_shape[2]} output channels",

@@ -177,6 +177,8 @@ def _read_tensor(file: Any, table: Any, index: int) -> Tensor:  # noqa: ANN401
             )
     scales, zero_points, axis = _read_quantization(table, where, shape)
     data = _read_data(file, table, where, shape, dtype, size)
+    if data is not None and table.IsVariable():
+        raise ExportError(f"{where} is a constant and a variable at once; the file is damaged: {_DAMAGED}")
     return Tensor(index, name, shape, dtype, scales, zero_points, axis, data, bool(table.IsVariable()))
 
 
@@ -189,9 +191,8 @@ def _read_quantization(
     if quantization is None or quantization.ScaleLength() == 0:
         return (), (), 0
     scales = quantization.ScaleAsNumpy()
-    zero_points = np.zeros(len(scales), np.int64)
-    if quantization.ZeroPointLength():
-        zero_points = quantization.ZeroPointAsNumpy()
+    # Without zero points the runtime reads what stands beside the scales.
+    zero_points = quantization.ZeroPointAsNumpy() if quantization.ZeroPointLength() else np.zeros(0, np.int64)
     axis = int(quantization.QuantizedDimension())
     if not (np.all(np.isfinite(scales)) and np.all(scales > 0)):
         raise ExportError(f"{where} has a scale that is not a positive number; quantize the model again")

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from myo_pipeline.spec import (
-    BandPass,
+    STAGE_TABLES,
     ClassesOutput,
     CnnModel,
     Decision,
-    HighPass,
-    LowPass,
-    Notch,
     PatchSpec,
     Sensor,
     Training,
@@ -30,9 +27,9 @@ def document_spec() -> str:
         "",
     ]
     sections: list[tuple[str, type[BaseModel]]] = [
-        ("Top level", PatchSpec), ("`[sensor]`", Sensor), ('`[[stage]]` `kind = "highpass"`', HighPass),
-        ('`[[stage]]` `kind = "lowpass"`', LowPass), ('`[[stage]]` `kind = "bandpass"`', BandPass),
-        ('`[[stage]]` `kind = "notch"`', Notch), ("`[window]`", Window), ("`[model]`", CnnModel),
+        ("Top level", PatchSpec), ("`[sensor]`", Sensor),
+        *((f'`[[stage]]` `kind = "{kind}"`', table) for kind, table in STAGE_TABLES.items()),
+        ("`[window]`", Window), ("`[model]`", CnnModel),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
         ("`[decision]`", Decision), ("`[training]`", Training),
     ]  # fmt: skip
