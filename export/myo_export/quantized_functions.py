@@ -28,8 +28,7 @@ def exp(x: np.ndarray) -> np.ndarray:
 
 def dequantize(source: Quantization) -> np.ndarray:
     """Numbers of all words, float32[256]; the product is exact before it is rounded."""
-    numbers: np.ndarray = (_WORDS - source.zero_point) * source.scale
-    return numbers.astype(np.float32)
+    return np.asarray((_WORDS - source.zero_point) * source.scale, np.float32)
 
 
 def quantize_numbers(x: np.ndarray, target: Quantization) -> np.ndarray:
@@ -39,7 +38,7 @@ def quantize_numbers(x: np.ndarray, target: Quantization) -> np.ndarray:
 
 def _words(steps: np.ndarray, zero_point: int) -> np.ndarray:
     rounded = np.trunc(steps.astype(np.float64) + np.copysign(0.5, steps))
-    return np.clip(rounded + zero_point, q.INT8_MIN, q.INT8_MAX).astype(np.int8)
+    return np.asarray(np.clip(rounded + zero_point, q.INT8_MIN, q.INT8_MAX), np.int8)
 
 
 def elu_table(source: Quantization, target: Quantization) -> np.ndarray:
@@ -84,9 +83,7 @@ def rsqrt_table(source: Quantization, target: Quantization) -> np.ndarray | None
     numpy.ndarray or None
         None where the scales are so far apart that the format has no room for their ratio.
     """
-    factor = q.quantize_factor(
-        float(np.float32(1.0 / float(np.sqrt(np.float32(source.scale)) * np.float32(target.scale))))
-    )
+    factor = q.quantize_factor(1.0 / (math.sqrt(source.scale) * target.scale))
     if not -31 <= factor.shift - _RSQRT_HEADROOM_BITS <= 30:
         return None
 

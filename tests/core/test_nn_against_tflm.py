@@ -150,6 +150,23 @@ def test_ties(op):
         assert np.array_equal(found, run_tflm(model, every_word)[0][0])
 
 
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        (0.022865084931254387, 0.031384292989969254),
+        (0.22091028094291687, 0.010096963495016098),
+        (0.016180403530597687, 0.007761155720800161),
+    ],
+)
+def test_ties_of_roots(source, target):
+    """Some of the scales at which the root of the scale, or its product, in single precision would differ."""
+    every_word = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
+    model = unary_model("RSQRT", (source, -128), (target, 0))
+    layer = render_network(model, "test").network.steps[0].layer
+    assert isinstance(layer, Table)
+    assert np.array_equal(layer.table, run_tflm(model, every_word)[0][0])
+
+
 @pytest.mark.parametrize(("real", "activation"), [(6.0, 3), (1.0, 2)])
 def test_ties_of_fused_activations(real, activation):
     """Bounds of clamps are formed in single precision."""
@@ -190,8 +207,9 @@ def pair_model(op: str, seed: int, n_words: int = 8) -> bytes:
     product = scale_a * scale_b
     target = {"MUL": product * 90, "SQUARED_DIFFERENCE": max(scale_a, scale_b) ** 2 * 90, "PRELU": scale_a}
     scale = target.get(op, max(scale_a, scale_b)) * 2.0 ** rng.uniform(-3, 3)
-    if op in ("ADD", "SUB") and seed % 2:
-        scale = scale_a * int(rng.integers(20, 120)) / (int(rng.integers(3, 100)) + 0.5)
+    x, y, half = (*(int(n) for n in rng.integers(20, 120, 2)), int(rng.integers(3, 100)) + 0.5)
+    if seed % 2:
+        scale = {"MUL": product * x * y, "SQUARED_DIFFERENCE": (scale_a * x) ** 2}.get(op, scale_a * x) / half
     if op == "MUL" and seed % 5 == 2:
         scale = product * 2.0 ** rng.uniform(-3, 1)  # scaled up, rounded once only
     zero_points = [int(z) for z in rng.integers(-128, 128, 3)]
@@ -205,12 +223,11 @@ def pair_model(op: str, seed: int, n_words: int = 8) -> bytes:
     return b.pack(a, out)
 
 
+@pytest.mark.parametrize("kernels", ["plain", "dsp-speed"], indirect=True)  # they have no weights
 @pytest.mark.parametrize("op", BINARY_OPTIONS)
 def test_pairs_of_words(op, kernels, tmp_path):
     """In C, and with a constant of one word as a table."""
     every_word = np.arange(-128, 128).astype(np.int8).reshape(1, 256)
-    if kernels.optimize == "size":
-        pytest.skip("has the same kernels without weights")
     for seed in range(5):
         check(pair_model(op, seed), seed, kernels, tmp_path / str(seed), every_word)
     if kernels.flags:
@@ -222,6 +239,7 @@ def test_pairs_of_words(op, kernels, tmp_path):
         assert np.array_equal(layer.table, run_tflm(model, every_word)[0][0])
 
 
+@pytest.mark.parametrize("kernels", ["plain", "dsp-speed"], indirect=True)
 @pytest.mark.parametrize("op", ["SUB", "SQUARED_DIFFERENCE"])
 def test_every_way_to_repeat(op, kernels, tmp_path):
     """A chain that joins constants repeated along every choice of axes, as first and as second operand."""

@@ -17,12 +17,12 @@ import pytest
 from myo_export.emit_net import render_network
 from myo_export.tflite_reader import read_graph
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-tf = pytest.importorskip("tensorflow")
-
 sys.path.insert(0, str(Path(__file__).parent))
 from nn_run import EMULATED_DSP, build_kernels, compare, host_compiler, run_c, run_tflm, varied_inputs
 from test_nn_stream import check
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+tf = pytest.importorskip("tensorflow")
 
 pytestmark = [
     pytest.mark.skipif(host_compiler() is None, reason="needs a host C compiler (apt-get install gcc)"),
