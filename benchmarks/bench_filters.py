@@ -21,7 +21,6 @@ from rich.progress import track
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_network import COMPILER, CPU_FLAGS, PEERS, find_m4cost, missing_tools
-
 from myo_export import cmsis_dsp
 from myo_export.front_end_cost import BLOCK_FRAMES, count_terms, predict_instructions
 from myo_pipeline.bundle import write_json

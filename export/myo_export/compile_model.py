@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
 
-from myo_export.emit_net import NetworkReport, render_network, report_network, write_files
+from myo_export.cost_model import Level
+from myo_export.emit_net import render_network, write_files
 from myo_export.emit_net_step import Kernels
 from myo_export.lowered import (
     Binary,
@@ -21,6 +22,7 @@ from myo_export.lowered import (
     Softmax,
     Table,
 )
+from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize, Packed
 from myo_export.stream_plan import StreamPlan
 from myo_pipeline.errors import ExportError
@@ -45,7 +47,7 @@ CORES: Final = {
     "host": Core("plain", ()),
 }
 OPTIMIZE: Final[dict[str, Optimize]] = {"speed": "speed", "size": "size"}
-_LEVELS: Final[dict[Optimize, str]] = {"speed": "-O3", "size": "-Os"}
+LEVELS: Final[dict[Optimize, Level]] = {"speed": "-O3", "size": "-Os"}
 _PLAIN_SOURCES: Final[dict[type, str]] = {
     Conv: "conv.c",
     DepthwiseConv: "depthwise_conv.c",
@@ -90,6 +92,43 @@ def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:
     }
 
 
+def _find_target(core: str, optimize: str) -> tuple[Core, Optimize]:
+    if core not in CORES:
+        raise ExportError(f"core {core!r} is unknown, expected one of: {', '.join(CORES)}")
+    if optimize not in OPTIMIZE:
+        raise ExportError(f"--optimize {optimize!r} is unknown, expected one of: {', '.join(OPTIMIZE)}")
+    return CORES[core], OPTIMIZE[optimize]
+
+
+def _read_model(model: Path) -> bytes:
+    try:
+        return model.read_bytes()
+    except OSError as error:
+        raise ExportError(f"{model}: cannot be read ({error.strerror}); give a .tflite file") from error
+
+
+def report_choice(model: Path, core: str, optimize: str, hop: int | None = None) -> NetworkReport:
+    """Return what `compile_model` would, without writing anything: to see another choice beside the one made.
+
+    Parameters
+    ----------
+    model, core, optimize, hop
+        See `compile_model`.
+
+    Returns
+    -------
+    NetworkReport
+        Per layer and total.
+
+    Raises
+    ------
+    ExportError
+        As `compile_model`.
+    """
+    target, how = _find_target(core, optimize)
+    return report_network(render_network(_read_model(model), "", target.kernels, how, hop), level=LEVELS[how])
+
+
 def compile_model(
     model: Path, core: str, optimize: str, out_dir: Path, hop: int | None = None
 ) -> NetworkReport:
@@ -119,15 +158,8 @@ def compile_model(
         If an argument is none of the known ones, or the model cannot be read or compiled, or the folder not
         be written; one line.
     """
-    if core not in CORES:
-        raise ExportError(f"core {core!r} is unknown, expected one of: {', '.join(CORES)}")
-    if optimize not in OPTIMIZE:
-        raise ExportError(f"--optimize {optimize!r} is unknown, expected one of: {', '.join(OPTIMIZE)}")
-    try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise ExportError(f"{model}: cannot be read ({error.strerror}); give a .tflite file") from error
-    how, target = OPTIMIZE[optimize], CORES[core]
+    target, how = _find_target(core, optimize)
+    content = _read_model(model)
     command = f"myopatch compile {model.name} --core {core} --optimize {optimize}"
     command += "" if hop is None else f" --hop {hop}"
     text = render_network(content, command, target.kernels, how, hop)
@@ -141,10 +173,10 @@ def compile_model(
         "optimize": optimize,
         "sources": ["net.c", *(str(NN_DIR / name) for name in sorted(used))],
         "include_dirs": [".", str(NN_DIR)],
-        "cflags": [*target.flags, "-std=c11", _LEVELS[how], "-ffunction-sections", "-fdata-sections"],
+        "cflags": [*target.flags, "-std=c11", LEVELS[how], "-ffunction-sections", "-fdata-sections"],
     }
     if text.stream is not None:
         build["stream"] = _stream_entry(text.stream, [step.op.name for step in text.network.steps])
     body = json.dumps(build, indent=2) + "\n"
     write_files(out_dir, {"net.h": text.header, "net.c": text.source, "build.json": body})
-    return report_network(text)
+    return report_network(text, level=LEVELS[how])

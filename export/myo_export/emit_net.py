@@ -4,10 +4,9 @@ The text depends on the model and the provenance only: no times, no paths, so th
 bytes.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
-from myo_export.emit_net_layers import LayerText
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
@@ -29,110 +28,13 @@ from myo_export.lowered import (
     Step,
 )
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
+from myo_export.network_report import NetworkReport, report_network
+from myo_export.network_source import NetworkSource, arena_bytes
 from myo_export.pack_dsp import Optimize, Packed, pack_layer
 from myo_export.stream_plan import StreamPlan, plan_stream
 from myo_export.tflite_reader import printable, read_graph
 from myo_pipeline.bundle import replace_file
 from myo_pipeline.errors import ExportError
-
-
-@dataclass(frozen=True)
-class LayerReport:
-    """One layer: one operator of the file.
-
-    Attributes
-    ----------
-    index : int
-        Operator index, as the observer of ``net_run_observed`` gets it.
-    op_name : str
-        Such as ``CONV_2D``.
-    output_name : str
-        Name of the output tensor in the file.
-    output_shape : tuple of int
-        Batch first, channels last.
-    output_scale : float
-        Real units per step.
-    output_zero_point : int
-        int8 value of real zero.
-    macs : int
-        Multiplications with weights, padding counted as if it were data.
-    weight_bytes : int
-        Flash of weights, biases and constant operands; as the DSP kernels hold them, if they may run.
-    table_bytes : int
-        Flash of factors and function tables.
-    kernel : str
-        ``dsp`` and how it holds weights, or ``plain`` and why.
-    scratch_bytes : int
-        Working memory in the arena while the layer runs.
-    """
-
-    index: int
-    op_name: str
-    output_name: str
-    output_shape: tuple[int, ...]
-    output_scale: float
-    output_zero_point: int
-    macs: int
-    weight_bytes: int
-    table_bytes: int
-    kernel: str
-    scratch_bytes: int
-
-
-@dataclass(frozen=True)
-class NetworkReport:
-    """Figures of a compiled network.
-
-    Attributes
-    ----------
-    layers : tuple of LayerReport
-        In order of execution.
-    input_shape, output_shape : tuple of int
-        Batch first, channels last.
-    input_scale, output_scale : float
-        Real units per step.
-    input_zero_point, output_zero_point : int
-        int8 value of real zero.
-    macs : int
-        Sum over the layers.
-    flash_bytes : int
-        Weights and tables, without code and configurations.
-    arena_bytes : int
-        ``NET_ARENA_SIZE``.
-    arena_lower_bound_bytes : int
-        Largest sum of activations that live at once: no plan needs less.
-    tflm_arena_bytes : int
-        What TensorFlow Lite for Microcontrollers needs for the same model; 0 where it was not measured.
-    stream : StreamPlan or None
-        How it is pushed, where a hop was asked for.
-    """
-
-    layers: tuple[LayerReport, ...]
-    input_shape: tuple[int, ...]
-    input_scale: float
-    input_zero_point: int
-    output_shape: tuple[int, ...]
-    output_scale: float
-    output_zero_point: int
-    macs: int
-    flash_bytes: int
-    arena_bytes: int
-    arena_lower_bound_bytes: int
-    tflm_arena_bytes: int
-    stream: StreamPlan | None = None
-
-
-@dataclass(frozen=True)
-class NetworkSource:
-    """Generated text of a network, before any file is written."""
-
-    header: str
-    source: str
-    network: Network
-    plan: MemoryPlan
-    texts: tuple[LayerText, ...]
-    packed: tuple[Packed | str, ...]
-    stream: StreamPlan | None = None
 
 
 def _comment(lines: list[str]) -> str:
@@ -245,7 +147,7 @@ def render_network(
     model: bytes,
     provenance: str,
     kernels: Kernels = "both",
-    optimize: Optimize = "speed",
+    optimize: Optimize | Sequence[Optimize] = "speed",
     hop: int | None = None,
 ) -> NetworkSource:
     """Compile a model to text, without writing anything.
@@ -259,8 +161,8 @@ def render_network(
     kernels : str
         ``plain``, ``dsp``, or ``both``: then the C holds both forms of the weights, and the core that it is
         compiled for decides.
-    optimize : str
-        ``speed`` or ``size``: how the DSP kernels hold weights.
+    optimize : str or sequence of str
+        ``speed`` or ``size``: how the DSP kernels hold weights; of all layers, or of each.
     hop : int or None
         Time steps a push, for ``net_reset`` and ``net_push``; None: without them.
 
@@ -275,9 +177,11 @@ def render_network(
         If the model cannot be compiled; one line.
     """
     network = lower_graph(read_graph(model))
+    n_steps = len(network.steps)
+    choices: Sequence[Optimize] = [optimize] * n_steps if isinstance(optimize, str) else optimize
     packed = tuple(
-        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, optimize)
-        for step in network.steps
+        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, choice)
+        for step, choice in zip(network.steps, choices, strict=True)
     )
     scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
     plan = plan_memory(network, scratch_bytes)
@@ -329,7 +233,7 @@ extern "C" {{
 
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
-#define NET_ARENA_SIZE {_arena_bytes(plan, stream)} /* bytes; {_arena_comment(plan, stream)} */
+#define NET_ARENA_SIZE {arena_bytes(plan, stream)} /* bytes; {_arena_comment(plan, stream)} */
 #define NET_N_LAYERS {len(network.steps)}
 
 /* Gets the words of a layer after it has run; they are valid during the call only. */
@@ -354,12 +258,6 @@ void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_obse
 """
 
 
-def _arena_bytes(plan: MemoryPlan, stream: StreamPlan | None) -> int:
-    if stream is not None:
-        return max(stream.state_bytes + plan.arena_size, stream.push_bytes)
-    return max(plan.arena_size, ALIGNMENT)  # C has no array of no elements
-
-
 def _arena_comment(plan: MemoryPlan, stream: StreamPlan | None) -> str:
     live = f"{plan.lower_bound} of them live at once"
     return f"{live} in a run, beside the stream's {stream.state_bytes}" if stream else live
@@ -370,7 +268,7 @@ def emit_network(
     out_dir: Path,
     provenance: str,
     kernels: Kernels = "both",
-    optimize: Optimize = "speed",
+    optimize: Optimize | Sequence[Optimize] = "speed",
 ) -> NetworkReport:
     """Compile a model and write ``net.h``, ``net.c`` and ``tflm/`` into a folder.
 
@@ -434,46 +332,3 @@ def _write_whole(path: Path, body: str) -> None:
     """Write generated text, which is ASCII, whole or not at all."""
     with replace_file(path) as temporary:
         temporary.write_text(body, encoding="ascii", newline="\n")
-
-
-def _form_name(form: Packed) -> str:
-    return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
-
-
-def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkReport:
-    """Collect the figures of a compiled network; ``tflm_arena_bytes`` is 0 where it was not measured."""
-    graph = text.network.graph
-    layers = []
-    for step, layer, form in zip(text.network.steps, text.texts, text.packed, strict=True):
-        output = graph.tensors[step.output]
-        layers.append(
-            LayerReport(
-                step.op.index,
-                step.op.name,
-                output.name,
-                output.shape,
-                output.quantization.scale,
-                output.quantization.zero_point,
-                step.macs,
-                layer.weight_bytes,
-                layer.table_bytes,
-                f"plain ({form})" if isinstance(form, str) else _form_name(form),
-                0 if isinstance(form, str) else form.scratch_bytes,
-            )
-        )
-    source, target = graph.tensors[graph.input], graph.tensors[graph.output]
-    return NetworkReport(
-        tuple(layers),
-        source.shape,
-        source.quantization.scale,
-        source.quantization.zero_point,
-        target.shape,
-        target.quantization.scale,
-        target.quantization.zero_point,
-        sum(layer.macs for layer in layers),
-        sum(layer.weight_bytes + layer.table_bytes for layer in layers),
-        _arena_bytes(text.plan, text.stream),
-        text.plan.lower_bound,
-        tflm_arena_bytes,
-        text.stream,
-    )

@@ -272,6 +272,32 @@ class Training(_Table):
     seed: int = Field(default=1, ge=0, lt=2**31, description="seed of everything random")
 
 
+class Budget(_Table):
+    """What the patch may cost, predicted for a Cortex-M4F at export and checked on the image by `myopatch build`."""
+
+    flash_kb: float | None = Field(
+        default=None,
+        gt=0,
+        description="flash of the whole firmware, units of 1024 bytes; no limit if left out",
+    )
+    ram_kb: float | None = Field(
+        default=None,
+        gt=0,
+        description="static RAM of the whole firmware with its stack, units of 1024 bytes; no limit if left out",
+    )
+    latency_ms: float | None = Field(
+        default=None,
+        gt=0,
+        description="computing a decision: front end of one hop, network and decision; no limit if left out",
+    )
+    clock_mhz: float = Field(
+        default=64.0,
+        gt=0,
+        le=2000,
+        description="core clock that latency_ms is meant for, as the export does not know the board; virtual_m4 counts 64",
+    )
+
+
 class PatchSpec(_Table):
     """A whole ``patch.toml``."""
 
@@ -283,6 +309,7 @@ class PatchSpec(_Table):
     model: CnnModel = CnnModel()
     output: Output
     decision: Decision = Decision()
+    budget: Budget = Budget()
     training: Training
 
     @model_validator(mode="after")
@@ -333,7 +360,8 @@ class PatchSpec(_Table):
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     """Return the keys that the table at ``location`` (without its last part) may hold."""
     tables: dict[str, list[type[BaseModel]]] = {
-        "sensor": [Sensor], "window": [Window], "decision": [Decision], "training": [Training], "model": [CnnModel],
+        "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget],
+        "training": [Training], "model": [CnnModel],
         "output": [ClassesOutput, ValuesOutput], "stage": list(STAGE_TABLES.values()),
     }  # fmt: skip
     kinds: dict[str, type[BaseModel]] = {**STAGE_TABLES, "classes": ClassesOutput, "values": ValuesOutput}

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from myo_pipeline.spec import (
     STAGE_TABLES,
+    Budget,
     ClassesOutput,
     CnnModel,
     Decision,
@@ -31,7 +32,7 @@ def document_spec() -> str:
         *((f'`[[stage]]` `kind = "{kind}"`', table) for kind, table in STAGE_TABLES.items()),
         ("`[window]`", Window), ("`[model]`", CnnModel),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
-        ("`[decision]`", Decision), ("`[training]`", Training),
+        ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),
     ]  # fmt: skip
     for title, table in sections:
         out += [
@@ -46,10 +47,13 @@ def document_spec() -> str:
         for key, field in table.model_fields.items():
             if field.description is None:
                 continue
-            limits = schema[key]
+            limits = schema[key].get("anyOf", [schema[key]])[
+                0
+            ]  # of a value that may be left out, the value's
             marks = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
             bounds = ", ".join(f"{mark} {limits[name]:g}" for name, mark in marks.items() if name in limits)
             default = "required" if field.is_required() else f"`{field.default!r}`"
+            default = "none" if field.default is None else default
             out.append(f"| `{key}` | {default} | {bounds} | {field.description} |")
         out.append("")
     out += [

@@ -123,7 +123,7 @@ def test_command_line(model, tmp_path):
 
     good = run(str(model), "--core", "m4", "--out", str(tmp_path / "out"), "--report")
     assert good.returncode == 0, good.stderr
-    assert "dsp, weights int16" in good.stdout
+    assert "dsp int16: for speed" in good.stdout
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["build.json", "net.c", "net.h"]
     pushed = run(str(model), "--hop", "4", "--out", str(tmp_path / "pushed"), "--report")
     assert pushed.returncode == 0, pushed.stderr

@@ -1,9 +1,5 @@
 #include "dsp/myo_quantize.h"
 
-#if defined(__ARM_FEATURE_SAT)
-#include <arm_acle.h>
-#endif
-
 myo_status_t myo_quantize_check(const myo_quantize_config_t *config) {
     if (config == NULL) {
         return MYO_ERROR_NULL;
@@ -20,7 +16,7 @@ int8_t myo_quantize_run(const myo_quantize_config_t *config, int32_t x_q31) {
 
 static int8_t saturate(int32_t y) {
 #if defined(__ARM_FEATURE_SAT)
-    return (int8_t)__ssat(y, 8);
+    return (int8_t)__builtin_arm_ssat(y, 8); /* not __ssat, whose macro converts signs without saying so */
 #else
     return (int8_t)(y < INT8_MIN ? INT8_MIN : y > INT8_MAX ? INT8_MAX : y);
 #endif
