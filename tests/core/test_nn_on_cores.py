@@ -45,7 +45,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 WEIGHTED = ["conv", "depthwise", "dense"]
-OTHERS = ["mean", "softmax", "add", "pad", "relu", "average_pool", "flatten"]
+OTHERS = ["mean", "softmax", "add", "sub", "mul", "pad", "relu", "average_pool", "flatten"]
 
 
 def models() -> list[bytes]:
@@ -61,6 +61,7 @@ def models() -> list[bytes]:
     for channels in (3, 4, 5, 15, 16, 17):
         for kind in WEIGHTED:  # twice: the ways of holding weights take turns
             found += 2 * [RandomNetwork(channels, [kind, kind], (1, 20, channels)).pack()]
+        found += [RandomNetwork(channels, ["add", "sub", "mul"], (1, 5, channels)).pack()]
     return found
 
 
