@@ -104,7 +104,9 @@ def read_trace(path: Path) -> Trace:
     """
     lines = path.read_text().splitlines() if path.is_file() else []
     if not lines or lines[-1] != "end":
-        raise ProfileError(f"{path.name}: the emulator ended before it wrote its counts; run the command again")
+        raise ProfileError(
+            f"{path.name}: the emulator ended before it wrote its counts; run the command again"
+        )
     decoder = Decoder()
     blocks: dict[int, tuple[int, BlockCost | None]] = {}
     addresses: dict[int, int] = {}
@@ -127,7 +129,9 @@ def read_trace(path: Path) -> Trace:
             node, block, executed, taken = (int(word) for word in words)
             n, cost = blocks[block]
             if cost is None:
-                raise ProfileError(f"code at 0x{addresses[block]:x} is not known to the decoder; is it for a Cortex-M4?")
+                raise ProfileError(
+                    f"code at 0x{addresses[block]:x} is not known to the decoder; is it for a Cortex-M4?"
+                )
             calls[node].instructions += n * executed
             calls[node].cycles += count_cycles(cost, executed, taken)
         elif kind == "call":

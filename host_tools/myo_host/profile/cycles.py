@@ -54,6 +54,9 @@ class Cycles:
     def __add__(self, other: Cycles) -> Cycles:
         return Cycles(self.least + other.least, self.middle + other.middle, self.most + other.most)
 
+    def __sub__(self, other: Cycles) -> Cycles:
+        return Cycles(self.least - other.least, self.middle - other.middle, self.most - other.most)
+
 
 def count_cycles(cost: BlockCost, executed: int, taken: int) -> Cycles:
     """Return the cycles of a block's executions, of which so many ended in a branch that was taken."""

@@ -47,7 +47,9 @@ def build_plugin() -> Path:
         )
         if run.returncode:
             said = run.stderr.strip().splitlines()
-            raise ProfileError(f"the profiler's plugin does not compile: {said[0] if said else 'cc said nothing'}; {_DOCTOR}")
+            raise ProfileError(
+                f"the profiler's plugin does not compile: {said[0] if said else 'cc said nothing'}; {_DOCTOR}"
+            )
     return plugin
 
 
@@ -81,7 +83,9 @@ class Watch:
     def _address(self, name: str) -> int:
         found = self.image.find(name)
         if found is None:
-            raise ProfileError(f"{self.image.path}: has no function {name}; see its symbols with arm-none-eabi-nm")
+            raise ProfileError(
+                f"{self.image.path}: has no function {name}; see its symbols with arm-none-eabi-nm"
+            )
         return found.begin
 
 
@@ -99,6 +103,10 @@ class Recording:
         places = {"spec": self._spec, "out": self._counts}
         texts = [f"{key}={str(path).replace(',', ',,')}" for key, path in places.items()]
         return ["-plugin", ",".join([str(build_plugin()).replace(",", ",,"), *texts])]
+
+    def is_written(self) -> bool:
+        """Return whether there are counts."""
+        return self._counts.is_file() and self._counts.stat().st_size > 0
 
     def read(self) -> Trace:
         """Return the counts, once QEMU has ended."""
@@ -120,7 +128,9 @@ def with_plugin(board: Board, recording: Recording) -> Board:
     """
     command = list(board.command)
     if not command or command[0] != EMULATOR:
-        raise ProfileError(f"board {board.name}: does not run under {EMULATOR}; profile a virtual one: virtual_m4")
+        raise ProfileError(
+            f"board {board.name}: does not run under {EMULATOR}; profile a virtual one: virtual_m4"
+        )
     if "-icount" in command:
         place = command.index("-icount")
         del command[place : place + 2]
@@ -142,17 +152,27 @@ def run_image(image: Image, recording: Recording, seconds: float, arguments: Seq
         "-serial", "null", "-semihosting-config", "enable=on,target=native", *recording.arguments(),
     ]  # fmt: skip
     with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
     ) as process:
+        ended = True
         try:
             _, said = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            process.terminate()
-            process.communicate(timeout=STOP_TIMEOUT_S)
-            return False
-        except BaseException:
+            ended = False
+            process.terminate()  # the plugin writes its counts
+            _, said = process.communicate(timeout=STOP_TIMEOUT_S)
+        finally:
             process.kill()
-            raise
-    if process.returncode and "lugin" in said:
-        raise ProfileError(f"{EMULATOR} does not load the plugin: {said.strip().splitlines()[0]}; it needs 7.0 or later")
-    return True
+            process.wait()  # where the user interrupts, Popen would not
+    if not recording.is_written():
+        words = said.strip().splitlines()
+        raise ProfileError(
+            f"{image.path}: {EMULATOR} stopped without counts"
+            f"{', it said: ' + words[0][:200] if words else ''}; it must be an image for mps2-an386 (Cortex-M4)"
+        )
+    return ended

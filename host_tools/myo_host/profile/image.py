@@ -13,6 +13,7 @@ from elftools.elf.elffile import ELFFile
 
 from myo_pipeline.errors import ProfileError
 
+RAM_BYTES = 4 << 20  # of mps2-an386
 N_VECTORS = 16 + 240  # system exceptions and the most interrupts that a Cortex-M4 has
 
 
@@ -108,10 +109,12 @@ def _read(path: Path, elf: ELFFile) -> Image:
     writable = [s for s in sections if s["sh_flags"] & SH_FLAGS.SHF_WRITE or s["sh_type"] == "SHT_NOBITS"]
     top = words[0]
     holding = [s for s in sections if s["sh_addr"] < top <= s["sh_addr"] + s["sh_size"]]
-    below = [s["sh_addr"] + s["sh_size"] for s in sections if s["sh_addr"] + s["sh_size"] <= top]
-    low = holding[0]["sh_addr"] if holding else max(below, default=top)
-    if low >> 28 != top >> 28:  # nothing in the RAM that holds the stack
-        low = top & ~0xFFFFF if top & 0xFFFFF else top - 0x100000
+    ends = [s["sh_addr"] + s["sh_size"] for s in writable]
+    low = (
+        holding[0]["sh_addr"]
+        if holding
+        else max((e for e in ends if 0 <= top - e < RAM_BYTES), default=top - RAM_BYTES)
+    )
     return Image(
         path,
         functions,
