@@ -267,7 +267,10 @@ def test_patch_against_the_firmwares_own_counter(built: Callable[[str, str], Pat
     bundle = built("classes", "virtual_m4")
     found = json.loads(must("profile", bundle, "--windows", 10, "--json"))
     again = json.loads(must("profile", bundle, "--windows", 10, "--json"))
-    assert found["rows"] == again["rows"]  # whatever the line's speed was
+    assert found["calls"] == again["calls"]
+    for one, other in zip(found["rows"], again["rows"], strict=True):  # samples come in blocks of other sizes
+        in_front_end = one["name"] in ("filters", "scale, quantize, window")
+        assert one["instructions"] == pytest.approx(other["instructions"], rel=0.2 if in_front_end else 1e-12)
     opened = open_bundle(bundle)
     segment = max(load_vectors(bundle), key=lambda s: s.n_windows)
     board = BOARDS["virtual_m4"]

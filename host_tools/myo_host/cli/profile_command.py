@@ -77,7 +77,7 @@ def profile_command(
     elif elf is not None:
         found = _profile_image(elf, model, hop, function or [], seconds, on)
     if on.core != "Cortex-M4F":
-        found.notes.append(f"cycles are a Cortex-M4's; the {on.core}'s are not published")
+        found.notes.append(f"cycles are a Cortex-M4's; a {on.core} may take others")
     paths = write_profile(found, out) if out else []
     if as_json:
         print(render_json(found.as_dict()))
