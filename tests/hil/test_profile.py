@@ -226,7 +226,8 @@ def test_equals_m4cost(build: Callable[[str, int | None], Path], name: str, hop:
 
 
 @pytest.mark.parametrize(
-    ("name", "hop"), [("gesture_small", None), ("gesture_ds", None), ("gesture_small", 40)]
+    ("name", "hop"),
+    [("gesture_small", None), ("gesture_ds", None), ("gesture_small", 40), ("gesture_ds", 40)],
 )
 def test_layers_sum_up(build: Callable[[str, int | None], Path], name: str, hop: int | None) -> None:
     elf, model = build(name, hop), MODELS / f"{name}.tflite"
@@ -239,12 +240,16 @@ def test_layers_sum_up(build: Callable[[str, int | None], Path], name: str, hop:
         found["total"]["instructions"], rel=1e-12
     )
     assert sum(row["cycles"] for row in rows) == pytest.approx(found["total"]["cycles"], rel=1e-12)
-    names = [f"{step.op.index} {step.op.name}" for step in text.network.steps]
-    assert sorted(row["name"] for row in rows) == sorted([*names, "between layers"])
+    names = [f"{step.index} {step.op_names}" for step in text.network.steps]
+    shown = [row["name"] for row in rows]
+    if hop is None:
+        assert shown == [*names, "between layers"]
+    else:  # what streams comes first; a layer without work of its own is not in a push
+        assert set(shown) <= {*names, "between layers"}
     macs = text.stream.macs_push if text.stream else sum(step.macs for step in text.network.steps)
     assert found["total"]["macs"] == macs
     assert rows[-1]["name"] == "between layers"
-    assert rows[-1]["instructions"] < (0.02 if hop else 0.001) * found["total"]["instructions"]
+    assert rows[-1]["instructions"] < (0.06 if hop else 0.001) * found["total"]["instructions"]
     assert all(row["instructions"] > 0 for row in rows if row.get("macs"))
 
 
@@ -254,12 +259,12 @@ def test_another_model_is_refused(build: Callable[[str, int | None], Path]) -> N
     root = find_function(image, trace.threads, ["net_run"])
     assert root is not None
     with pytest.raises(ProfileError, match="give the model that the image was compiled from"):
-        match_layers(root, _plan_layers((MODELS / "gesture_ds.tflite").read_bytes(), None))
+        match_layers(root, _plan_layers(MODELS / "gesture_ds.tflite", None))
     with pytest.raises(
         ProfileError,
         match=r"layer 0 \(FULLY_CONNECTED\) calls myo_fully_connected\w+ in this model, the image myo_conv",
     ):
-        match_layers(root, _plan_layers((MODELS / "feat_mlp.tflite").read_bytes(), None))
+        match_layers(root, _plan_layers(MODELS / "feat_mlp.tflite", None))
 
 
 def test_patch_against_the_firmwares_own_counter(built: Callable[[str, str], Path]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from myo_host.profile import emulator
 from myo_host.profile.cycles import BlockCost, Cycles, Decoder, count_cycles
+from myo_host.profile.generated import read_layers
 from myo_host.profile.parts import PARTS, Part, find_part
 from myo_host.profile.result import Profile, Row
 from myo_host.profile.sections import PlannedLayer, Section, match_layers
@@ -94,6 +95,53 @@ def test_without_a_current_there_is_no_energy() -> None:
     found = Profile("x", "run", [row], row, [], part, None, {"flash_bytes": 1, "ram_bytes": 2})
     assert (found.charge_uc(row), found.energy_uj(row), found.duty) == (None, None, None)
     assert "energy" not in dict(summarize(found))
+
+
+NET_C = """
+void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
+                      void *context) {
+    int8_t *const t1 = (int8_t *)arena + 0; /* 16 bytes */
+
+    /* 0: RESHAPE to 1x4, scale 0.1, zero point 2 */
+    observe(observer, context, 0, input, 4);
+
+    /* 2: PAD + CONV_2D to 1x1x4x4, scale 0.1, zero point -128, 64 MACs */
+#if !MYO_NN_DSP
+    myo_conv_run(&layer_2, input, t1);
+#else
+    myo_conv_dsp_run(&layer_2, input, t1, (int8_t *)arena + 16);
+#endif
+    observe(observer, context, 2, t1, 16);
+}
+
+static void advance(void *arena) {
+    /* 2: PAD + CONV_2D, 2 new columns of 4, 32 MACs */
+    memmove(s1, s1 + 8, 8);
+    myo_conv_dsp_run(&layer_2_left, s0, s1, (int8_t *)arena + 16);
+    myo_conv_dsp_run(&layer_2_push, s0, s1 + 4, (int8_t *)arena + 16);
+}
+
+void net_push(void *arena, const int8_t *hop, int8_t *output) {
+    memcpy(s0 + 32, hop, 320);
+    advance(arena);
+
+    /* 3: MEAN, from running sums */
+    myo_mean_of_sums_run(&layer_3, sums3, output);
+}
+"""
+
+
+def test_layers_are_read_from_generated_code() -> None:
+    assert read_layers(NET_C) == [
+        PlannedLayer(0, "RESHAPE", 0, ("observe",)),
+        PlannedLayer(2, "PAD + CONV_2D", 64, ("myo_conv_dsp_run", "observe")),
+    ]
+    assert read_layers(NET_C, push=True) == [
+        PlannedLayer(2, "PAD + CONV_2D", 32, ("memmove", "myo_conv_dsp_run", "myo_conv_dsp_run")),
+        PlannedLayer(3, "MEAN", 0, ("myo_mean_of_sums_run",)),
+    ]
+    with pytest.raises(ProfileError, match="has no net_push; generate it again with --hop"):
+        read_layers(NET_C.partition("static void advance")[0], push=True)
 
 
 def make_root(*names: str) -> Section:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,6 +91,7 @@ def _profile_bundle(folder: Path, board_name: str, windows: int, part: Part, *, 
 
     from myo_host.boards import find_board
     from myo_host.cli.app import show_progress
+    from myo_host.profile.generated import read_layers
     from myo_host.profile.image import read_image
     from myo_host.profile.patch import profile_patch
     from myo_host.profile.result import present_patch
@@ -107,7 +107,7 @@ def _profile_bundle(folder: Path, board_name: str, windows: int, part: Part, *, 
             f"{firmware}: no such firmware; run `myopatch build {folder} --board {board.name}`"
         )
     image = read_image(firmware)
-    layers = _plan_layers((bundle.path / "model.tflite").read_bytes(), None)
+    layers = read_layers((bundle.path / "c" / "net.c").read_text(encoding="ascii"))
     with show_progress("profile"):
         found = profile_patch(bundle, image, board, layers, windows)
     on = part if stated else dataclasses.replace(part, clock_hz=board.clock_hz)
@@ -125,7 +125,7 @@ def _profile_image(
     from myo_host.profile.sections import find_function
 
     image = read_image(elf)
-    layers = _plan_layers(_read_model(model), hop) if model else []
+    layers = _plan_layers(model, hop) if model else []
     roots = _network_functions(image, hop) if model else functions
     with record(Watch(image, timed=[] if not model else roots)) as recording:
         ended = run_image(image, recording, seconds, ["-M", "mps2-an386"])
@@ -169,28 +169,13 @@ def _network_functions(image: Image, hop: int | None) -> list[str]:
     return names
 
 
-def _read_model(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ProfileError(f"{path}: cannot be read ({error.strerror}); give a .tflite file") from None
-
-
-def _plan_layers(model: bytes, hop: int | None) -> list[PlannedLayer]:
+def _plan_layers(model: Path, hop: int | None) -> list[PlannedLayer]:
     """Return a model's layers in the order in which generated code runs them."""
     from myo_export.emit_net import render_network
-    from myo_host.profile.sections import PlannedLayer
+    from myo_host.profile.generated import read_layers
 
-    text = render_network(model, "profile", hop=hop)
-    layers = []
-    for place, (step, layer) in enumerate(zip(text.network.steps, text.texts, strict=True)):
-        macs = step.macs
-        if text.stream is not None and place in text.stream.streamed and macs:
-            buffer = text.stream.buffers[step.output]
-            macs = macs * buffer.n_new // buffer.columns.width
-        kernels = tuple(name for call in layer.calls for name in re.findall(r"^\w+(?=\()", call))
-        layers.append((place, PlannedLayer(step.op.index, step.op.name, macs, kernels)))
-    if text.stream is not None:  # a push runs what is streamed first
-        streamed = text.stream.streamed
-        layers.sort(key=lambda item: item[0] not in streamed)
-    return [layer for _, layer in layers]
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise ProfileError(f"{model}: cannot be read ({error.strerror}); give a .tflite file") from None
+    return read_layers(render_network(content, "profile", hop=hop).source, push=hop is not None)

@@ -9,6 +9,7 @@ from typing import Any
 
 from myo_host.profile.calls import Call
 from myo_host.profile.cycles import Cycles
+from myo_host.profile.generated import PUSH
 from myo_host.profile.image import Image
 from myo_host.profile.parts import Part
 from myo_host.profile.patch import NETWORK_STAGE, PatchProfile
@@ -82,7 +83,7 @@ class Profile:
     title
         What was run.
     unit
-        What a row's figures are for: ``decision``, ``run``, ``call`` or ``whole run``.
+        What a row's figures are for: ``decision``, ``run``, ``push`` or ``whole run``.
     rows
         What is computed, in order; they sum up to ``total``.
     total
@@ -212,9 +213,10 @@ def present_network(
 ) -> Profile:
     """Return a network's profile in an image of its own, a run as unit."""
     rows = layer_rows(root, match_layers(root, layers), root.n_calls)
-    total = make_row("a run", root.total(), root.n_calls, sum(row.macs for row in rows))
+    unit = "push" if root.name in PUSH else "run"
+    total = make_row(f"a {unit}", root.total(), root.n_calls, sum(row.macs for row in rows))
     memory = {"flash_bytes": image.flash_bytes, "ram_bytes": image.ram_bytes}
-    return Profile(title, "run", rows, total, [], part, None, memory, None, calls, notes)
+    return Profile(title, unit, rows, total, [], part, None, memory, None, calls, notes)
 
 
 def present_functions(
