@@ -295,7 +295,8 @@ def test_patch_against_the_firmwares_own_counter(built: Callable[[str, str], Pat
     rows = {row["name"]: row for row in found["rows"]}
     assert 0 < measured("decision_ticks").mean() - rows["decision"]["instructions"] < 100
     front_end = rows["filters"]["instructions"] + rows["scale, quantize, window"]["instructions"]
-    assert front_end == pytest.approx(measured("front_end_ticks").mean(), rel=0.25)
+    # Each block of samples has a cost of its own, and how many there are depends on the line.
+    assert front_end == pytest.approx(measured("front_end_ticks").mean(), rel=0.5)
     # The sum of the layers is the network; the stack is what the firmware painted.
     layers = [
         row["instructions"] for name, row in rows.items() if name[0].isdigit() or name == "between layers"

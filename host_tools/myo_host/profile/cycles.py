@@ -1,8 +1,8 @@
 """Cycles of a Cortex-M4, estimated from executed blocks.
 
-The Cortex-M4 Technical Reference Manual (Arm 100166, r0p1; sections 3.3.1 and 3.3.2 for the integer core, 7.2.3 for floating
-point) states cycles for every instruction with zero wait states. Two of its figures are ranges: a pipeline refill takes
-1 to 3 cycles, a division 2 to 12. Estimates take the middle, 2 and 7; the bounds take the ends.
+The Cortex-M4 Technical Reference Manual (Arm 100166, r0p1; table 3-1 and the notes on load and store timings, table 7-1 for
+floating point) states cycles for every instruction with zero wait states. Two of its figures are ranges: a pipeline refill
+takes 1 to 3 cycles, a division 2 to 12. Estimates take the middle, 2 and 7; the bounds take the ends.
 
 Not modelled: wait states, bus contention, unaligned accesses, results of the floating-point unit that are waited for.
 """

@@ -1,7 +1,8 @@
 """Microcontrollers as whose a profile's milliseconds and energy are stated: what their documents say of the running core.
 
-A figure stands here only if its document was read; `source` says which and where. For any other microcontroller the command line
-takes the figures.
+A figure stands here only if it was read; `source` says where. That of the nRF54L15 was read on Nordic's documentation site;
+version and section come from a public extract of the data sheet that quotes the same. For any other microcontroller the
+command line takes the figures.
 """
 
 from __future__ import annotations
