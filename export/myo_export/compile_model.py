@@ -3,14 +3,14 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from myo_export.cost_model import Level
 from myo_export.emit_net import render_network, write_files
 from myo_export.emit_net_step import Kernels
 from myo_export.lowered import (
-    Add,
     BatchMatmul,
+    Binary,
     Conv,
     Copy,
     DepthwiseConv,
@@ -18,10 +18,10 @@ from myo_export.lowered import (
     Layer,
     Lstm,
     Mean,
-    Mul,
     Network,
     Pad,
     Pool,
+    Reduce,
     Softmax,
     Table,
     TransposeConv,
@@ -58,8 +58,8 @@ _PLAIN_SOURCES: Final[dict[type, str]] = {
     FullyConnected: "fully_connected.c",
     Pool: "pool.c",
     Mean: "mean.c",
-    Add: "elementwise.c",
-    Mul: "elementwise.c",
+    Reduce: "reduce.c",
+    **dict.fromkeys(get_args(Binary), "elementwise.c"),
     Table: "elementwise.c",
     Pad: "rearrange.c",
     Copy: "rearrange.c",

@@ -23,6 +23,7 @@ from myo_export.lowered import (
     Copy,
     CopyPart,
     DepthwiseConv,
+    Extremum,
     FullyConnected,
     Layer,
     Lstm,
@@ -30,6 +31,8 @@ from myo_export.lowered import (
     Network,
     Part,
     Pool,
+    Prelu,
+    SquaredDifference,
     Step,
 )
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
@@ -55,7 +58,12 @@ def _provenance(provenance: str) -> str:
 
 def _describe(tensor: Tensor) -> str:
     shape = "x".join(str(n) for n in tensor.shape)
-    return f"{shape}, scale {tensor.quantization.scale:.9g}, zero point {tensor.quantization.zero_point}"
+    words = f"scale {tensor.quantization.scale:.9g}, zero point {tensor.quantization.zero_point}"
+    return (
+        f"{shape}, float, a function of words of {words}"
+        if tensor.dtype == "float32"
+        else f"{shape}, {words}"
+    )
 
 
 def _name(tensor: Tensor) -> str:
@@ -77,7 +85,7 @@ def _about(layer: Layer) -> list[str]:
             return [
                 f"{layer.weights.shape[1]} inputs, {layer.weights.shape[0]} outputs, {layer.n_rows} row(s)"
             ]
-        case Add() | Mul():
+        case Add() | Mul() | SquaredDifference() | Prelu() | Extremum():
             constants = [o for o in (layer.a, layer.b) if o.values is not None]
             return ["one operand is constant"] if constants else []
         case Lstm():
@@ -190,11 +198,11 @@ def render_network(
         If the model cannot be compiled; one line.
     """
     network = simplify_network(lower_graph(read_graph(model)))
-    n_steps = len(network.steps)
-    choices: Sequence[Optimize] = [optimize] * n_steps if isinstance(optimize, str) else optimize
     packed = tuple(
-        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, choice)
-        for step, choice in zip(network.steps, choices, strict=True)
+        "the core has no DSP extension"
+        if kernels == "plain"
+        else pack_layer(step.layer, optimize if isinstance(optimize, str) else optimize[step.index])
+        for step in network.steps
     )
     scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
     plan = plan_memory(network, scratch_bytes)
@@ -298,6 +306,7 @@ def emit_network(
     provenance: str,
     kernels: Kernels = "both",
     optimize: Optimize | Sequence[Optimize] = "speed",
+    hop: int | None = None,
 ) -> NetworkReport:
     """Compile a model and write ``net.h``, ``net.c`` and ``tflm/`` into a folder.
 
@@ -311,7 +320,7 @@ def emit_network(
     provenance : str
         Goes into the head comment of the files: hash, tool versions, the command that makes them again.
         Lines of up to 200 printable characters.
-    kernels, optimize : str
+    kernels, optimize, hop
         See `render_network`.
 
     Returns
@@ -324,7 +333,7 @@ def emit_network(
     ExportError
         If the model cannot be compiled or a file cannot be written. The message is one line.
     """
-    text = render_network(model, provenance, kernels, optimize)
+    text = render_network(model, provenance, kernels, optimize, hop)
     tflm = tflm_files(text.network, model, _provenance(provenance))
     files = {"net.h": text.header, "net.c": text.source} | {
         f"tflm/{name}": body for name, body in tflm.files.items()

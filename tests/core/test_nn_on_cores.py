@@ -46,7 +46,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 WEIGHTED = ["conv", "depthwise", "dense"]
-OTHERS = ["mean", "softmax", "add", "pad", "relu", "average_pool", "flatten"]
+OTHERS = ["mean", "softmax", "add", "sub", "mul", "pad", "relu", "average_pool", "flatten"]
 
 
 def models() -> list[bytes]:
@@ -62,6 +62,7 @@ def models() -> list[bytes]:
     for channels in (3, 4, 5, 15, 16, 17):
         for kind in WEIGHTED:  # twice: the ways of holding weights take turns
             found += 2 * [RandomNetwork(channels, [kind, kind], (1, 20, channels)).pack()]
+        found += [RandomNetwork(channels, ["add", "sub", "mul"], (1, 5, channels)).pack()]
     for seed in range(8):  # sizes around whole tiles; odd numbers of steps; factors with and without a shift
         case = LstmCase(3 + seed, 3 + seed % 6, 3 + seed, seed - 15, float(1 << seed % 5), 0.5 * (seed % 3))
         found += 2 * [lstm_model(seed, case)]
