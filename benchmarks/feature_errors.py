@@ -166,8 +166,8 @@ def render_page(found: dict[str, Measured]) -> str:
             f"## Errors on `{name}`", "",
             f"{m.n_windows} windows of {source.window} samples at {source.rate_hz:g} Hz, hop {source.hop}, "
             f"{m.config.n_channels} channels, band-passed from 20 to {source.high_hz:g} Hz in float64; words of "
-            f"2^{-m.config.word_shift} counts, thresholds {source.threshold:g} counts. Errors are relative to the feature's median "
-            "size over all windows, those of counts are in events. The last column is the largest error as a share of its bound.",
+            f"2^{-m.config.word_shift} counts, thresholds {source.threshold:g} counts. Errors are relative to the feature's "
+            "median size over all windows, those of counts are in events. The last column is the largest error as a share of its bound.",
             "", "| feature | median error | largest error | of the bound |", "|---|---|---|---|",
         ]  # fmt: skip
         kinds = [row.spec.kind for row in m.config.rows for _ in range(row.n_components)]
@@ -193,7 +193,8 @@ def main() -> int:
             return 2
         found[source.name] = measure(source, folder)
         print(
-            f"{source.name}: {found[source.name].n_windows} windows, largest share of a bound {found[source.name].share.max():.2f}"
+            f"{source.name}: {found[source.name].n_windows} windows, "
+            f"largest share of a bound {found[source.name].share.max():.2f}"
         )
     PAGE.write_text(render_page(found))
     print(f"wrote {PAGE}")
