@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from elftools.elf.elffile import ELFFile
 
-from myo_export.emit_net import NetworkReport, emit_network, render_network, report_network, write_files
+from myo_export.emit_net import emit_network, render_network, write_files
+from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import BuildError, MyoError
 

@@ -18,13 +18,11 @@ ROOT = Path(__file__).parents[2]
 
 
 def load_bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "bench_front_end", ROOT / "benchmarks" / "bench_front_end.py"
-    )
+    spec = importlib.util.spec_from_file_location("bench_features", ROOT / "benchmarks" / "bench_features.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_front_end"] = module
+    sys.modules["bench_features"] = module
     spec.loader.exec_module(module)
     return module
 

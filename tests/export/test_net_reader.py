@@ -15,6 +15,7 @@ from myo_pipeline.errors import ExportError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from nn_models import ModelBuilder, RandomNetwork, fill
+from nn_mutations import mutate
 from nn_run import EMULATED_DSP, build_kernels, host_compiler, run_c, varied_inputs
 
 WHOLE = RandomNetwork(
@@ -64,16 +65,14 @@ def test_other_files():
     refused(b"\xff" * 4 + b"TFL3" + b"\xff" * 400, "damaged")
 
 
-def test_flipped_bytes_give_an_error_or_a_sound_network(tmp_path):
-    """Networks that are still accepted have to compile and run cleanly under the sanitizers."""
+def test_damaged_files_give_an_error_or_a_sound_network(tmp_path):
+    """Networks that are still accepted have to compile and run cleanly under the sanitizers; `make study` does more."""
     rng = np.random.default_rng(1)
     accepted, messages = [], []
     for _ in range(400):
-        model = bytearray(WHOLE)
-        for _ in range(int(rng.integers(1, 4))):
-            model[int(rng.integers(8, len(model)))] = int(rng.integers(256))
+        model, _ = mutate(WHOLE, rng)
         try:
-            accepted.append(render_network(bytes(model), "test"))
+            accepted.append(render_network(model, "test"))
         except ExportError as error:
             messages.append(str(error))
     assert not any("\n" in message for message in messages)
@@ -162,3 +161,26 @@ def test_two_outputs_and_cycles_are_refused():
 def test_window_that_does_not_fit_its_output():
     options = fill(schema.Pool2DOptionsT(), padding=1, strideH=1, strideW=1, filterHeight=2, filterWidth=2)
     refused(chain("MAX_POOL_2D", options=options), "MAX_POOL_2D", "ask for 3")
+
+
+def test_what_the_runtime_would_misread_is_refused():
+    b = ModelBuilder()
+    a, out = b.tensor((1, 4), [0.1], []), b.activation((1, 4), 0.1, 0)
+    b.op("RELU", [a], [out])
+    refused(b.pack(a, out), "'t0'", "zero points", "quantize")
+
+    weights = np.ones((1, 2, 2, 4), np.int8)
+    for variable, multiplier, words in (
+        (True, 2, "a constant and a variable"),
+        (False, 0, "depth multiplier 0"),
+    ):
+        b = ModelBuilder()
+        a, out = b.activation((1, 4, 4, 2), 0.1, 0), b.activation((1, 4, 4, 4), 0.1, 0)
+        w = b.tensor((1, 2, 2, 4), [0.1], [0], weights)
+        b.tensors[w].isVariable = variable
+        options = fill(
+            schema.DepthwiseConv2DOptionsT(),
+            padding=0, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1, depthMultiplier=multiplier,
+        )  # fmt: skip
+        b.op("DEPTHWISE_CONV_2D", [a, w], [out], options)
+        refused(b.pack(a, out), words)

@@ -1,6 +1,6 @@
-"""Cost of the front end on a Cortex-M4F, and whether every word is right. So far: features.
+"""Cost of the features on a Cortex-M4F, and whether every word is right.
 
-usage: python benchmarks/bench_front_end.py [--out FILE]
+usage: python benchmarks/bench_features.py [--out FILE]
 
 Each feature set is compiled to C for 8 channels, windows of 200 frames and a hop of 50, built with arm-none-eabi-gcc,
 and run under QEMU (mps2-an386) on noise of EMG's size; every word is compared with the integer twin's. A decision is
@@ -35,8 +35,8 @@ from bench_network import (
     find_m4cost,
     missing_tools,
 )
-
 from myo_export.emit_features import render_features
+from myo_pipeline.bundle import write_json
 from myo_pipeline.errors import BuildError
 from myo_pipeline.feature_twin import compute_words, cut_windows
 from myo_pipeline.features import (
@@ -113,7 +113,7 @@ def bench_words(n_frames: int, n_channels: int) -> np.ndarray:
 
 def write_sources(config: FeatureConfig, x: np.ndarray, folder: Path) -> int:
     """Write a config and its vectors; give the number of windows."""
-    header, source = render_features(config, "benchmarks/bench_front_end.py")
+    header, source = render_features(config, "benchmarks/bench_features.py")
     (folder / "features_config.h").write_text(header)
     (folder / "features_config.c").write_text(source)
     words = compute_words(config, cut_windows(x, config.window, config.hop))
@@ -195,15 +195,15 @@ def bench_features(name: str, kinds: Sequence[str], counter: Path | None) -> Fea
 
 def main() -> int:
     """Bench the sets and each feature alone, print a table, write the results."""
-    parser = argparse.ArgumentParser(description="Cost of the front end on a Cortex-M4F.")
+    parser = argparse.ArgumentParser(description="Cost of the features on a Cortex-M4F.")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     if missing_tools():
-        print(f"bench_front_end: {' and '.join(missing_tools())} not found")
+        print(f"bench_features: {' and '.join(missing_tools())} not found")
         return 2
     counter = find_m4cost()
     if counter is None:
-        print("bench_front_end: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
+        print("bench_features: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
     print(f"{'features, a decision':66} {'instr':>8} {'cycles':>8} {'flash':>6} {'RAM':>6} {'equal':>6}")
     results = []
     for name, kinds in {**SETS, **{kind: (kind,) for kind in CATALOGUE}}.items():
@@ -217,9 +217,7 @@ def main() -> int:
     old["features"] = {
         "how": how, "channels": N_CHANNELS, "window": WINDOW, "hop": HOP, "sets": [asdict(r) for r in results],
     }  # fmt: skip
-    temporary = arguments.out.with_suffix(".tmp")
-    temporary.write_text(json.dumps(old, indent=2) + "\n")
-    temporary.replace(arguments.out)
+    write_json(arguments.out, old)
     return 0 if all(r.equal_windows == r.n_windows for r in results) else 1
 
 
