@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 from elftools.elf.elffile import ELFFile
 
+import bare_machine
+from bare_machine import EMULATOR
 from myo_export.emit_net import NetworkReport, emit_network, render_network, report_network, write_files
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import BuildError, MyoError
@@ -36,8 +38,8 @@ PEERS = Path(__file__).resolve().parent / "peers.json"
 RESULTS = Path(__file__).resolve().parent / "results" / "network.json"
 
 COMPILER = "arm-none-eabi-gcc"
-EMULATOR = "qemu-system-arm"
-CPU_FLAGS = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+MACHINE = "mps2-an386"
+CPU_FLAGS = bare_machine.MACHINES[MACHINE].cpu
 C_FLAGS = [
     "-std=c11",
     "-O3",
@@ -48,7 +50,6 @@ C_FLAGS = [
     "-ffunction-sections",
     "-fdata-sections",
 ]
-LINK_FLAGS = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections"]
 WAYS: tuple[Optimize, ...] = ("speed", "size")
 STREAM_HOP = 40  # time steps a push, of models with a time axis
 PEER_NAMES = {
@@ -142,8 +143,14 @@ def build_image(
     (folder / "vectors.h").write_text(_vectors(inputs, outputs))
     image = folder / f"{name}.elf"
     sources = [*sorted(NN_DIR.glob("*.c")), folder / "net.c", BENCH_DIR / "main.c", BENCH_DIR / "startup.c"]
-    command = [COMPILER, *CPU_FLAGS, *C_FLAGS, *LINK_FLAGS, f"-I{NN_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
-    command += [f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, sources), "-o", str(image)]
+    command = [
+        COMPILER,
+        *CPU_FLAGS,
+        *C_FLAGS,
+        "-Wl,--gc-sections",
+        *bare_machine.MACHINES[MACHINE].link_flags(),
+    ]
+    command += [f"-I{NN_DIR}", f"-I{BENCH_DIR}", f"-I{folder}", *map(str, sources), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BuildError(
@@ -177,27 +184,12 @@ def run_image(image: Path) -> tuple[int, int, int]:
 
 def _run(image: Path) -> tuple[int, int, int, int]:
     """Differing words, equal inputs, inputs, and bytes of stack."""
-    with tempfile.TemporaryDirectory() as folder:
-        serial = Path(folder) / "serial.txt"
-        command = [
-            EMULATOR,
-            "-M",
-            "mps2-an386",
-            "-kernel",
-            str(image),
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-        ]
-        command += ["-serial", f"file:{serial}", "-semihosting-config", "enable=on,target=native"]
-        try:
-            subprocess.run(command, timeout=RUN_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise BuildError(
-                f"{image.name}: no end within {RUN_TIMEOUT_S} s under {EMULATOR}; see the image"
-            ) from error
-        text = serial.read_text(errors="replace") if serial.exists() else ""
+    try:
+        text = bare_machine.run_image(MACHINE, image, RUN_TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(
+            f"{image.name}: no end within {RUN_TIMEOUT_S} s under {EMULATOR}; see the image"
+        ) from error
     found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+) STACK (\d+)", text)
     if found is None:
         raise BuildError(
@@ -349,7 +341,7 @@ def main() -> int:
     version = subprocess.run(
         [COMPILER, "-dumpversion"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    flags = " ".join(CPU_FLAGS + C_FLAGS)
+    flags = " ".join([*CPU_FLAGS, *C_FLAGS])
     how = f"mps2-an386 under QEMU, {COMPILER} {version} {flags}; mean of the first 8 inputs"
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     content = {

@@ -1,0 +1,77 @@
+"""QEMU's Cortex-M machines for images that need no peripherals: net_bench's start-up, semihosting, nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+EMULATOR = "qemu-system-arm"
+BOARD_DIR = Path(__file__).resolve().parent / "net_bench"
+MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine and where its memories are, from QEMU's hw/arm; secure addresses where it knows security.
+
+    Attributes
+    ----------
+    cpu
+        What the image is compiled for.
+    flash, flash_bytes
+        Memory that the core starts from.
+    ram, ram_bytes
+        Memory for data and stack.
+    """
+
+    cpu: tuple[str, ...]
+    flash: int
+    flash_bytes: int
+    ram: int
+    ram_bytes: int
+
+    def link_flags(self) -> list[str]:
+        """Say to the linker where everything goes."""
+        places = {
+            "FLASH_AT": self.flash,
+            "FLASH_BYTES": self.flash_bytes,
+            "RAM_AT": self.ram,
+            "RAM_BYTES": self.ram_bytes,
+        }
+        symbols = ",".join(f"--defsym,{name}={value:#x}" for name, value in places.items())
+        return ["-nostartfiles", "--specs=nano.specs", f"-Wl,{symbols}", f"-T{BOARD_DIR / 'board.ld'}"]
+
+
+M0 = ("-mcpu=cortex-m0", "-mthumb")
+M3 = ("-mcpu=cortex-m3", "-mthumb")
+M4 = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
+M7 = ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16")
+M33 = ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")
+M55 = ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard")
+MACHINES = {
+    "microbit": Machine(M0, 0x00000000, 256 << 10, 0x20000000, 16 << 10),
+    "mps2-an385": Machine(M3, 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
+    "mps2-an386": Machine(M4, 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
+    "mps2-an500": Machine(M7, 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
+    "mps2-an505": Machine(M33, 0x10000000, 4 * MIB, 0x38000000, 2 * MIB),
+    "mps3-an547": Machine(M55, 0x10000000, MIB // 2, 0x30000000, MIB // 2),
+}
+
+
+def run_image(machine: str, image: Path, timeout_s: float) -> str:
+    """Run an image until it ends itself; give what it printed.
+
+    Raises
+    ------
+    subprocess.TimeoutExpired
+        If it does not end in time.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        said = Path(folder) / "said.txt"
+        command = [EMULATOR, "-M", machine, "-kernel", str(image), "-display", "none", "-monitor", "none"]
+        command += ["-serial", "none", "-chardev", f"file,id=said,path={said}"]
+        command += ["-semihosting-config", "enable=on,target=native,chardev=said"]
+        subprocess.run(command, timeout=timeout_s, stdin=subprocess.DEVNULL, check=False)
+        return said.read_text(errors="replace")
