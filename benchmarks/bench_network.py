@@ -22,11 +22,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import bare_machine
 import numpy as np
+from bare_machine import EMULATOR
 from elftools.elf.elffile import ELFFile
 
-import bare_machine
-from bare_machine import EMULATOR
 from myo_export.emit_net import NetworkReport, emit_network, render_network, report_network, write_files
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import BuildError, MyoError

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from bare_machine import BOARD_DIR, EMULATOR, M0, M3, M4, MACHINES, run_image
+
 from myo_export.emit_net import NetworkSource, render_network
 from myo_export.emit_net_step import Kernels
 from myo_export.pack_dsp import Optimize
