@@ -7,6 +7,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from myo_export.cores import CPU_FLAGS
+
 EMULATOR = "qemu-system-arm"
 BOARD_DIR = Path(__file__).resolve().parent / "net_bench"
 MIB = 1 << 20
@@ -44,19 +46,13 @@ class Machine:
         return ["-nostartfiles", "--specs=nano.specs", f"-Wl,{symbols}", f"-T{BOARD_DIR / 'board.ld'}"]
 
 
-M0 = ("-mcpu=cortex-m0", "-mthumb")
-M3 = ("-mcpu=cortex-m3", "-mthumb")
-M4 = ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")
-M7 = ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16")
-M33 = ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")
-M55 = ("-mcpu=cortex-m55", "-mthumb", "-mfloat-abi=hard")
 MACHINES = {
-    "microbit": Machine(M0, 0x00000000, 256 << 10, 0x20000000, 16 << 10),
-    "mps2-an385": Machine(M3, 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
-    "mps2-an386": Machine(M4, 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
-    "mps2-an500": Machine(M7, 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
-    "mps2-an505": Machine(M33, 0x10000000, 4 * MIB, 0x38000000, 2 * MIB),
-    "mps3-an547": Machine(M55, 0x10000000, MIB // 2, 0x30000000, MIB // 2),
+    "microbit": Machine(CPU_FLAGS["m0"], 0x00000000, 256 << 10, 0x20000000, 16 << 10),
+    "mps2-an385": Machine(CPU_FLAGS["m3"], 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
+    "mps2-an386": Machine(CPU_FLAGS["m4"], 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
+    "mps2-an500": Machine(CPU_FLAGS["m7"], 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
+    "mps2-an505": Machine(CPU_FLAGS["m33"], 0x10000000, 4 * MIB, 0x38000000, 2 * MIB),
+    "mps3-an547": Machine(CPU_FLAGS["m55"], 0x10000000, MIB // 2, 0x30000000, MIB // 2),
 }
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from myo_export.cores import CPU_FLAGS
 from myo_export.emit_net import NetworkReport, render_network, report_network, write_files
 from myo_export.emit_net_step import Kernels
 from myo_export.lowered import (
@@ -37,11 +38,11 @@ class Core:
 
 
 CORES: Final = {
-    "m0": Core("plain", ("-mcpu=cortex-m0", "-mthumb")),
-    "m3": Core("plain", ("-mcpu=cortex-m3", "-mthumb")),
-    "m4": Core("dsp", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
-    "m7": Core("dsp", ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16")),
-    "m33": Core("dsp", ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+    "m0": Core("plain", CPU_FLAGS["m0"]),
+    "m3": Core("plain", CPU_FLAGS["m3"]),
+    "m4": Core("dsp", CPU_FLAGS["m4"]),
+    "m7": Core("dsp", CPU_FLAGS["m7"]),
+    "m33": Core("dsp", CPU_FLAGS["m33"]),
     "host": Core("plain", ()),
 }
 OPTIMIZE: Final[dict[str, Optimize]] = {"speed": "speed", "size": "size"}

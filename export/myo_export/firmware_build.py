@@ -40,8 +40,9 @@ class _Board:
     image: str  # as the builder names it
 
 
+_CORTEX_M = _Board("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "firmware.elf")
 BOARDS: Mapping[str, _Board] = {
-    "virtual_m4": _Board("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "firmware.elf"),
+    **{f"virtual_{core}": _CORTEX_M for core in ("m3", "m4", "m7", "m33", "m55")},
     "native": _Board("gcc", "gcc libc6-dev", "program"),
 }
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bare_machine import BOARD_DIR, EMULATOR, M0, M3, M4, MACHINES, run_image
+from bare_machine import BOARD_DIR, EMULATOR, MACHINES, run_image
 
+from myo_export.cores import CPU_FLAGS
 from myo_export.emit_net import NetworkSource, render_network
 from myo_export.emit_net_step import Kernels
 from myo_export.pack_dsp import Optimize
@@ -33,9 +34,9 @@ class Code:
 
 
 CODES = {
-    "plain, ARMv6-M": Code(M0, "plain", every=2),  # what fits 256 kB of flash
-    "plain, ARMv7-M": Code(M3, "plain"),
-    "DSP extension": Code(M4, "dsp", "-O3"),
+    "plain, ARMv6-M": Code(CPU_FLAGS["m0"], "plain", every=2),  # what fits 256 kB of flash
+    "plain, ARMv7-M": Code(CPU_FLAGS["m3"], "plain"),
+    "DSP extension": Code(CPU_FLAGS["m4"], "dsp", "-O3"),
 }
 BOARDS = {
     "microbit": "plain, ARMv6-M",

@@ -132,7 +132,7 @@ def plant_board(bundle: Path, script: str, board: str = "native") -> Path:
         ("export empty", "empty: lacks patch.toml"),
         ("export file", "file: lacks patch.toml"),
         ("build none", "none: no such bundle folder"),
-        ("build empty --board zzz", "board 'zzz' is unknown, expected one of: virtual_m4, native"),
+        ("build empty --board zzz", "board 'zzz' is unknown, expected one of: virtual_m4, "),
         ("flash empty --board zzz", "board 'zzz' is unknown"),
         ("flash empty --port /dev/null", "leave --port out"),
         ("run none", "none: no such bundle folder"),
