@@ -8,6 +8,7 @@ from typing import Final
 from myo_export.cores import CPU_FLAGS
 from myo_export.emit_net import NetworkReport, render_network, report_network, write_files
 from myo_export.emit_net_step import Kernels
+from myo_export.fold_mve import Folded, Form
 from myo_export.lowered import (
     Add,
     Concatenation,
@@ -43,6 +44,7 @@ CORES: Final = {
     "m4": Core("dsp", CPU_FLAGS["m4"]),
     "m7": Core("dsp", CPU_FLAGS["m7"]),
     "m33": Core("dsp", CPU_FLAGS["m33"]),
+    "m55": Core("mve", CPU_FLAGS["m55"]),
     "host": Core("plain", ()),
 }
 OPTIMIZE: Final[dict[str, Optimize]] = {"speed": "speed", "size": "size"}
@@ -66,10 +68,17 @@ _DSP_SOURCES: Final[dict[type, str]] = {
     FullyConnected: "fully_connected_dsp.c",
 }
 _TILE_SOURCES: Final = ("tile_dsp.c", "tile_dsp_arm.c")
+_MVE_SOURCES: Final[dict[type, tuple[str, ...]]] = {
+    Conv: ("conv_mve.c", "dot_mve.c"),
+    DepthwiseConv: ("depthwise_conv_mve.c",),
+    FullyConnected: ("fully_connected_mve.c", "dot_mve.c"),
+}
 
 
-def _sources(layer: Layer, form: Packed | str) -> tuple[str, ...]:
-    if not isinstance(form, str):
+def _sources(layer: Layer, form: Form) -> tuple[str, ...]:
+    if isinstance(form, Folded):
+        return _MVE_SOURCES[type(layer)]
+    if isinstance(form, Packed):
         return (_DSP_SOURCES[type(layer)], *_TILE_SOURCES)
     return tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
 

@@ -11,6 +11,7 @@ from myo_export.emit_net_layers import LayerText
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
+from myo_export.fold_mve import Folded, Form, fold_layer
 from myo_export.graph import Tensor
 from myo_export.lower import lower_graph
 from myo_export.lowered import (
@@ -58,7 +59,7 @@ class LayerReport:
     table_bytes : int
         Flash of factors and function tables.
     kernel : str
-        ``dsp`` and how it holds weights, or ``plain`` and why.
+        ``dsp`` and how it holds weights, ``mve``, or ``plain`` and why.
     scratch_bytes : int
         Working memory in the arena while the layer runs.
     """
@@ -128,7 +129,7 @@ class NetworkSource:
     network: Network
     plan: MemoryPlan
     texts: tuple[LayerText, ...]
-    packed: tuple[Packed | str, ...]
+    packed: tuple[Form, ...]
     stream: StreamPlan | None = None
 
 
@@ -175,7 +176,7 @@ def _about(layer: Layer) -> list[str]:
             return []
 
 
-def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
+def _layer_comment(network: Network, step: Step, form: Form) -> str:
     tensors = network.graph.tensors
     lines = [f"Layer {step.op.index}: {step.op.name}, {_name(tensors[step.output])}"]
     lines += [f"input  {_describe(tensors[i])}" for i in step.inputs]
@@ -196,7 +197,15 @@ def _expression(plan: MemoryPlan, tensor: int) -> str:
 
 _KERNEL_HEADERS: dict[Kernels, str] = {
     "plain": '#include "myo_nn.h"\n',
-    "both": '#include "myo_nn_dispatch.h"\n#include "myo_nn_dsp.h"\n',
+    "both": '#include "myo_nn_dispatch.h"\n#include "myo_nn_dsp.h"\n#include "myo_nn_mve.h"\n',
+    "mve": """\
+#include "myo_nn_dispatch.h"
+#include "myo_nn_mve.h"
+
+#if !MYO_NN_MVE
+#error "this network was compiled for a core with Helium; compile it for this core"
+#endif
+""",
     "dsp": """\
 #include "myo_nn_dispatch.h"
 #include "myo_nn_dsp.h"
@@ -233,6 +242,21 @@ static void observe(net_observer_t observer, void *context, uint16_t layer, cons
 """
 
 
+def _hold(layer: Layer, kernels: Kernels, optimize: Optimize) -> Form:
+    """Give a layer as its kernels want it."""
+    match kernels:
+        case "plain":
+            return "the core has no DSP extension"
+        case "mve":
+            return fold_layer(layer)
+        case _:
+            return pack_layer(layer, optimize)
+
+
+def _scratch_bytes(form: Form) -> int:
+    return 0 if isinstance(form, str) else form.scratch_bytes
+
+
 def render_network(
     model: bytes,
     provenance: str,
@@ -249,8 +273,8 @@ def render_network(
     provenance : str
         Goes into the head comment of the files.
     kernels : str
-        ``plain``, ``dsp``, or ``both``: then the C holds both forms of the weights, and the core that it is
-        compiled for decides.
+        ``plain``, ``dsp``, ``mve``, or ``both``: then the C holds both forms of the weights and is for all cores;
+        the one that it is compiled for decides.
     optimize : str
         ``speed`` or ``size``: how the DSP kernels hold weights.
     hop : int or None
@@ -267,11 +291,11 @@ def render_network(
         If the model cannot be compiled; one line.
     """
     network = lower_graph(read_graph(model))
-    packed = tuple(
-        "the core has no DSP extension" if kernels == "plain" else pack_layer(step.layer, optimize)
-        for step in network.steps
-    )
-    scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
+    packed = tuple(_hold(step.layer, kernels, optimize) for step in network.steps)
+    scratch_bytes = [
+        max(_scratch_bytes(form), _scratch_bytes(fold_layer(step.layer)) if kernels == "both" else 0)
+        for step, form in zip(network.steps, packed, strict=True)
+    ]
     plan = plan_memory(network, scratch_bytes)
     stream = None if hop is None else plan_stream(network, hop, plan, scratch_bytes)
     state_bytes = (
@@ -428,7 +452,9 @@ def _write_whole(path: Path, body: str) -> None:
         temporary.write_text(body, encoding="ascii", newline="\n")
 
 
-def _form_name(form: Packed) -> str:
+def _form_name(form: Packed | Folded) -> str:
+    if isinstance(form, Folded):
+        return "mve"
     return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
 
 
@@ -450,7 +476,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0) -> NetworkRep
                 layer.weight_bytes,
                 layer.table_bytes,
                 f"plain ({form})" if isinstance(form, str) else _form_name(form),
-                0 if isinstance(form, str) else form.scratch_bytes,
+                _scratch_bytes(form),
             )
         )
     source, target = graph.tensors[graph.input], graph.tensors[graph.output]

@@ -37,6 +37,7 @@ CODES = {
     "plain, ARMv6-M": Code(CPU_FLAGS["m0"], "plain", every=2),  # what fits 256 kB of flash
     "plain, ARMv7-M": Code(CPU_FLAGS["m3"], "plain"),
     "DSP extension": Code(CPU_FLAGS["m4"], "dsp", "-O3"),
+    "Helium": Code(CPU_FLAGS["m55"], "mve", "-O3"),
 }
 BOARDS = {
     "microbit": "plain, ARMv6-M",
@@ -44,6 +45,7 @@ BOARDS = {
     "mps2-an386": "DSP extension",
     "mps2-an500": "DSP extension",
     "mps2-an505": "DSP extension",
+    "mps3-an547": "Helium",
 }
 
 pytestmark = pytest.mark.skipif(
