@@ -12,6 +12,7 @@ from myo_export.cores import CPU_FLAGS
 EMULATOR = "qemu-system-arm"
 BOARD_DIR = Path(__file__).resolve().parent / "net_bench"
 MIB = 1 << 20
+NS_PER_INSTRUCTION = 64  # under -icount shift=6, and nothing else moves QEMU's clock
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Machine:
 
     Attributes
     ----------
+    clock_hz
+        Of the core, and so of its ticks.
     cpu
         What the image is compiled for.
     flash, flash_bytes
@@ -28,11 +31,16 @@ class Machine:
         Memory for data and stack.
     """
 
+    clock_hz: float
     cpu: tuple[str, ...]
     flash: int
     flash_bytes: int
     ram: int
     ram_bytes: int
+
+    def instructions(self, ticks: float) -> float:
+        """Instructions in so many ticks of a counted run."""
+        return ticks * 1e9 / self.clock_hz / NS_PER_INSTRUCTION
 
     def link_flags(self) -> list[str]:
         """Say to the linker where everything goes."""
@@ -47,17 +55,17 @@ class Machine:
 
 
 MACHINES = {
-    "microbit": Machine(CPU_FLAGS["m0"], 0x00000000, 256 << 10, 0x20000000, 16 << 10),
-    "mps2-an385": Machine(CPU_FLAGS["m3"], 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
-    "mps2-an386": Machine(CPU_FLAGS["m4"], 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
-    "mps2-an500": Machine(CPU_FLAGS["m7"], 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
-    "mps2-an505": Machine(CPU_FLAGS["m33"], 0x10000000, 4 * MIB, 0x38000000, 2 * MIB),
-    "mps3-an547": Machine(CPU_FLAGS["m55"], 0x10000000, MIB // 2, 0x30000000, MIB // 2),
+    "microbit": Machine(64e6, CPU_FLAGS["m0"], 0x00000000, 256 << 10, 0x20000000, 16 << 10),
+    "mps2-an385": Machine(25e6, CPU_FLAGS["m3"], 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
+    "mps2-an386": Machine(25e6, CPU_FLAGS["m4"], 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
+    "mps2-an500": Machine(25e6, CPU_FLAGS["m7"], 0x00000000, 4 * MIB, 0x20000000, 4 * MIB),
+    "mps2-an505": Machine(20e6, CPU_FLAGS["m33"], 0x10000000, 4 * MIB, 0x38000000, 2 * MIB),
+    "mps3-an547": Machine(32e6, CPU_FLAGS["m55"], 0x10000000, MIB // 2, 0x30000000, MIB // 2),
 }
 
 
-def run_image(machine: str, image: Path, timeout_s: float) -> str:
-    """Run an image until it ends itself; give what it printed.
+def run_image(machine: str, image: Path, timeout_s: float, is_counted: bool = False) -> str:
+    """Run an image until it ends itself; give what it printed. Counted, ticks are instructions in another unit.
 
     Raises
     ------
@@ -67,6 +75,7 @@ def run_image(machine: str, image: Path, timeout_s: float) -> str:
     with tempfile.TemporaryDirectory() as folder:
         said = Path(folder) / "said.txt"
         command = [EMULATOR, "-M", machine, "-kernel", str(image), "-display", "none", "-monitor", "none"]
+        command += ["-icount", "shift=6"] * is_counted
         command += ["-serial", "none", "-chardev", f"file,id=said,path={said}"]
         command += ["-semihosting-config", "enable=on,target=native,chardev=said"]
         subprocess.run(command, timeout=timeout_s, stdin=subprocess.DEVNULL, check=False)

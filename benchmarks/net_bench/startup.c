@@ -9,6 +9,9 @@ int main(void);
 void reset_handler(void);
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
+#define SYSTICK ((volatile uint32_t *)0xE000E010u) /* control, reload, value */
+#define SYSTICK_CORE_CLOCK 5u                      /* enabled, no interrupt */
+#define SYSTICK_MASK 0xFFFFFFu
 #define SEMIHOSTING_WRITE0 0x04u
 #define SEMIHOSTING_EXIT_EXTENDED 0x20u
 #define SEMIHOSTING_APPLICATION_EXIT 0x20026u
@@ -48,7 +51,14 @@ void reset_handler(void) {
     for (uint32_t *to = &__bss_start; to < &__bss_end;) {
         *to++ = 0;
     }
+    SYSTICK[1] = SYSTICK_MASK;
+    SYSTICK[2] = 0;
+    SYSTICK[0] = SYSTICK_CORE_CLOCK;
     board_exit((uint32_t)main());
+}
+
+uint32_t board_ticks(uint32_t since) {
+    return (SYSTICK_MASK - SYSTICK[2] - since) & SYSTICK_MASK;
 }
 
 void board_print(const char *text) {

@@ -43,35 +43,63 @@ static void gather(const myo_conv_config_t *config, const int8_t *group, int32_t
     }
 }
 
+/* Windows of one row of the output that lie inside of the input. */
+typedef struct {
+    size_t begin;
+    size_t end;
+} inner_t;
+
+static inner_t find_inner(const myo_conv_config_t *config) {
+    const myo_nn_window_t *window = &config->window;
+    const size_t n = config->output.width;
+    const size_t stride = window->stride_width;
+    const size_t reach = (size_t)(window->width - 1) * window->dilation_width + 1;
+    const size_t padded = (size_t)config->input.width + window->pad_left; /* from the first window's begin */
+    const size_t begin = (window->pad_left + stride - 1) / stride;
+    const size_t end = padded < reach ? 0 : (padded - reach) / stride + 1;
+    const inner_t inner = {begin, end < n ? end : n};
+    return inner;
+}
+
 void myo_conv_mve_run(const myo_conv_config_t *config, const int8_t *input, int8_t *output, int8_t *scratch) {
     const myo_nn_window_t *window = &config->window;
     const size_t n_groups = config->input.channels / config->weight_channels;
     const size_t n_outputs = config->output.channels / n_groups; /* of a group */
-    const size_t n_words = (size_t)window->height * window->width * config->weight_channels;
-    const int32_t last_row = config->input.height - (window->height - 1) * window->dilation_height;
-    const int32_t last_column = config->input.width - (window->width - 1) * window->dilation_width;
+    const size_t step = (size_t)window->stride_width * config->input.channels;
     const bool contiguous = is_contiguous(config);
+    const inner_t inner = find_inner(config);
+    const myo_nn_dot_t dot = {
+        .n_words = (size_t)window->height * window->width * config->weight_channels,
+        .weights = config->weights,
+        .bias = config->bias,
+        .requantize = &config->requantize,
+        .output_step = config->output.channels,
+    };
 
-    int32_t top = -window->pad_top;
     for (int32_t oy = 0; oy < config->output.height; oy++) {
-        int32_t left = -window->pad_left;
-        for (int32_t ox = 0; ox < config->output.width; ox++) {
-            const bool inside = top >= 0 && top < last_row && left >= 0 && left < last_column;
-            for (size_t group = 0; group < n_groups; group++) {
-                const int8_t *const from = input + group * config->weight_channels;
-                const int8_t *x = scratch;
-                if (contiguous && inside) {
-                    x = from + (size_t)(top * config->input.width + left) * config->input.channels;
+        const int32_t top = oy * window->stride_height - window->pad_top;
+        const int32_t below = top + (window->height - 1) * window->dilation_height;
+        const bool in_place = contiguous && top >= 0 && below < config->input.height;
+        for (size_t group = 0; group < n_groups; group++) {
+            const int8_t *const from = input + group * config->weight_channels;
+            const size_t first = group * n_outputs;
+            for (size_t ox = 0; ox < config->output.width;) {
+                int8_t *const to = output + ox * config->output.channels + first;
+                if (in_place && ox >= inner.begin && ox < inner.end) {
+                    const size_t column = ox * window->stride_width - window->pad_left;
+                    const size_t n = inner.end - ox;
+                    const int8_t *const x =
+                        from + ((size_t)top * config->input.width + column) * config->input.channels;
+                    myo_nn_dot_run(&dot, x, step, n, first, n_outputs, to);
+                    ox += n;
                 } else {
-                    gather(config, from, oy, ox, scratch);
+                    gather(config, from, oy, (int32_t)ox, scratch);
+                    myo_nn_dot_run(&dot, scratch, 0, 1, first, n_outputs, to);
+                    ox++;
                 }
-                myo_nn_dot_run(x, n_words, config->weights, config->bias, &config->requantize,
-                               group * n_outputs, n_outputs, output);
-                output += n_outputs;
             }
-            left += window->stride_width;
         }
-        top += window->stride_height;
+        output += (size_t)config->output.width * config->output.channels;
     }
 }
 

@@ -7,12 +7,14 @@
 
 void myo_fully_connected_mve_run(const myo_fully_connected_config_t *config, const int8_t *input,
                                  int8_t *output) {
-    for (size_t row = 0; row < config->n_rows; row++) {
-        myo_nn_dot_run(input, config->n_inputs, config->weights, config->bias, &config->requantize, 0,
-                       config->n_outputs, output);
-        input += config->n_inputs;
-        output += config->n_outputs;
-    }
+    const myo_nn_dot_t dot = {
+        .n_words = config->n_inputs,
+        .weights = config->weights,
+        .bias = config->bias,
+        .requantize = &config->requantize,
+        .output_step = config->n_outputs,
+    };
+    myo_nn_dot_run(&dot, input, config->n_inputs, config->n_rows, 0, config->n_outputs, output);
 }
 
 #endif
