@@ -54,6 +54,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 WEIGHTED = ["conv", "depthwise", "dense"]
+VECTORS = ["add", "mul", "mean", "max_pool", "average_pool", "leaky_relu"]  # a vector of words at once on Helium
 OTHERS = ["mean", "softmax", "add", "pad", "relu", "average_pool", "flatten"]
 
 
@@ -68,6 +69,8 @@ def models() -> list[bytes]:
     for channels in (3, 4, 5, 15, 16, 17):
         for kind in WEIGHTED:  # twice: the ways of holding weights take turns
             found += 2 * [RandomNetwork(channels, [kind, kind], (1, 20, channels)).pack()]
+        for kind in VECTORS:
+            found.append(RandomNetwork(channels, [kind, kind], (2, 9, channels)).pack())
     return found
 
 

@@ -1,5 +1,6 @@
 #include "myo_nn.h"
 #include "myo_fixed_point.h"
+#include "myo_nn_rows.h"
 
 /* Bits by which a sum's operands are raised before they are scaled; 20 is what the format prescribes for
  * int8. */
@@ -30,7 +31,9 @@ void myo_add_run(const myo_add_config_t *config, const int8_t *a, const int8_t *
                     a + i * meet->stride_a[0] + j * meet->stride_a[1] + k * meet->stride_a[2];
                 const int8_t *row_b =
                     b + i * meet->stride_b[0] + j * meet->stride_b[1] + k * meet->stride_b[2];
-                for (size_t l = 0; l < meet->size[3]; l++) {
+                const size_t done = myo_rows_add(config, row_a, row_b, output);
+                output += done;
+                for (size_t l = done; l < meet->size[3]; l++) {
                     *output++ = add_words(config, row_a[l * meet->stride_a[3]], row_b[l * meet->stride_b[3]]);
                 }
             }
@@ -47,7 +50,9 @@ void myo_mul_run(const myo_mul_config_t *config, const int8_t *a, const int8_t *
                     a + i * meet->stride_a[0] + j * meet->stride_a[1] + k * meet->stride_a[2];
                 const int8_t *row_b =
                     b + i * meet->stride_b[0] + j * meet->stride_b[1] + k * meet->stride_b[2];
-                for (size_t l = 0; l < meet->size[3]; l++) {
+                const size_t done = myo_rows_mul(config, row_a, row_b, output);
+                output += done;
+                for (size_t l = done; l < meet->size[3]; l++) {
                     *output++ = mul_words(config, row_a[l * meet->stride_a[3]], row_b[l * meet->stride_b[3]]);
                 }
             }
@@ -56,7 +61,7 @@ void myo_mul_run(const myo_mul_config_t *config, const int8_t *a, const int8_t *
 }
 
 void myo_table_run(const int8_t table[256], const int8_t *input, int8_t *output, size_t n) {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = myo_rows_table(table, input, output, n); i < n; i++) {
         output[i] = table[input[i] + 128];
     }
 }

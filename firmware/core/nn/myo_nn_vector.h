@@ -27,6 +27,11 @@ static inline int32x4_t myo_vector_scale(int32x4_t a, myo_vector_factor_t factor
     return vrshlq_s32(vqaddq_s32(product, sign), factor.down);
 }
 
+/* The same with one factor for all lanes. */
+static inline int32x4_t myo_vector_scale_by(int32x4_t a, int32_t multiplier, int32_t shift) {
+    return myo_vector_scale(a, myo_vector_factor(vdupq_n_s32(multiplier), vdupq_n_s32(shift)));
+}
+
 /* a + zero_point modulo 2^32, held within low .. high. */
 static inline int32x4_t myo_vector_place(int32x4_t a, int32_t zero_point, int32_t low, int32_t high) {
     const int32x4_t placed = vaddq_n_s32(a, zero_point);
