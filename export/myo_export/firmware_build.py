@@ -42,7 +42,7 @@ class _Board:
 
 _CORTEX_M = _Board("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "firmware.elf")
 BOARDS: Mapping[str, _Board] = {
-    **{f"virtual_{core}": _CORTEX_M for core in ("m3", "m4", "m7", "m33", "m55")},
+    **{f"virtual_{core}": _CORTEX_M for core in ("m0", "m3", "m4", "m7", "m33", "m55")},
     "native": _Board("gcc", "gcc libc6-dev", "program"),
 }
 

@@ -69,6 +69,7 @@ BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
         _virtual("virtual_m4", "mps2-an386", "Cortex-M4F (Arm MPS2 AN386)", 25e6, cycles_per_instruction=1.6),
+        _virtual("virtual_m0", "microbit", "Cortex-M0 (nRF51822, 16 kB of RAM)", 16e6),
         _virtual("virtual_m3", "mps2-an385", "Cortex-M3 (Arm MPS2 AN385)", 25e6),
         _virtual("virtual_m7", "mps2-an500", "Cortex-M7 (Arm MPS2 AN500)", 25e6),
         _virtual("virtual_m33", "mps2-an505", "Cortex-M33, secure state (Arm MPS2 AN505)", 20e6),

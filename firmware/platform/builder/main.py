@@ -46,6 +46,7 @@ def describe_cortex_m(core: str, shared: str) -> dict[str, object]:
 
 
 PORTS = {
+    "virtual_m0": describe_cortex_m("m0", "virtual_m0"),
     "virtual_m3": describe_cortex_m("m3", "mps2"),
     "virtual_m4": describe_cortex_m("m4", "mps2"),
     "virtual_m7": describe_cortex_m("m7", "mps2"),

@@ -74,16 +74,7 @@ void timer0_handler(void) {
     const uint32_t begin = cortex_m_begin_interrupt();
     mps2_sample_timer_acknowledge();
     if (port.samples != NULL) {
-        int32_t *frame = myo_ring_reserve(port.samples);
-        for (uint16_t channel = 0; channel < port.samples->n_channels; channel++) {
-            const int32_t count = myo_virtual_adc_next(&port.noise, port.adc_bits);
-            if (frame != NULL) {
-                frame[channel] = count; /* the noise goes on where a frame is lost, as a real signal would */
-            }
-        }
-        if (frame != NULL) {
-            myo_ring_commit(port.samples, begin);
-        }
+        myo_virtual_adc_frame(&port.noise, port.adc_bits, port.samples, begin);
     }
     cortex_m_end_interrupt(begin);
 }
