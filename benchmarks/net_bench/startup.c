@@ -51,15 +51,19 @@ void reset_handler(void) {
     for (uint32_t *to = &__bss_start; to < &__bss_end;) {
         *to++ = 0;
     }
+#ifdef BOARD_COUNTS_TICKS
     SYSTICK[1] = SYSTICK_MASK;
     SYSTICK[2] = 0;
     SYSTICK[0] = SYSTICK_CORE_CLOCK;
+#endif
     board_exit((uint32_t)main());
 }
 
+#ifdef BOARD_COUNTS_TICKS
 uint32_t board_ticks(uint32_t since) {
     return (SYSTICK_MASK - SYSTICK[2] - since) & SYSTICK_MASK;
 }
+#endif
 
 void board_print(const char *text) {
     ask_host(SEMIHOSTING_WRITE0, text);

@@ -54,7 +54,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 WEIGHTED = ["conv", "depthwise", "dense"]
-VECTORS = ["add", "mul", "mean", "max_pool", "average_pool", "leaky_relu"]  # a vector of words at once on Helium
+VECTORS = [
+    "add",
+    "mul",
+    "mean",
+    "max_pool",
+    "average_pool",
+    "leaky_relu",
+]  # a vector of words at once on Helium
 OTHERS = ["mean", "softmax", "add", "pad", "relu", "average_pool", "flatten"]
 
 
