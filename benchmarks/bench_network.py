@@ -23,13 +23,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import bare_machine
 import numpy as np
-from bare_machine import EMULATOR
 from elftools.elf.elffile import ELFFile
 
-from myo_export.emit_net import NetworkReport, emit_network, render_network, report_network, write_files
+import bare_machine
+from bare_machine import EMULATOR
+from myo_export.emit_net import emit_network, render_network, write_files
 from myo_export.emit_net_step import Kernels
+from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import BuildError, MyoError
 
@@ -43,6 +44,7 @@ COMPILER = "arm-none-eabi-gcc"
 MACHINE = "mps2-an386"
 HELIUM_MACHINE = "mps3-an547"
 CPU_FLAGS = bare_machine.MACHINES[MACHINE].cpu
+LINK_FLAGS = ["-Wl,--gc-sections", *bare_machine.MACHINES[MACHINE].link_flags()]
 C_FLAGS = [
     "-std=c11",
     "-O3",

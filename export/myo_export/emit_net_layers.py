@@ -9,25 +9,30 @@ import numpy as np
 from myo_export.lowered import (
     Add,
     Alias,
+    BatchMatmul,
     Broadcast,
-    Concatenation,
     Conv,
+    Copy,
     DepthwiseConv,
     FullyConnected,
     Layer,
+    Matrices,
     Mean,
     Mul,
     Operand,
     Pad,
+    Part,
     Pool,
     Requantize,
     Shape3,
     Softmax,
     Table,
+    TransposeConv,
     Window,
 )
 
 _COLUMNS = 110
+MAX_COPY_AXES = 5  # of myo_copy_config_t
 
 
 @dataclass(frozen=True)
@@ -65,9 +70,21 @@ def c_array(ctype: str, name: str, values: Iterable[int], dimensions: str) -> st
     return f"static const {ctype} {name}{dimensions} = {{\n{body},\n}};\n"
 
 
+def c_at(pointer: str, begin: int) -> str:
+    """Point so many bytes behind a pointer, which may itself be of the form that this gives."""
+    name, _, rest = pointer.partition(" + ")
+    begin += int(rest or 0)
+    return f"{name} + {begin}" if begin else name
+
+
 def c_shape(shape: Shape3) -> str:
     """Initialize a ``myo_nn_shape_t``."""
     return f"{{.height = {shape[0]}, .width = {shape[1]}, .channels = {shape[2]}}}"
+
+
+def c_row(values: Iterable[int]) -> str:
+    """Initialize an array in a structure."""
+    return "{" + ", ".join(str(v) for v in values) + "}"
 
 
 def c_window(window: Window) -> str:
@@ -118,7 +135,7 @@ def _weighted(
     kind: str,
     name: str,
     config_name: str,
-    layer: Conv | DepthwiseConv | FullyConnected,
+    layer: Conv | DepthwiseConv | FullyConnected | TransposeConv,
     geometry: dict[str, object],
     source: str,
     target: str,
@@ -210,12 +227,9 @@ def _mean(name: str, config_name: str, layer: Mean, source: str, target: str) ->
 
 
 def _broadcast(broadcast: Broadcast) -> str:
-    def row(values: tuple[int, int, int, int]) -> str:
-        return "{" + ", ".join(str(v) for v in values) + "}"
-
     return (
-        f"{{.size = {row(broadcast.size)},\n                  .stride_a = {row(broadcast.stride_a)},\n"
-        f"                  .stride_b = {row(broadcast.stride_b)}}}"
+        f"{{.size = {c_row(broadcast.size)},\n                  .stride_a = {c_row(broadcast.stride_a)},\n"
+        f"                  .stride_b = {c_row(broadcast.stride_b)}}}"
     )
 
 
@@ -288,16 +302,23 @@ def _pad(name: str, config_name: str, layer: Pad, source: str, target: str) -> L
     return LayerText("", config, (f"myo_pad_run(&{config_name}, {source}, {target});",))
 
 
-def _concatenation(
-    name: str, config_name: str, layer: Concatenation, sources: list[str], target: str
-) -> LayerText:
-    stride = sum(layer.row_sizes)
-    configs, calls, begin = "", [], 0
-    for i, (row_size, source) in enumerate(zip(layer.row_sizes, sources, strict=True)):
-        fields = {"n_rows": layer.n_rows, "row_size": row_size, "output_stride": stride}
-        configs += c_config("myo_concatenation_config_t", f"{config_name}_{i}", dict(fields))
-        calls.append(f"myo_concatenation_run(&{config_name}_{i}, {source}, {target} + {begin});")
-        begin += row_size
+def _copy(config_name: str, layer: Copy, sources: list[str], target: str) -> LayerText:
+    configs, calls = "", []
+    for i, (part, source) in enumerate(zip(layer.parts, sources, strict=True)):
+        name = config_name if len(layer.parts) == 1 else f"{config_name}_{i}"
+        to, at = c_at(target, part.target_begin), c_at(source, part.source_begin)
+        if part.is_run:
+            # Where both are one place, its own layer wrote the words there.
+            calls += [f"memcpy({to}, {at}, {part.sizes[0]});"] * (to != at)
+            continue
+        n_absent = MAX_COPY_AXES - len(part.sizes)
+        rows = {
+            "size": (1,) * n_absent + part.sizes,
+            "input_stride": (0,) * n_absent + part.source_strides,
+            "output_stride": (0,) * n_absent + part.target_strides,
+        }
+        configs += c_config("myo_copy_config_t", name, {key: c_row(row) for key, row in rows.items()})
+        calls.append(f"myo_copy_run(&{name}, {at}, {to});")
     return LayerText("", configs, tuple(calls))
 
 
@@ -325,6 +346,51 @@ def _table(name: str, layer: Table, source: str, target: str) -> LayerText:
         (f"myo_table_run({name}_table, {source}, {target}, {layer.size});",),
         table_bytes=256,
     )
+
+
+def _transpose_conv(name: str, config_name: str, layer: TransposeConv, source: str, target: str) -> LayerText:
+    geometry: dict[str, object] = {
+        "input": c_shape(layer.input_shape),
+        "output": c_shape(layer.output_shape),
+        "window": c_window(layer.window),
+    }
+    return _weighted("transpose_conv", name, config_name, layer, geometry, source, target)
+
+
+def _matrices(m: Matrices) -> str:
+    return (
+        f"{{.batch_stride = {c_row(m.batch_strides)}, .row_stride = {m.row_stride},\n"
+        f"          .column_stride = {m.column_stride}, .offset = {m.offset}}}"
+    )
+
+
+def _batch_matmul(
+    name: str, config_name: str, layer: BatchMatmul, sources: list[str], target: str
+) -> LayerText:
+    arrays, a, b, n_bytes = _operands(name, layer.a.operand, layer.b.operand, sources)
+    if layer.bias is not None:
+        arrays += c_array("int32_t", f"{name}_bias", layer.bias.flat, f"[{layer.bias.size}]")
+        n_bytes += 4 * layer.bias.size
+    config = c_config(
+        "myo_batch_matmul_config_t",
+        config_name,
+        {
+            "batch": c_row(layer.batch),
+            "n_rows": layer.n_rows,
+            "depth": layer.depth,
+            "n_columns": layer.n_columns,
+            "a": _matrices(layer.a),
+            "b": _matrices(layer.b),
+            "bias": "NULL" if layer.bias is None else f"{name}_bias",
+            "multiplier": layer.factor.multiplier,
+            "shift": layer.factor.shift,
+            "zero_point": layer.zero_point,
+            "low": layer.low,
+            "high": layer.high,
+        },
+    )
+    call = f"myo_batch_matmul_run(&{config_name}, {a}, {b}, {target});"
+    return LayerText(arrays, config, (call,), n_bytes)
 
 
 def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix: str = "") -> LayerText:
@@ -367,12 +433,20 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix
             return _mul(name, config_name, layer, sources, target)
         case Pad():
             return _pad(name, config_name, layer, sources[0], target)
-        case Concatenation():
-            return _concatenation(name, config_name, layer, sources, target)
+        case Copy():
+            return _copy(config_name, layer, sources, target)
+        case TransposeConv():
+            return _transpose_conv(name, config_name, layer, sources[0], target)
+        case BatchMatmul():
+            return _batch_matmul(name, config_name, layer, sources, target)
         case Softmax():
             return _softmax(name, config_name, layer, sources[0], target)
         case Table():
             return _table(name, layer, sources[0], target)
         case Alias():
             copy = () if sources[0] == target else (f"memcpy({target}, {sources[0]}, {layer.size});",)
+            return LayerText("", "", copy)
+        case Part():
+            source = c_at(sources[0], layer.begin)
+            copy = () if source == target else (f"memcpy({target}, {source}, {layer.size});",)
             return LayerText("", "", copy)

@@ -14,6 +14,7 @@ from myo_pipeline.errors import ExportError
 _ADD_METHODS: Final = {
     "ADD": "AddAdd",
     "AVERAGE_POOL_2D": "AddAveragePool2D",
+    "BATCH_MATMUL": "AddBatchMatMul",
     "CONCATENATION": "AddConcatenation",
     "CONV_2D": "AddConv2D",
     "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
@@ -25,15 +26,23 @@ _ADD_METHODS: Final = {
     "MAX_POOL_2D": "AddMaxPool2D",
     "MEAN": "AddMean",
     "MUL": "AddMul",
+    "PACK": "AddPack",
     "PAD": "AddPad",
     "PADV2": "AddPadV2",
     "QUANTIZE": "AddQuantize",
     "RELU": "AddRelu",
     "RELU6": "AddRelu6",
     "RESHAPE": "AddReshape",
+    "SLICE": "AddSlice",
     "SOFTMAX": "AddSoftmax",
+    "SPLIT": "AddSplit",
+    "SPLIT_V": "AddSplitV",
     "SQUEEZE": "AddSqueeze",
+    "STRIDED_SLICE": "AddStridedSlice",
     "TANH": "AddTanh",
+    "TRANSPOSE": "AddTranspose",
+    "TRANSPOSE_CONV": "AddTransposeConv",
+    "UNPACK": "AddUnpack",
 }
 
 _MEASURE_TIMEOUT_S: Final = 60
@@ -148,7 +157,7 @@ constexpr int kModelArenaSize = {arena};
     )
     source = f'{provenance}#include "model_data.h"\n\n{array}\n'
     source += f"extern const unsigned int g_model_size = {len(model)};\n"
-    names = sorted({step.op.name for step in network.steps})
+    names = sorted({op.name for op in network.graph.ops})
     adds = "".join(
         f"    if (resolver.{_ADD_METHODS[n]}() != kTfLiteOk) return kTfLiteError;\n" for n in names
     )

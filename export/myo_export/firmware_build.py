@@ -26,8 +26,10 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from myo_export import cmsis_dsp
+from myo_export.budget import find_excess
 from myo_pipeline.bundle import write_text
 from myo_pipeline.errors import BuildError, MyoError
+from myo_pipeline.spec import Budget
 
 PROJECT = Path(__file__).resolve().parents[2]
 CORE_DIR = PROJECT / ".pio" / "core"  # as platformio.ini says
@@ -179,6 +181,21 @@ def measure_image(elf: Path) -> BuiltFirmware:
     stack = address.get("myo_stack_top", 0) - address.get("myo_stack_bottom", 0)
     sized = {s.name: s["st_size"] for s in symbols if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")}
     return BuiltFirmware(elf, flash, ram, stack, sized)
+
+
+def check_budget(budget: Budget, built: BuiltFirmware) -> None:
+    """Check an image's flash and RAM against a spec's budget.
+
+    Raises
+    ------
+    BuildError
+        If a limit is exceeded: which, and by how much.
+    """
+    fault = find_excess(budget, built.flash_bytes, built.ram_bytes, None)
+    if fault:
+        raise BuildError(
+            f"{built.elf}: over the budget: {fault}; raise the limit in patch.toml and export again, or train a smaller network"
+        )
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""Lower what gathers or moves words: pools, mean, padding, concatenation, and reshapes."""
+"""Lower what gathers words or surrounds them: pools, mean, padding, and reshapes."""
 
 from itertools import groupby
 
-from myo_export.graph import ConcatenationOptions, PoolOptions
+from myo_export.graph import PoolOptions
 from myo_export.lower_weights import clamp_of, window_of
-from myo_export.lowered import Alias, Concatenation, Mean, OpView, Pad, Pool, Step
+from myo_export.lowered import Alias, Mean, OpView, Pad, Pool, Step
 from myo_export.quantized_math import Factor, quantize_factor
 
 
@@ -121,40 +121,10 @@ def lower_pad(view: OpView) -> Step:
     return Step(view.op, layer, (source.index,), target.index, 0)
 
 
-def lower_concatenation(view: OpView) -> Step:
-    """Lower CONCATENATION of activations along any axis but the batch."""
-    view.expect_arity((1, 10))
-    options = view.options(ConcatenationOptions)
-    target = view.output()
-    sources = [view.activation(i) for i in range(len(view.op.inputs))]
-    rank = len(target.shape)
-    axis = options.axis + rank if options.axis < 0 else options.axis
-    if options.activation != "NONE" or not 0 < axis < rank or rank > 4:
-        view.fail(
-            f"joins along axis {options.axis} of {list(target.shape)}",
-            "join along another axis than the batch, of at most 4",
-        )
-    joined = 0
-    for source in sources:
-        view.expect_shape(
-            source.shape[:axis] + source.shape[axis + 1 :],
-            target.shape[:axis] + target.shape[axis + 1 :],
-            "an input",
-        )
-        view.expect_same_quantization(source.quantization, target.quantization)
-        joined += source.shape[axis]
-    view.expect_shape(target.shape[axis : axis + 1], (joined,), "output along its axis")
-    n_rows = 1
-    for n in target.shape[:axis]:
-        n_rows *= n
-    layer = Concatenation(n_rows, tuple(source.size // n_rows for source in sources))
-    return Step(view.op, layer, tuple(source.index for source in sources), target.index, 0)
-
-
 def lower_alias(view: OpView) -> Step:
     """Lower RESHAPE, EXPAND_DIMS and SQUEEZE: nothing moves."""
     view.expect_arity((1, 2))
-    source, target = view.activation(0), view.output()
+    source, target = view.activation(0, any_batch=True), view.output(any_batch=True)
     if source.size != target.size:
         view.fail(
             f"turns {list(source.shape)} into {list(target.shape)}", "the file is damaged, export again"

@@ -164,11 +164,37 @@ class Pad:
 
 
 @dataclass(frozen=True)
-class Concatenation:
-    """CONCATENATION: ``n_rows`` rows, each made of one row of every input, ``row_sizes`` long."""
+class CopyPart:
+    """Words of one input and their places in the output, over axes of ``sizes``, outermost first.
 
-    n_rows: int
-    row_sizes: tuple[int, ...]
+    Attributes
+    ----------
+    sizes : tuple of int
+        At most 5; no axis that another one follows without a gap in both input and output.
+    source_strides, target_strides : tuple of int
+        Words from one index to the next; those of the source may be negative.
+    source_begin, target_begin : int
+        Word of index 0 along all axes.
+    """
+
+    sizes: tuple[int, ...]
+    source_strides: tuple[int, ...]
+    target_strides: tuple[int, ...]
+    source_begin: int
+    target_begin: int
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is one stretch of neighbours in both input and output."""
+        return (self.source_strides, self.target_strides) == ((1,), (1,))
+
+
+@dataclass(frozen=True)
+class Copy:
+    """CONCATENATION, PACK, SLICE, SPLIT, TRANSPOSE ...: one part per input, which fill the output of ``size`` words."""
+
+    parts: tuple[CopyPart, ...]
+    size: int
 
 
 @dataclass(frozen=True)
@@ -195,6 +221,58 @@ class Alias:
     size: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """One stretch of the input's words, from ``begin`` on, under another name."""
+
+    begin: int
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class TransposeConv:
+    """TRANSPOSE_CONV. ``weights`` int8 (output channel, height, width, channel), ``bias`` int32 (output channel)."""
+
+    input_shape: Shape3
+    output_shape: Shape3
+    window: Window
+    input_offset: int
+    weights: np.ndarray
+    bias: np.ndarray
+    requantize: Requantize
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """How one operand of a product of matrices lies in memory; strides in words, 0 where it is repeated."""
+
+    operand: Operand
+    offset: int
+    batch_strides: tuple[int, int, int]
+    row_stride: int
+    column_stride: int
+
+
+@dataclass(frozen=True, eq=False)
+class BatchMatmul:
+    """BATCH_MATMUL, and FULLY_CONNECTED whose weights are an activation.
+
+    ``a`` is (rows, depth), ``b`` is (depth, columns), as ``bias`` if there is one: int32 (columns).
+    """
+
+    batch: tuple[int, int, int]
+    n_rows: int
+    depth: int
+    n_columns: int
+    a: Matrices
+    b: Matrices
+    bias: np.ndarray | None
+    factor: Factor
+    zero_point: int
+    low: int
+    high: int
+
+
 Layer = (
     Conv
     | DepthwiseConv
@@ -204,21 +282,24 @@ Layer = (
     | Add
     | Mul
     | Pad
-    | Concatenation
+    | Copy
+    | TransposeConv
+    | BatchMatmul
     | Softmax
     | Table
     | Alias
+    | Part
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operator of the file, lowered.
+    """One output of one operator of the file, lowered.
 
     Attributes
     ----------
     op : Op
-        Where it comes from; ``op.index`` is the layer's index.
+        Where it comes from.
     layer : Layer
         What runs.
     inputs : tuple of int
@@ -226,7 +307,10 @@ class Step:
     output : int
         Activation that it writes.
     macs : int
-        Multiplications with weights, padding counted as if it were data.
+        Multiplications with weights, padding counted as if it were data; with activations, where they take their place.
+    folded : tuple of Op
+        Operators that the layer computes besides, in the file's order. Their outputs never exist; ``op`` is
+        the one whose output does.
     """
 
     op: Op
@@ -234,6 +318,17 @@ class Step:
     inputs: tuple[int, ...]
     output: int
     macs: int
+    folded: tuple[Op, ...] = ()
+
+    @property
+    def op_names(self) -> str:
+        """Names of all operators that the layer computes, in the file's order."""
+        return " + ".join(op.name for op in sorted((*self.folded, self.op), key=lambda op: op.index))
+
+    @property
+    def index(self) -> int:
+        """The layer's index, as the observer of ``net_run_observed`` gets it."""
+        return self.op.first_layer + self.op.outputs.index(self.output)
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +337,11 @@ class Network:
 
     graph: Graph
     steps: tuple[Step, ...]
+
+    @property
+    def folded_into(self) -> dict[int, int]:
+        """Index of every folded layer, to the index of the layer that computes it."""
+        return {op.first_layer: step.index for step in self.steps for op in step.folded}
 
 
 _Kind = TypeVar("_Kind", bound=Options)
@@ -290,25 +390,26 @@ class OpView:
                 "the file is damaged, export again",
             )
 
-    def activation(self, position: int) -> Tensor:
-        """Input ``position`` as an int8 activation of batch 1."""
+    def activation(self, position: int, any_batch: bool = False) -> Tensor:
+        """Input ``position`` as an int8 activation of batch 1, or of any where words keep their rows."""
         index = self.op.inputs[position]
         if index < 0 or self.graph.tensors[index].data is not None:
             self.fail(f"has a constant or no input {position}", "fold the constant before export")
-        return self._check_int8(self.graph.tensors[index], f"input {position}")
+        return self._check_int8(self.graph.tensors[index], f"input {position}", any_batch)
 
-    def output(self) -> Tensor:
-        """Output 0 as an int8 activation of batch 1."""
-        return self._check_int8(self.graph.tensors[self.op.outputs[0]], "its output")
+    def output(self, place: int = 0, any_batch: bool = False) -> Tensor:
+        """Output ``place`` as an int8 activation of batch 1, or of any."""
+        what = "its output" if len(self.op.outputs) == 1 else f"output {place}"
+        return self._check_int8(self.graph.tensors[self.op.outputs[place]], what, any_batch)
 
-    def _check_int8(self, tensor: Tensor, what: str) -> Tensor:
+    def _check_int8(self, tensor: Tensor, what: str, any_batch: bool) -> Tensor:
         if tensor.dtype != "int8":
             self.fail(f"has {tensor.dtype} as {what}, expected int8", "quantize the whole model to int8")
         if len(tensor.scales) != 1:
             self.fail(
                 f"has {len(tensor.scales)} scales for {what}, expected 1", "quantize the whole model to int8"
             )
-        if tensor.shape[:1] not in ((), (1,)):
+        if not any_batch and tensor.shape[:1] not in ((), (1,)):
             self.fail(
                 f"has shape {list(tensor.shape)} for {what}, expected batch 1",
                 "export the model with batch 1",
@@ -334,6 +435,15 @@ class OpView:
                 "reshape it",
             )
         return tensor.shape[1], tensor.shape[2], tensor.shape[3]
+
+    def kernel(self, weights: Tensor) -> tuple[int, int, int, int]:
+        """Shape of weights (output channels, height, width, channels), every size at most 65535."""
+        if len(weights.shape) != 4 or max(weights.shape) > 65535:
+            self.fail(
+                f"has weights of shape {list(weights.shape)}, expected 4 sizes of at most 65535",
+                "export again",
+            )
+        return weights.shape[0], weights.shape[1], weights.shape[2], weights.shape[3]
 
     def expect_shape(self, found: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:
         """Check a shape that follows from others."""

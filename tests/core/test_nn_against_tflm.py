@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from myo_export.emit_net import render_network
-from myo_export.lowered import FullyConnected, Pool, Table
+from myo_export.lower import lower_graph
+from myo_export.lowered import Conv, FullyConnected, Pool, Table
 from myo_export.quantized_math import clamp_int8, table_of
 from myo_export.quantized_math import scale as scale_int32
+from myo_export.tflite_reader import read_graph
 
 sys.path.insert(0, str(Path(__file__).parent))
 from nn_models import ModelBuilder, RandomNetwork, fill
+from nn_moving_models import MOVED, PRODUCTS, MovingNetwork, attention
 from nn_run import (
     EMULATED_DSP,
     HostKernels,
@@ -38,7 +41,7 @@ WEIGHTED = ["conv", "depthwise", "dense"]
 MOVING = ["average_pool", "max_pool", "mean", "pad", "reshape", "flatten", "concatenation"]
 WORDWISE = ["add", "mul", "softmax"]
 UNARY = ["relu", "relu6", "leaky_relu", "logistic", "tanh", "hard_swish", "quantize"]
-KINDS = WEIGHTED + MOVING + WORDWISE + UNARY
+KINDS = WEIGHTED + MOVING + MOVED + WORDWISE + PRODUCTS + UNARY
 
 
 @pytest.fixture(scope="module", params=["plain", "dsp-speed", "dsp-size"])
@@ -58,14 +61,14 @@ def check(
     if inputs is None:
         inputs = varied_inputs(source.size, source.quantization.zero_point, seed)
     found = run_c(text, inputs, kernels, folder)
-    compare(run_tflm(model, inputs), found, [op.name for op in graph.ops])
+    compare(run_tflm(model, inputs), found, [op.name for op in graph.ops for _ in op.outputs])
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_layer_alone(kind, kernels, tmp_path):
     """Twice in a row, so that it reads and writes both the caller's buffers and the arena."""
     for seed in range(2):
-        check(RandomNetwork(seed, [kind, kind], (3 + seed, 7, 6)).pack(), seed, kernels, tmp_path / str(seed))
+        check(MovingNetwork(seed, [kind, kind], (3 + seed, 7, 6)).pack(), seed, kernels, tmp_path / str(seed))
 
 
 @settings(
@@ -80,7 +83,7 @@ def test_each_layer_alone(kind, kernels, tmp_path):
     seed=st.integers(0, 2**32 - 1),
 )
 def test_random_networks(kinds, plane, seed, kernels, tmp_path):
-    check(RandomNetwork(seed, kinds, plane).pack(), seed, kernels, tmp_path)
+    check(MovingNetwork(seed, kinds, plane).pack(), seed, kernels, tmp_path)
 
 
 @pytest.mark.parametrize("kernels", ["plain"], indirect=True)  # tables are the same everywhere
@@ -153,7 +156,7 @@ def test_ties_of_fused_activations(real, activation):
             options = fill(schema.Pool2DOptionsT(), **ones, fusedActivationFunction=activation)
             b.op("MAX_POOL_2D", [a], [out], options)
             model = b.pack(a, out)
-            layer = render_network(model, "test").network.steps[0].layer
+            layer = lower_graph(read_graph(model)).steps[0].layer
             assert isinstance(layer, Pool)
             assert np.array_equal(
                 np.clip(every_word, layer.low, layer.high)[0], run_tflm(model, every_word)[0][0]
@@ -166,6 +169,31 @@ def test_wide_softmax_and_long_sums(kernels, tmp_path):
     check(
         RandomNetwork(6, ["flatten", "dense", "softmax"], (8, 32, 16)).pack(), 6, kernels, tmp_path / "deep"
     )
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(4, 2, 0), (5, 2, 0), (6, 3, 1), (3, 1, 1)])
+def test_transposed_convolution_over_time(size, stride, padding, kernels, tmp_path):
+    """Sizes for which it becomes a convolution, which the DSP kernels take."""
+    network = MovingNetwork(size, ["quantize"], (1, 9, 3))
+    source, width = network.at, 9 * stride if padding == 0 else 8 * stride + size
+    (_, *constants), scale = network._weights((5, 1, size, 3), 5, 0, size * 3)
+    inputs = [
+        network._integers((1, 1, width, 5)),
+        constants[0],
+        source,
+        *(i for i in constants[1:] if i >= 0),
+    ]
+    options = fill(schema.TransposeConvOptionsT(), padding=padding, strideH=1, strideW=stride)
+    network.b.op("TRANSPOSE_CONV", inputs, [network._next((1, 1, width, 5), scale)], options)
+    model = network.pack()
+    assert isinstance(render_network(model, "test").network.steps[-1].layer, Conv)
+    check(model, size, kernels, tmp_path)
+
+
+@pytest.mark.parametrize("adj_y", [False, True])
+def test_attention(adj_y, kernels, tmp_path):
+    """Two heads over 24 time steps, as Keras' MultiHeadAttention is converted, with softmax over products."""
+    check(attention(24, 8, 2, 6, adj_y), 3, kernels, tmp_path)
 
 
 def bench_models() -> list[Path]:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bare_machine import BOARD_DIR, EMULATOR, MACHINES, run_image
 
+from bare_machine import BOARD_DIR, EMULATOR, MACHINES, run_image
 from myo_export.cores import CPU_FLAGS
 from myo_export.emit_net import NetworkSource, render_network
 from myo_export.emit_net_step import Kernels
 from myo_export.pack_dsp import Optimize
 from nn_models import RandomNetwork
+from nn_moving_models import MOVED, PRODUCTS, MovingNetwork
 from nn_run import NN_DIR, WARNINGS, run_tflm, varied_inputs
 
 COMPILER = "arm-none-eabi-gcc"
@@ -73,6 +74,8 @@ def models() -> list[bytes]:
         kinds = [*rng.choice(WEIGHTED, 2), *rng.choice(WEIGHTED + OTHERS, 3)]
         plane = (int(rng.integers(1, 5)), int(rng.integers(1, 12)), int(rng.integers(1, 10)))
         found.append(RandomNetwork(seed, [str(k) for k in kinds], plane).pack())
+    for kind in MOVED + PRODUCTS:  # plain C everywhere; what reads their outputs may be the DSP extension's
+        found.append(MovingNetwork(2, ["conv", kind, "dense"], (2, 9, 6)).pack())
     for channels in (3, 4, 5, 15, 16, 17):
         for kind in WEIGHTED:  # twice: the ways of holding weights take turns
             found += 2 * [RandomNetwork(channels, [kind, kind], (1, 20, channels)).pack()]
@@ -93,7 +96,8 @@ def write_batch(texts: list[NetworkSource], batch: list[bytes], folder: Path) ->
         graph = text.network.graph
         source = graph.tensors[graph.input]
         inputs = varied_inputs(source.size, source.quantization.zero_point, k, 2)
-        layers = [np.concatenate(found[:-1]) for found in run_tflm(model, inputs)]
+        own_words = [step.index for step in text.network.steps]  # those folded into others have none
+        layers = [np.concatenate([found[i] for i in own_words]) for found in run_tflm(model, inputs)]
         n_words += sum(words.size for words in layers)
         own = folder / f"net_{k}"
         own.mkdir()

@@ -16,9 +16,13 @@ from myo_pipeline.errors import ExportError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from nn_models import RandomNetwork
+from nn_moving_models import MovingNetwork
 from nn_run import WARNINGS, run_tflm, varied_inputs
 
 MODEL = RandomNetwork(3, ["conv", "depthwise", "pad", "mean", "dense", "softmax"], (1, 20, 4)).pack()
+MOVING = MovingNetwork(
+    3, ["transpose_conv", "split", "transpose", "batch_matmul", "dense"], (1, 20, 4)
+).pack()
 MAIN = """
 #include <stdio.h>
 #include "net.h"
@@ -62,11 +66,13 @@ def test_builds_for_every_core(core, optimize, model, tmp_path):
     subprocess.run(command, check=True)
 
 
-def test_computes_the_network_on_the_host(model, tmp_path):
+@pytest.mark.parametrize("content", [MODEL, MOVING])
+def test_computes_the_network_on_the_host(content, model, tmp_path):
     compiler = shutil.which("gcc")
     if compiler is None:
         pytest.skip("needs a host C compiler (apt-get install gcc)")
     out = tmp_path / "out"
+    model.write_bytes(content)
     report = compile_model(model, "host", "speed", out)
     (tmp_path / "main.c").write_text(MAIN)
     program = tmp_path / "net"
@@ -74,7 +80,7 @@ def test_computes_the_network_on_the_host(model, tmp_path):
     subprocess.run(command, check=True)
     inputs = varied_inputs(80, report.input_zero_point, 1)
     run = subprocess.run([str(program)], input=inputs.tobytes(), capture_output=True, check=True)
-    expected = np.concatenate([layers[-1] for layers in run_tflm(MODEL, inputs)])
+    expected = np.concatenate([layers[-1] for layers in run_tflm(content, inputs)])
     assert np.array_equal(np.frombuffer(run.stdout, np.int8), expected)
 
 
@@ -92,6 +98,9 @@ def test_stream_builds_and_says_what_it_recomputes(core, model, tmp_path):
     assert stream["macs_of_run"] == report.macs >= stream["macs_of_push"] >= stream["macs_recomputed"]
     assert all({"layer", "operator", "why"} == set(entry) for entry in stream["recomputed_from"])
     assert stream["recomputed_from"]
+    for entry in stream["streamed"]:
+        if "columns" in entry:
+            assert entry["columns"] == entry["new"] + sum(entry["edges"]) + entry["reused"]
 
 
 def test_size_takes_less_flash(model, tmp_path):
@@ -124,7 +133,7 @@ def test_command_line(model, tmp_path):
 
     good = run(str(model), "--core", "m4", "--out", str(tmp_path / "out"), "--report")
     assert good.returncode == 0, good.stderr
-    assert "dsp, weights int16" in good.stdout
+    assert "dsp int16: for speed" in good.stdout
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["build.json", "net.c", "net.h"]
     pushed = run(str(model), "--hop", "4", "--out", str(tmp_path / "pushed"), "--report")
     assert pushed.returncode == 0, pushed.stderr

@@ -95,3 +95,9 @@ void myo_mean_run(const myo_mean_config_t *config, const int8_t *input, int8_t *
         input += row_size * config->reduced_0;
     }
 }
+
+void myo_mean_of_sums_run(const myo_mean_config_t *config, const int32_t *sums, int8_t *output) {
+    for (size_t c = 0; c < config->kept_1; c++) {
+        output[c] = scale_sum(config, config->sum_offset + sums[c]);
+    }
+}

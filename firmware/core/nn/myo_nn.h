@@ -25,7 +25,8 @@ typedef struct {
 
 /* How a window moves over a plane: the window's element (y, x) of output (oy, ox) is the input's
    (oy * stride_height - pad_top + y * dilation_height, ox * stride_width - pad_left + x * dilation_width).
-   Elements outside of the input do not count: they are zero in a convolution, absent in a pool. */
+   Elements outside of the input do not count: they are zero in a convolution, absent in a pool. A window of a
+   convolution may lie outside wholly. */
 typedef struct {
     uint16_t height;
     uint16_t width;
@@ -77,6 +78,21 @@ typedef struct {
 
 void myo_depthwise_conv_run(const myo_depthwise_conv_config_t *config, const int8_t *input, int8_t *output);
 
+/* Transposed convolution: input (iy, ix) reaches output (iy * stride_height - pad_top + y,
+   ix * stride_width - pad_left + x) by way of the window's element (y, x); else as the convolution. Each
+   output gathers what reaches it, so that no sums stand in memory. window.dilation_* must be 1. */
+typedef struct {
+    myo_nn_shape_t input;
+    myo_nn_shape_t output;
+    myo_nn_window_t window;
+    int16_t input_offset;
+    const int8_t *weights; /* [output.channels][window.height][window.width][input.channels], zero point 0 */
+    const int32_t *bias;   /* [output.channels] */
+    myo_nn_requantize_t requantize;
+} myo_transpose_conv_config_t;
+
+void myo_transpose_conv_run(const myo_transpose_conv_config_t *config, const int8_t *input, int8_t *output);
+
 /* Fully connected, row by row: output[r][o] = requantize(bias[o] + sum over i of
    (input[r][i] + input_offset) * weights[o][i]). */
 typedef struct {
@@ -119,6 +135,16 @@ typedef struct {
 } myo_mean_config_t;
 
 void myo_mean_run(const myo_mean_config_t *config, const int8_t *input, int8_t *output);
+
+/* Running sums, for a mean over a window that moves: columns of n_channels words go into the sums, one for
+   each channel, or out of them. They are exact, so a column that went in leaves nothing when it has gone out.
+   Sums stay below 2^31 for up to 2^24 columns in them. */
+void myo_sums_add(int32_t *sums, const int8_t *columns, size_t n_columns, size_t n_channels);
+void myo_sums_subtract(int32_t *sums, const int8_t *columns, size_t n_columns, size_t n_channels);
+
+/* The mean of what is in the sums, with a configuration of myo_mean_run whose kept_0 and reduced_1 are 1 and
+   whose kept_1 is the number of channels; reduced_0 columns are in the sums. */
+void myo_mean_of_sums_run(const myo_mean_config_t *config, const int32_t *sums, int8_t *output);
 
 /* How two operands with up to four axes meet elementwise: element (i, j, k, l) of the output, which is dense,
    takes a[i * stride_a[0] + j * stride_a[1] + ...]; a stride of 0 repeats the operand along that axis. */
@@ -171,19 +197,49 @@ typedef struct {
 
 void myo_pad_run(const myo_pad_config_t *config, const int8_t *input, int8_t *output);
 
-/* Puts one operand of a concatenation in its place: n_rows rows of row_size bytes, the rows of the output
-   being output_stride bytes apart. `output` points to the operand's place in the first row. */
+/* Moves words: index (i, j, k, l, m) of the input, at i * input_stride[0] + j * input_stride[1] + ... from
+   `input`, to the place that output_stride gives from `output`. A stride of the input may be negative, for
+   words in reverse order. Joins, cuts and transposes: whatever leaves the words' values alone. */
 typedef struct {
-    uint32_t n_rows;
-    uint32_t row_size;
-    uint32_t output_stride;
-} myo_concatenation_config_t;
+    uint32_t size[5]; /* outermost first, absent axes 1 */
+    int32_t input_stride[5];
+    int32_t output_stride[5];
+} myo_copy_config_t;
 
-void myo_concatenation_run(const myo_concatenation_config_t *config, const int8_t *input, int8_t *output);
+void myo_copy_run(const myo_copy_config_t *config, const int8_t *input, int8_t *output);
+
+/* How one of two operands lies in memory. Strides in words; 0 where one index serves for all of the output's.
+ */
+typedef struct {
+    uint32_t batch_stride[3];
+    uint32_t row_stride;
+    uint32_t column_stride;
+    int16_t offset; /* minus the operand's zero point */
+} myo_nn_matrices_t;
+
+/* Products of matrices: output[batch][r][c] = clamp(m * (bias[c] + sum over d of (a[batch][r][d] + a.offset)
+ * (b[batch][d][c] + b.offset)) + zero_point, low, high). The output is dense. */
+typedef struct {
+    uint32_t batch[3];
+    uint32_t n_rows;
+    uint32_t depth;
+    uint32_t n_columns;
+    myo_nn_matrices_t a;
+    myo_nn_matrices_t b;
+    const int32_t *bias; /* [n_columns], or NULL */
+    int32_t multiplier;  /* Q31, 0 or 2^30 .. 2^31 - 1 */
+    int8_t shift;        /* -31 .. 30 */
+    int8_t zero_point;
+    int8_t low;
+    int8_t high;
+} myo_batch_matmul_config_t;
+
+void myo_batch_matmul_run(const myo_batch_matmul_config_t *config, const int8_t *a, const int8_t *b,
+                          int8_t *output);
 
 /* Softmax of each row. Output scale 1/256, zero point -128. Exponentials come from a table made at export,
    for the input's scale: exp_q31[i] is the exponential of a word that is i below the row's highest. Words
-   further below count as nothing. */
+   further below count as nothing. In place: yes. */
 typedef struct {
     uint32_t n_rows;
     uint32_t row_size; /* 1 .. 511 */

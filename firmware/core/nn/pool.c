@@ -26,19 +26,29 @@ static const int8_t *first_of_row(const myo_pool_config_t *config, const int8_t 
 
 #if MYO_NN_MVE
 
-/* The sums of n channels over a window, n of 1 .. 4. */
-static void sum_channels(const myo_pool_config_t *config, const int8_t *first, myo_nn_span_t rows,
-                         myo_nn_span_t columns, size_t n, int32_t sums[4]) {
-    const mve_pred16_t p = vctp32q((uint32_t)n);
-    int32x4_t sum = vdupq_n_s32(0);
-    for (int32_t y = rows.begin; y < rows.end; y++) {
-        const int8_t *value = first_of_row(config, first, rows, columns, y);
-        for (int32_t x = columns.begin; x < columns.end; x++) {
-            sum = vaddq_s32(sum, vldrbq_z_s32(value, p));
-            value += config->input.channels;
+/* Means of `count` words of all channels, summed four channels at once. Returns how many are done. */
+static size_t average_channels(const myo_pool_config_t *config, const int8_t *input, myo_nn_span_t rows,
+                               myo_nn_span_t columns, int32_t count, int8_t *output) {
+    const size_t channels = config->input.channels;
+    const int32_t half = count / 2;
+    for (size_t c = 0; c < channels; c += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(channels - c));
+        int32x4_t sum = vdupq_n_s32(0);
+        for (int32_t y = rows.begin; y < rows.end; y++) {
+            const int8_t *value = first_of_row(config, input, rows, columns, y) + c;
+            for (int32_t x = columns.begin; x < columns.end; x++) {
+                sum = vaddq_s32(sum, vldrbq_z_s32(value, p));
+                value += channels;
+            }
         }
+        int32_t means[4];
+        vstrwq_s32(means, sum);
+        for (size_t k = 0; k < 4; k++) { /* there is no division of vectors */
+            means[k] = (means[k] > 0 ? means[k] + half : means[k] - half) / count;
+        }
+        vstrbq_p_s32(output + c, myo_vector_place(vldrwq_s32(means), 0, config->low, config->high), p);
     }
-    vstrwq_s32(sums, sum);
+    return channels;
 }
 
 /* The highest words of the first channels, sixteen at once. Returns how many are done. */
@@ -64,30 +74,8 @@ static size_t max_channels(const myo_pool_config_t *config, const int8_t *input,
 
 #else
 
-static void sum_channels(const myo_pool_config_t *config, const int8_t *first, myo_nn_span_t rows,
-                         myo_nn_span_t columns, size_t n, int32_t sums[4]) {
-    for (size_t c = 0; c < n; c++) {
-        int32_t sum = 0;
-        for (int32_t y = rows.begin; y < rows.end; y++) {
-            const int8_t *value = first_of_row(config, first, rows, columns, y) + c;
-            for (int32_t x = columns.begin; x < columns.end; x++) {
-                sum += *value;
-                value += config->input.channels;
-            }
-        }
-        sums[c] = sum;
-    }
-}
-
-static size_t max_channels(const myo_pool_config_t *config, const int8_t *input, myo_nn_span_t rows,
-                           myo_nn_span_t columns, int8_t *output) {
-    (void)config;
-    (void)input;
-    (void)rows;
-    (void)columns;
-    (void)output;
-    return 0;
-}
+#define average_channels(config, input, rows, columns, count, output) ((size_t)0)
+#define max_channels(config, input, rows, columns, output) ((size_t)0)
 
 #endif
 
@@ -97,15 +85,20 @@ void myo_average_pool_run(const myo_pool_config_t *config, const int8_t *input, 
         for (int32_t ox = 0; ox < config->output.width; ox++) {
             const myo_nn_span_t columns = column_span(config, ox);
             const int32_t count = (rows.end - rows.begin) * (columns.end - columns.begin);
-            const int32_t half = count / 2;
-            for (size_t c = 0; c < config->input.channels; c += 4) {
-                const size_t n = config->input.channels - c < 4 ? config->input.channels - c : 4;
-                int32_t sums[4];
-                sum_channels(config, input + c, rows, columns, n, sums);
-                for (size_t k = 0; k < n; k++) {
-                    const int32_t mean = (sums[k] > 0 ? sums[k] + half : sums[k] - half) / count;
-                    *output++ = (int8_t)myo_fx_clamp(mean, config->low, config->high);
+            const size_t done = average_channels(config, input, rows, columns, count, output);
+            output += done;
+            for (size_t c = done; c < config->input.channels; c++) {
+                int32_t sum = 0;
+                for (int32_t y = rows.begin; y < rows.end; y++) {
+                    const int8_t *value = first_of_row(config, input, rows, columns, y) + c;
+                    for (int32_t x = columns.begin; x < columns.end; x++) {
+                        sum += *value;
+                        value += config->input.channels;
+                    }
                 }
+                const int32_t half = count / 2;
+                const int32_t mean = (sum > 0 ? sum + half : sum - half) / count;
+                *output++ = (int8_t)myo_fx_clamp(mean, config->low, config->high);
             }
         }
     }

@@ -3,15 +3,17 @@
 #include <stdbool.h>
 #include <string.h>
 
+_Static_assert(MYO_PATCH_MAX_CHANNELS * sizeof(int32_t) <= MYO_MAX_PAYLOAD - sizeof(myo_samples_message_t),
+               "the widest frame fits one SAMPLES message");
+
 static myo_status_t check_config(const myo_patch_config_t *config) {
     if (config->quantize == NULL || config->net_init == NULL || config->net_run == NULL) {
         return MYO_ERROR_NULL;
     }
-    const size_t frame_bytes = (size_t)config->n_channels * config->sample_bytes;
-    if (config->rate_mhz == 0 || config->n_channels == 0 || config->window_samples == 0 ||
-        config->hop_samples == 0 || (config->sample_bytes != 2 && config->sample_bytes != 4) ||
-        config->adc_bits < 1 || config->adc_bits > 24 || config->adc_bits > 8 * config->sample_bytes ||
-        frame_bytes > MYO_MAX_PAYLOAD - sizeof(myo_samples_message_t) ||
+    if (config->rate_mhz == 0 || config->n_channels == 0 || config->n_channels > MYO_PATCH_MAX_CHANNELS ||
+        config->window_samples == 0 || config->hop_samples == 0 ||
+        (config->sample_bytes != 2 && config->sample_bytes != 4) || config->adc_bits < 1 ||
+        config->adc_bits > 24 || config->adc_bits > 8 * config->sample_bytes ||
         config->net_input_size != (size_t)config->window_samples * config->n_channels ||
         config->net_output_size != config->n_outputs) {
         return MYO_ERROR_CONFIG;
@@ -123,28 +125,22 @@ static uint32_t size_block(const myo_patch_t *self) {
     return n_frames < MYO_BLOCK_FRAMES ? n_frames : MYO_BLOCK_FRAMES;
 }
 
-/* The export proves the filters for the converter's range. An ADC cannot leave it; a host can. */
-static int32_t limit_count(int32_t count, uint8_t adc_bits) {
-    const int32_t full_scale = (int32_t)1 << (adc_bits - 1u);
-    return count >= full_scale ? full_scale - 1 : count < -full_scale ? -full_scale : count;
-}
-
 /* Filters one channel of a block and writes it into the window ring. */
 static void run_channel(myo_patch_t *self, const int32_t *counts, uint32_t n_frames, uint16_t channel) {
-    const uint16_t n_channels = self->config->n_channels;
-    const myo_quantize_config_t *quantize = &self->config->quantize[channel];
-    int32_t x_q31[MYO_BLOCK_FRAMES];
-    for (uint32_t frame = 0; frame < n_frames; frame++) {
-        const int32_t count =
-            limit_count(counts[(size_t)frame * n_channels + channel], self->config->adc_bits);
-        x_q31[frame] = myo_sos_scale(&self->config->front_end, count);
-    }
+    const myo_patch_config_t *config = self->config;
+    const size_t n_channels = config->n_channels;
+    int32_t *const x_q31 = &self->memory.block[(size_t)channel * MYO_BLOCK_FRAMES];
+    myo_sos_scale(&config->front_end, &counts[channel], n_channels, x_q31, n_frames);
     myo_sos_run(&self->memory.filters[channel], x_q31, x_q31, n_frames);
-    uint16_t row = self->window_row;
-    for (uint32_t frame = 0; frame < n_frames; frame++) {
-        self->memory.block[(size_t)frame * n_channels + channel] = x_q31[frame];
-        self->memory.window[(size_t)row * n_channels + channel] = myo_quantize_run(quantize, x_q31[frame]);
-        row = (uint16_t)(row + 1u == self->config->window_samples ? 0 : row + 1u);
+    uint32_t row = self->window_row;
+    for (uint32_t done = 0; done < n_frames;) { /* twice where the ring's end cuts the block */
+        const uint32_t left = n_frames - done;
+        const uint32_t to_end = config->window_samples - row;
+        const uint32_t n = left < to_end ? left : to_end;
+        int8_t *const first = &self->memory.window[row * n_channels + channel];
+        myo_quantize_block(&config->quantize[channel], &x_q31[done], first, n_channels, n);
+        done += n;
+        row = row + n == config->window_samples ? 0 : row + n;
     }
 }
 
@@ -153,8 +149,24 @@ static void run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_f
     for (uint16_t channel = 0; channel < self->config->n_channels; channel++) {
         run_channel(self, counts, n_frames, channel);
     }
-    self->window_row = (uint16_t)((self->window_row + n_frames) % self->config->window_samples);
+    const uint32_t row = self->window_row + n_frames;
+    self->window_row = (uint16_t)(row % self->config->window_samples);
     self->front_end_ticks += work_ticks(self) - begin;
+}
+
+/* Tells the filtered block, which lies channel by channel, in pieces of whole frames. */
+static void trace_filtered(const myo_patch_t *self, uint32_t n_frames) {
+    int32_t piece[MYO_PATCH_MAX_CHANNELS];
+    const uint32_t n_channels = self->config->n_channels;
+    const uint32_t n_together = MYO_PATCH_MAX_CHANNELS / n_channels;
+    for (uint32_t first = 0; first < n_frames; first += n_together) {
+        const uint32_t left = n_frames - first;
+        const uint32_t n = left < n_together ? left : n_together;
+        for (uint32_t i = 0; i < n * n_channels; i++) {
+            piece[i] = self->memory.block[(i % n_channels) * MYO_BLOCK_FRAMES + first + i / n_channels];
+        }
+        trace(self, MYO_STAGE_FILTERED, self->samples + first, piece, (size_t)n * n_channels);
+    }
 }
 
 /* Copies the window ring into the network's input, oldest frame first. */
@@ -215,7 +227,9 @@ uint32_t myo_patch_process(myo_patch_t *self) {
     const uint32_t end_tick = myo_ring_peek_tick(ring, n_frames - 1u);
     run_front_end(self, counts, n_frames);
     trace(self, MYO_STAGE_RAW, self->samples, counts, n_counts);
-    trace(self, MYO_STAGE_FILTERED, self->samples, self->memory.block, n_counts);
+    if ((self->trace_mask >> MYO_STAGE_FILTERED & 1u) != 0) {
+        trace_filtered(self, n_frames);
+    }
     myo_ring_release(ring, n_frames);
     self->samples += n_frames;
     if (self->samples == self->window_end) {

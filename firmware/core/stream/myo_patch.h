@@ -16,7 +16,8 @@
 #include "stream/myo_decision.h"
 #include "stream/myo_ring.h"
 
-#define MYO_BLOCK_FRAMES 16u    /* frames that go through the front end at once, at most */
+#define MYO_BLOCK_FRAMES 32u /* frames that go through the front end at once, at most */
+#define MYO_PATCH_MAX_CHANNELS 64u
 #define MYO_ARENA_ALIGNMENT 16u /* of the network's arena, bytes */
 
 /* As in the generated net.h: called after each layer with its output, before its memory is used again. */
@@ -24,15 +25,16 @@ typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data
 
 /* What the export knows about a patch; bundle/c/patch_config.c defines it. */
 typedef struct {
-    uint32_t rate_mhz;       /* sample rate in millihertz, above 0 */
-    uint16_t n_channels;     /* counts in a frame; a frame must fit one SAMPLES message */
+    uint32_t rate_mhz; /* sample rate in millihertz, above 0 */
+    uint16_t
+        n_channels; /* counts in a frame, 1..MYO_PATCH_MAX_CHANNELS; a frame must fit one SAMPLES message */
     uint16_t window_samples; /* frames in a window, 1.. */
     uint16_t hop_samples;    /* frames between windows, 1.. */
     uint16_t n_layers;       /* layers that net_run reports */
     uint16_t n_outputs;      /* equal to net_output_size */
     uint8_t sample_bytes;    /* of a count on the link: 2 or 4 */
-    uint8_t adc_bits;    /* counts are limited to -2^(adc_bits-1) .. 2^(adc_bits-1)-1; 1..24, at most 16 in 2
-                            bytes */
+    uint8_t adc_bits; /* every source keeps counts in -2^(adc_bits-1) .. 2^(adc_bits-1)-1; 1..24, at most 16
+                         in 2 bytes */
     uint8_t output_kind; /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
     uint8_t vote;        /* windows that count in a decision, 1..MYO_VOTE_MAX */
     int8_t reject_below; /* classes: output under which a window does not vote; -128: all vote */
@@ -79,7 +81,7 @@ typedef struct {
     size_t n_filters;
     int32_t *filter_state; /* n_channels * n_sections * MYO_SOS_STATE_WORDS */
     size_t filter_state_words;
-    int32_t *block; /* MYO_BLOCK_FRAMES * n_channels */
+    int32_t *block; /* MYO_BLOCK_FRAMES words a channel: a block of the filtered signal */
     size_t block_words;
     int8_t *window; /* window_samples * n_channels */
     size_t window_bytes;
