@@ -39,9 +39,10 @@ def _statements(text: LayerText) -> str:
     return "".join(f"    {call}\n" for call in text.calls)
 
 
-def _either(others: str, dsp: str) -> str:
-    """Text that the compiler chooses from: where there is Helium, the DSP extension's kernels do not run."""
-    return f"#if !MYO_NN_DSP || MYO_NN_MVE\n{others}#else\n{dsp}#endif\n"
+def _either(others: str, dsp: str, also_mve: bool) -> str:
+    """Text that the compiler chooses from: Helium's kernels, where there are any, share the plain ones' constants."""
+    condition = "!MYO_NN_DSP || MYO_NN_MVE" if also_mve else "!MYO_NN_DSP"
+    return f"#if {condition}\n{others}#else\n{dsp}#endif\n"
 
 
 def step_text(
@@ -101,20 +102,21 @@ def _all_forms(
     scratch: str,
     suffix: str,
 ) -> StepText:
-    """Write a step for every core. Helium's kernels take all that the DSP extension's do, and the plain weights."""
+    """Write a step for every core."""
     folded = fold_layer(layer)
-    if isinstance(folded, str):
-        return StepText(plain, plain.constants, plain.config, _statements(plain))
-    mve = mve_layer_text(index, layer, folded, sources[0], target, scratch, suffix)
-    constants = either_bias(index, plain, layer, folded) + plain.config
-    statements = f"#if MYO_NN_MVE\n{_statements(mve)}"
+    constants, mve = plain.constants, ""
+    if isinstance(folded, Folded):
+        text = mve_layer_text(index, layer, folded, sources[0], target, scratch, suffix)
+        constants = either_bias(index, plain, layer, folded) + plain.config
+        mve = f"#if MYO_NN_MVE\n{_statements(text)}"
     if not isinstance(form, Packed):
-        calls = f"{statements}#else\n{_statements(plain)}#endif\n"
+        calls = f"{mve}#else\n{_statements(plain)}#endif\n" if mve else _statements(plain)
         return StepText(plain, constants, plain.config, calls)
     dsp = dsp_layer_text(index, layer, form, sources[0], target, scratch, suffix)
+    calls = f"{mve}#elif" if mve else "#if"
     return StepText(
         dsp,
-        _either(constants, dsp.constants),
-        _either(plain.config, dsp.config),
-        f"{statements}#elif MYO_NN_DSP\n{_statements(dsp)}#else\n{_statements(plain)}#endif\n",
+        _either(constants, dsp.constants, bool(mve)),
+        _either(plain.config, dsp.config, bool(mve)),
+        f"{calls} MYO_NN_DSP\n{_statements(dsp)}#else\n{_statements(plain)}#endif\n",
     )

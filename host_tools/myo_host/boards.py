@@ -47,6 +47,11 @@ class Board:
     cycles_per_instruction: float | None = None
     clock_hz: float = 64e6
 
+    @property
+    def machine(self) -> str:
+        """QEMU's name of the machine; empty where it is none of QEMU's."""
+        return self.command[self.command.index("-M") + 1] if "-M" in self.command else ""
+
 
 NS_PER_INSTRUCTION = 64  # QEMU's clock under `-icount shift=6`
 
