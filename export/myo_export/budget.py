@@ -106,6 +106,7 @@ def predict_patch(
     layers: Sequence[LayerReport],
     arena_bytes: int,
     n_sections: int,
+    push_share: float = 1.0,
 ) -> Prediction:
     """Predict what a patch takes.
 
@@ -119,6 +120,8 @@ def predict_patch(
         The network's.
     n_sections : int
         Second-order sections of the front end.
+    push_share : float
+        Cost of a push as a share of a run's; 1 where windows are run.
 
     Returns
     -------
@@ -149,12 +152,12 @@ def predict_patch(
     per_ms = spec.budget.clock_mhz * 1000
     instructions = {
         "front end": front_end,
-        "network": sum(layer.cost.instructions for layer in layers),
+        "network": push_share * sum(layer.cost.instructions for layer in layers),
         "decision": _DECISION,
     }
     latency_ms = {
         "front end": front_end * _CYCLES_PER_INSTRUCTION / per_ms,
-        "network": sum(layer.cost.cycles for layer in layers) / per_ms,
+        "network": push_share * sum(layer.cost.cycles for layer in layers) / per_ms,
         "decision": _DECISION * _CYCLES_PER_INSTRUCTION / per_ms,
     }
     return Prediction(flash, ram, instructions, latency_ms, all(layer.cost.is_modelled for layer in layers))
@@ -193,7 +196,8 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_s
 
     def judge(forms: Sequence[Optimize]) -> Choice:
         layers = _mix(fast, small, forms)
-        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, n_sections))
+        share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
+        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, n_sections, share))
 
     fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))
     limit = float("inf") if spec.budget.flash_kb is None else spec.budget.flash_kb * KB

@@ -93,7 +93,7 @@ def _sources(layer: Layer, form: Form) -> tuple[str, ...]:
 def _streamed_layer(network: Network, stream: StreamPlan, place: int) -> dict[str, object]:
     """Say what a push computes of a layer, in columns: all words of one time step."""
     step, parts = network.steps[place], stream.streamed[place]
-    entry: dict[str, object] = {"layer": step.op.index, "operator": step.op.name}
+    entry: dict[str, object] = {"layer": step.index, "operator": step.op.name}
     if parts:
         buffer = stream.buffers[step.output]
         c, n_computed = buffer.columns, sum(part.n for part in parts)
@@ -113,7 +113,7 @@ def _stream_entry(network: Network, stream: StreamPlan) -> dict[str, object]:
         "push_arena_bytes": stream.push_bytes,
         "streamed": [_streamed_layer(network, stream, place) for place in sorted(stream.streamed)],
         "running_sums": [
-            {"layer": step.op.index, "operator": step.op.name}
+            {"layer": step.index, "operator": step.op.name}
             for step in (network.steps[sums.place] for sums in stream.sums)
         ],
         "recomputed_from": [

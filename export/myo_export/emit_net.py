@@ -213,10 +213,9 @@ def render_network(
         If the model cannot be compiled; one line.
     """
     network = simplify_network(lower_graph(read_graph(model)))
-    n_steps = len(network.steps)
-    choices: Sequence[Optimize] = [optimize] * n_steps if isinstance(optimize, str) else optimize
     packed = tuple(
-        _hold(step.layer, kernels, choice) for step, choice in zip(network.steps, choices, strict=True)
+        _hold(step.layer, kernels, optimize if isinstance(optimize, str) else optimize[step.index])
+        for step in network.steps
     )
     scratch_bytes = [
         max(_scratch_bytes(form), _scratch_bytes(fold_layer(step.layer)) if kernels == "both" else 0)
@@ -315,6 +314,7 @@ def emit_network(
     provenance: str,
     kernels: Kernels = "both",
     optimize: Optimize | Sequence[Optimize] = "speed",
+    hop: int | None = None,
 ) -> NetworkReport:
     """Compile a model and write ``net.h``, ``net.c`` and ``tflm/`` into a folder.
 
@@ -328,7 +328,7 @@ def emit_network(
     provenance : str
         Goes into the head comment of the files: hash, tool versions, the command that makes them again.
         Lines of up to 200 printable characters.
-    kernels, optimize : str
+    kernels, optimize, hop
         See `render_network`.
 
     Returns
@@ -341,7 +341,7 @@ def emit_network(
     ExportError
         If the model cannot be compiled or a file cannot be written. The message is one line.
     """
-    text = render_network(model, provenance, kernels, optimize)
+    text = render_network(model, provenance, kernels, optimize, hop)
     tflm = tflm_files(text.network, model, _provenance(provenance))
     files = {"net.h": text.header, "net.c": text.source} | {
         f"tflm/{name}": body for name, body in tflm.files.items()

@@ -306,10 +306,12 @@ def _copy(config_name: str, layer: Copy, sources: list[str], target: str) -> Lay
     configs, calls = "", []
     for i, (part, source) in enumerate(zip(layer.parts, sources, strict=True)):
         name = config_name if len(layer.parts) == 1 else f"{config_name}_{i}"
-        to, at = c_at(target, part.target_begin), c_at(source, part.source_begin)
+        ends = f"{c_at(target, part.target_begin)}, {c_at(source, part.source_begin)}"
         if part.is_run:
-            # Where both are one place, its own layer wrote the words there.
-            calls += [f"memcpy({to}, {at}, {part.sizes[0]});"] * (to != at)
+            to, at = ends.split(", ")
+            if to == at:
+                continue  # written there by its own layer
+            calls.append(f"memcpy({ends}, {part.sizes[0]});")
             continue
         n_absent = MAX_COPY_AXES - len(part.sizes)
         rows = {
@@ -318,6 +320,7 @@ def _copy(config_name: str, layer: Copy, sources: list[str], target: str) -> Lay
             "output_stride": (0,) * n_absent + part.target_strides,
         }
         configs += c_config("myo_copy_config_t", name, {key: c_row(row) for key, row in rows.items()})
+        to, at = ends.split(", ")
         calls.append(f"myo_copy_run(&{name}, {at}, {to});")
     return LayerText("", configs, tuple(calls))
 

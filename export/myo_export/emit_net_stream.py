@@ -8,7 +8,8 @@ from myo_export.emit_net_step import Kernels, step_text
 from myo_export.fold_mve import Form
 from myo_export.lowered import Network
 from myo_export.memory_plan import MemoryPlan
-from myo_export.stream_plan import StreamBuffer, StreamPlan
+from myo_export.stream_buffers import StreamBuffer
+from myo_export.stream_plan import StreamPlan
 
 
 def stream_summary(network: Network, stream: StreamPlan) -> list[str]:

@@ -39,6 +39,7 @@ from myo_pipeline.spec import PatchSpec, load_spec
 from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
+STREAM_WORTH = 0.9  # of a run's MACs: a push that takes more does not pay for its memory
 TRACED_WINDOWS = 240  # windows whose every layer goes into the golden vectors, spread over all segments
 
 Progress = Callable[[str, float], None]
@@ -89,8 +90,9 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     front_end = quantize_front_end(spec)
     model = (path / "model.tflite").read_bytes()
     tell("network to C", 0.05)
-    choice = _choose(spec, front_end, model)
-    network = emit_network(model, path / "c", f"myopatch export {path.name}", "both", choice.forms)
+    hop = _streaming_hop(spec, model)
+    choice = _choose(spec, front_end, model, hop)
+    network = emit_network(model, path / "c", f"myopatch export {path.name}", "both", choice.forms, hop)
     config = _twin_config(spec, front_end, input_scale, model)
     config.save(path / "twin.npz")
     write_text(
@@ -99,7 +101,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
             spec, config, config.window_samples * config.n_channels, len(config.coefficients_q31)
         ),
     )
-    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end))
+    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end, hop is not None))
     float_model = (path / "model_float.tflite").read_bytes()
     float_twin = NetworkTwin(
         float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers])
@@ -115,10 +117,23 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     return Exported(_write_manifest(path, training), front_end, network, choice)
 
 
-def _choose(spec: PatchSpec, front_end: FrontEnd, model: bytes) -> Choice:
+def _streaming_hop(spec: PatchSpec, model: bytes) -> int | None:
+    """Return the hop if pushing it saves what its state costs; None where whole windows are run."""
+    if spec.hop_samples >= spec.window_samples:
+        return None
+    try:
+        stream = render_network(model, "", hop=spec.hop_samples).stream
+    except (
+        ExportError
+    ):  # the network has no time axis; whatever else is wrong, the export finds without a hop
+        return None
+    return spec.hop_samples if stream and stream.macs_push <= STREAM_WORTH * stream.macs else None
+
+
+def _choose(spec: PatchSpec, front_end: FrontEnd, model: bytes, hop: int | None) -> Choice:
     """Choose the forms of the weights that the budget allows."""
     ways: tuple[Optimize, Optimize] = ("speed", "size")
-    fast, small = (report_network(render_network(model, "", optimize=way)) for way in ways)
+    fast, small = (report_network(render_network(model, "", optimize=way, hop=hop)) for way in ways)
     return choose_forms(spec, fast, small, len(front_end.coefficients_q31))
 
 

@@ -340,7 +340,7 @@ class Network:
 
     @property
     def folded_into(self) -> dict[int, int]:
-        """Index of every folded layer, to the index of the layer that computes it."""
+        """Index of every layer that is computed in another one, to that one's."""
         return {op.first_layer: step.index for step in self.steps for op in step.folded}
 
 

@@ -16,12 +16,12 @@ from myo_export.stream_plan import StreamPlan
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer: one operator of the file, whether computed by itself or in another layer.
+    """One layer: one output of an operator of the file, whether computed by itself or in another layer.
 
     Attributes
     ----------
     index : int
-        Operator index, as the observer of ``net_run_observed`` gets it.
+        Layer index, as the observer of ``net_run_observed`` gets it.
     op_name : str
         Such as ``CONV_2D``.
     output_name : str
@@ -82,7 +82,7 @@ class NetworkReport:
     Attributes
     ----------
     layers : tuple of LayerReport
-        One for every operator, in the file's order.
+        One for every output of every operator, in the file's order.
     input_shape, output_shape : tuple of int
         Batch first, channels last.
     input_scale, output_scale : float

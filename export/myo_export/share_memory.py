@@ -35,7 +35,7 @@ class SharedMemory:
         input before all steps) and read for the last time in ``last`` (the network's output after all steps).
     copies : tuple of int
         Steps whose alias cannot be one, because it would join the caller's output with the caller's input, or with a
-        larger buffer: they copy.
+        buffer that is larger: they copy.
     """
 
     def __init__(self, network: Network) -> None:
@@ -51,7 +51,7 @@ class SharedMemory:
         self.copies: tuple[int, ...] = ()
         self._homes = {tensor: Home(tensor, 0) for tensor in self.first}
         self._named: dict[int, int] = {}  # an alias, to the tensor that wrote its words
-        self._parts: dict[int, set[int]] = {}  # a concatenation, to the parts that lie in it
+        self._parts: dict[int, set[int]] = {}  # a tensor, to those whose words lie in it
 
     def copy(self) -> "SharedMemory":
         """Return one to try with."""
@@ -70,21 +70,20 @@ class SharedMemory:
         return {tensor: Home(name[home.buffer], home.begin) for tensor, home in self._homes.items()}
 
     def share_aliases(self) -> None:
-        """Put each alias, and each stretch of a tensor, into its input's buffer."""
+        """Put each alias, and each part that is one stretch, into its input's buffer."""
         for place, step in enumerate(self._steps):
-            if isinstance(step.layer, Alias | Part):
-                source = self._words_of(step.inputs[0])
-                home = self._homes[source]
-                if step.output == self._graph.output and (
-                    source == self._graph.input or self._extent(home.buffer) != step.layer.size
-                ):
-                    self.copies += (place,)
-                    continue
-                if isinstance(step.layer, Part):
-                    self._parts.setdefault(source, set()).add(step.output)
-                    home = Home(home.buffer, home.begin + step.layer.begin)
-                else:
-                    self._named[step.output] = source
+            if not isinstance(step.layer, Alias | Part):
+                continue
+            source, tensors = self._words_of(step.inputs[0]), self._graph.tensors
+            home = self._homes[source]
+            is_whole = tensors[home.buffer].size == step.layer.size and home.buffer != self._graph.input
+            if step.output == self._graph.output and not is_whole:
+                self.copies += (place,)
+            elif isinstance(step.layer, Part):
+                self._parts.setdefault(source, set()).add(step.output)
+                self._homes[step.output] = Home(home.buffer, home.begin + step.layer.begin)
+            else:
+                self._named[step.output] = source
                 self._homes[step.output] = home
 
     def share_in_place(self) -> None:
@@ -95,7 +94,7 @@ class SharedMemory:
                     break
 
     def share_parts(self, step: Step) -> bool:
-        """Put the inputs of a concatenation into its output, those that are one stretch of it.
+        """Put the inputs of a concatenation into its output, where each is one stretch of it.
 
         Returns
         -------
@@ -106,7 +105,8 @@ class SharedMemory:
             return False
         found = False
         for tensor, copied in zip(step.inputs, step.layer.parts, strict=True):
-            if not copied.is_run or copied.source_begin:
+            size = self._graph.tensors[tensor].size
+            if not copied.is_run or (copied.sizes, copied.source_begin) != ((size,), 0):
                 continue
             parts = self._parts.setdefault(step.output, set())
             part = self._words_of(tensor)
@@ -117,13 +117,6 @@ class SharedMemory:
             elif is_new:
                 parts.discard(part)
         return found
-
-    def _extent(self, buffer: int) -> int:
-        return max(
-            home.begin + self._graph.tensors[tensor].size
-            for tensor, home in self._homes.items()
-            if home.buffer == buffer
-        )
 
     def _words_of(self, tensor: int) -> int:
         return self._named.get(tensor, tensor)

@@ -15,7 +15,6 @@ from myo_export.graph import Op
 from myo_export.lowered import (
     Add,
     Alias,
-    BatchMatmul,
     Conv,
     DepthwiseConv,
     FullyConnected,
@@ -27,7 +26,6 @@ from myo_export.lowered import (
     Pool,
     Step,
     Table,
-    TransposeConv,
 )
 from myo_export.quantized_math import clamp_int8, scale, table_of
 
@@ -148,13 +146,13 @@ def _joined(earlier: Layer, later: Layer) -> Layer | None:
             return _padded(earlier, later)
         case Table(), Table():
             return replace(later, table=later.table[earlier.table.astype(np.intp) + 128])
-        case Conv() | DepthwiseConv() | FullyConnected() | TransposeConv(), Table():
+        case Conv() | DepthwiseConv() | FullyConnected(), Table():
             limits = _limits(earlier.requantize.low, earlier.requantize.high, later.table)
             if limits is None:
                 return None
             low, high = limits
             return replace(earlier, requantize=replace(earlier.requantize, low=low, high=high))
-        case Add() | Mul() | Pool() | BatchMatmul(), Table():
+        case Add() | Mul() | Pool(), Table():
             limits = _limits(earlier.low, earlier.high, later.table)
             return None if limits is None else replace(earlier, low=limits[0], high=limits[1])
         case _:

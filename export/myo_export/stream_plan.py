@@ -14,6 +14,7 @@ from typing import Final, NoReturn
 from myo_export.graph import Graph
 from myo_export.lowered import Alias, Layer, Mean, Network
 from myo_export.memory_plan import ALIGNMENT, Lifetime, MemoryPlan, place
+from myo_export.stream_buffers import StreamBuffer, size_buffers
 from myo_export.stream_rules import Columns, Rule, find_rule
 from myo_pipeline.errors import ExportError
 
@@ -21,48 +22,6 @@ _SUM_BYTES: Final = 4
 _CALL_COLUMNS: Final = (
     6  # what a call that takes columns out of sums or in costs beside theirs; measured on M4
 )
-
-
-@dataclass(frozen=True)
-class StreamBuffer:
-    """Columns of one tensor: first ones, then last ones, which together may be all.
-
-    Attributes
-    ----------
-    columns : Columns
-        The tensor.
-    n_new : int
-        Columns that a push adds, beside those at the ends that it computes again.
-    n_left, n_right : int
-        First and last columns of the window that have a place; the first ones are those that padding reaches into.
-    offset : int
-        Bytes from the arena's beginning.
-    """
-
-    columns: Columns
-    n_new: int
-    n_left: int
-    n_right: int
-    offset: int = 0
-
-    @property
-    def n_kept(self) -> int:
-        """Columns in the buffer."""
-        return self.n_left + self.n_right
-
-    @property
-    def n_old(self) -> int:
-        """Columns that live from push to push; they stand behind the first ones."""
-        return self.n_right - self.n_new - self.columns.right
-
-    @property
-    def first_new(self) -> int:
-        """Column of the window that a push computes first, beside those at the left end."""
-        return self.columns.width - self.columns.right - self.n_new
-
-    def at(self, column: int) -> int:
-        """Return the place of a column of the window, in columns."""
-        return column if column < self.n_left else column - self.columns.width + self.n_kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,41 +181,6 @@ def _root_of(network: Network, rules: dict[int, Rule]) -> dict[int, int]:
     return roots
 
 
-def _size_buffers(
-    network: Network, hop: int, columns: dict[int, Columns], rules: dict[int, Rule], root_of: dict[int, int]
-) -> dict[int, StreamBuffer]:
-    """Give each buffer the columns that a push computes and those that its readers look back to."""
-    buffers = {}
-    for root in root_of.values():
-        c = columns[root]
-        n_new = min(hop // c.pace, c.width)
-        buffers[root] = StreamBuffer(c, n_new, c.left, n_new + c.right)
-
-    def keep(tensor: int, from_column: int) -> None:
-        buffer = buffers[root_of[tensor]]
-        n_right = min(buffer.columns.width - max(from_column, buffer.n_left), buffer.columns.width)
-        buffers[root_of[tensor]] = replace(buffer, n_right=max(buffer.n_right, n_right))
-
-    for place_in_order, step in enumerate(network.steps):
-        rule = rules.get(place_in_order)
-        for tensor in step.inputs:
-            if tensor not in root_of:
-                continue
-            if rule is None:
-                keep(tensor, 0)
-                continue
-            source, target = columns[tensor], buffers[root_of[step.output]]
-            n_last = target.columns.width - target.first_new
-            keep(tensor, rule.reads(target.first_new, n_last, source.width)[0])
-            # What the first columns see beyond the input's own first ones comes from the right, push by push.
-            n_first = target.columns.left
-            if n_first and rule.reads(0, n_first, source.width)[1] > source.left:
-                keep(tensor, 0)
-    if network.graph.output in root_of:
-        keep(network.graph.output, 0)
-    return buffers
-
-
 def _stream_step(rule: Rule, sources: list[StreamBuffer], target: StreamBuffer) -> tuple[StreamedPart, ...]:
     """Give the stretches of columns that a push computes: at the left end, and from the first new one on."""
     stretches = [(0, target.columns.left), (target.first_new, target.columns.width - target.first_new)]
@@ -309,7 +233,7 @@ def plan_stream(network: Network, hop: int, plan: MemoryPlan, scratch_bytes: lis
         _refuse_hop(hop, first.width)
     columns, rules, obstacles = _walk(network, first, hop, any_pace=False)
     root_of = _root_of(network, rules)
-    buffers = _size_buffers(network, hop, columns, rules, root_of)
+    buffers = size_buffers(network, hop, columns, rules, root_of)
     streamed = {
         p: ()
         if isinstance(network.steps[p].layer, Alias)

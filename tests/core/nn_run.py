@@ -127,11 +127,11 @@ def run_c(
         graph.tensors[graph.output].size
     ]
     words = np.frombuffer(run.stdout, np.int8).reshape(len(inputs), sum(sizes))
-    results = []
+    results, n_layers = [], sum(len(op.outputs) for op in graph.ops)
     for row in words:
         *layers, output = np.split(row, np.cumsum(sizes)[:-1])
         seen = {step.index: layer for step, layer in zip(text.network.steps, layers, strict=True)}
-        results.append([*(seen.get(k, np.zeros(0, np.int8)) for k in range(graph.n_layers)), output])
+        results.append([*(seen.get(k, np.zeros(0, np.int8)) for k in range(n_layers)), output])
     return results
 
 

@@ -156,7 +156,7 @@ def test_folded(kinds, seed, kernels, tmp_path):
     assert not any(isinstance(step.layer, Pad | Table) for step in network.steps)
     cheap = sum(isinstance(step.layer, Alias) and step.op.name != "RESHAPE" for step in network.steps)
     assert len(network.folded_into) + cheap >= len(kinds) // 2
-    assert sorted([s.op.index for s in network.steps] + list(network.folded_into)) == list(
+    assert sorted([s.index for s in network.steps] + list(network.folded_into)) == list(
         range(len(network.graph.ops))
     )
     check(model, seed, kernels, tmp_path)

@@ -374,7 +374,7 @@ def test_random_moves(kinds, plane, hop, seed, kernels, tmp_path):
     [
         ("reverse", "moves words along the time axis"),
         ("halve", "takes a part of the time axis"),
-        ("transpose_conv", ""),  # as a convolution with padding it streams, but for its edges
+        ("transpose_conv", ""),  # its edges are computed again, as those of any padded layer
         ("batch_matmul", "works over the whole time axis"),
     ],
 )

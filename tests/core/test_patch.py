@@ -100,6 +100,7 @@ def test_patch_follows_its_contract(device: Harness, data: st.DataObject) -> Non
         ring_frames=draw(st.sampled_from([1, 4, 32, 64])),
         multiplier=draw(st.sampled_from([1 << 24, -(1 << 22), 1 << 26])),
     )
+    s.streams = int(s.hop_samples <= s.window_samples and draw(st.booleans()))
     n_samples = data.draw(st.integers(0, 180))
     counts = np.random.default_rng(data.draw(st.integers(0, 99))).integers(
         -512, 512, (n_samples, s.n_channels)
@@ -175,6 +176,7 @@ BAD_SETTINGS = [
     {"adc_bits": 25}, {"sample_bytes": 2, "adc_bits": 17}, {"output_kind": 2}, {"vote": 0}, {"vote": 32},
     {"shift": 0}, {"shift": 63}, {"input_shift": 32}, {"post_shift": 32}, {"ring_frames": 12},
     {"rx_bytes": 1000}, {"tx_bytes": 512}, {"n_channels": 65},
+    {"streams": 1, "hop_samples": 13},
 ]  # fmt: skip
 
 

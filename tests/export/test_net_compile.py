@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from myo_export.compile_model import CORES, OPTIMIZE, compile_model
 from myo_pipeline.errors import ExportError
@@ -101,6 +102,23 @@ def test_stream_builds_and_says_what_it_recomputes(core, model, tmp_path):
     for entry in stream["streamed"]:
         if "columns" in entry:
             assert entry["columns"] == entry["new"] + sum(entry["edges"]) + entry["reused"]
+
+
+def mean_over_time() -> bytes:
+    network = RandomNetwork(1, ["quantize"], (1, 60, 4))
+    axes = network.b.tensor((2,), data=np.array([1, 2], np.int32))
+    source = network.at
+    target = network._next((1, 4), network.scale)
+    network.b.op("MEAN", [source, axes], [target], schema.ReducerOptionsT())
+    return network.pack()
+
+
+def test_running_sums_are_among_the_sources(tmp_path):
+    (tmp_path / "mean.tflite").write_bytes(mean_over_time())
+    compile_model(tmp_path / "mean.tflite", "m4", "speed", tmp_path, 2)
+    build = json.loads((tmp_path / "build.json").read_text())
+    assert [Path(name).name for name in build["sources"]].count("running_sums.c") == 1
+    assert build["stream"]["running_sums"] == [{"layer": 1, "operator": "MEAN"}]
 
 
 def test_size_takes_less_flash(model, tmp_path):

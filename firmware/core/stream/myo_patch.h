@@ -2,7 +2,8 @@
 
    The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
    make none to any word: window k is the last window_samples frames at sample window_samples + k *
-   hop_samples since the start. */
+   hop_samples since the start. A network that streams is pushed every hop_samples, from before the first
+   window on; its words are those of a run. */
 #ifndef MYO_PATCH_H
 #define MYO_PATCH_H
 
@@ -46,6 +47,10 @@ typedef struct {
     size_t net_arena_size;
     void (*net_init)(void *arena);
     void (*net_run)(void *arena, const int8_t *input, int8_t *output, net_observer_t observer, void *context);
+    /* Both or neither: net_push takes hop_samples frames, of at most a window; net_run leaves its state
+     * alone. */
+    void (*net_reset)(void *arena);
+    void (*net_push)(void *arena, const int8_t *hop, int8_t *output);
 } myo_patch_config_t;
 
 extern const myo_patch_config_t patch_config;
@@ -104,7 +109,7 @@ typedef struct {
     myo_decision_state_t decision;
     uint32_t trace_mask;      /* bit 1 << myo_stage_t */
     uint32_t samples;         /* frames taken since the start */
-    uint32_t window_end;      /* samples at which the next window is complete */
+    uint32_t hop_end;         /* samples at which the next window or push is complete */
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */
     uint32_t hook_ticks;      /* spent in the layer hook during this window's network */
