@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from myo_export.cores import CPU_FLAGS
 from myo_export.cost_model import Level
@@ -11,18 +11,18 @@ from myo_export.emit_net import render_network, write_files
 from myo_export.emit_net_step import Kernels
 from myo_export.fold_mve import Folded, Form
 from myo_export.lowered import (
-    Add,
     BatchMatmul,
+    Binary,
     Conv,
     Copy,
     DepthwiseConv,
     FullyConnected,
     Layer,
     Mean,
-    Mul,
     Network,
     Pad,
     Pool,
+    Reduce,
     Softmax,
     Table,
     TransposeConv,
@@ -60,8 +60,8 @@ _PLAIN_SOURCES: Final[dict[type, str]] = {
     FullyConnected: "fully_connected.c",
     Pool: "pool.c",
     Mean: "mean.c",
-    Add: "elementwise.c",
-    Mul: "elementwise.c",
+    Reduce: "reduce.c",
+    **dict.fromkeys(get_args(Binary), "elementwise.c"),
     Table: "elementwise.c",
     Pad: "rearrange.c",
     Copy: "rearrange.c",

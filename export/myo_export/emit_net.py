@@ -23,12 +23,15 @@ from myo_export.lowered import (
     Copy,
     CopyPart,
     DepthwiseConv,
+    Extremum,
     FullyConnected,
     Layer,
     Mul,
     Network,
     Part,
     Pool,
+    Prelu,
+    SquaredDifference,
     Step,
 )
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
@@ -54,7 +57,12 @@ def _provenance(provenance: str) -> str:
 
 def _describe(tensor: Tensor) -> str:
     shape = "x".join(str(n) for n in tensor.shape)
-    return f"{shape}, scale {tensor.quantization.scale:.9g}, zero point {tensor.quantization.zero_point}"
+    words = f"scale {tensor.quantization.scale:.9g}, zero point {tensor.quantization.zero_point}"
+    return (
+        f"{shape}, float, a function of words of {words}"
+        if tensor.dtype == "float32"
+        else f"{shape}, {words}"
+    )
 
 
 def _name(tensor: Tensor) -> str:
@@ -76,7 +84,7 @@ def _about(layer: Layer) -> list[str]:
             return [
                 f"{layer.weights.shape[1]} inputs, {layer.weights.shape[0]} outputs, {layer.n_rows} row(s)"
             ]
-        case Add() | Mul():
+        case Add() | Mul() | SquaredDifference() | Prelu() | Extremum():
             constants = [o for o in (layer.a, layer.b) if o.values is not None]
             return ["one operand is constant"] if constants else []
         case Part():

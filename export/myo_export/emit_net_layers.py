@@ -1,8 +1,9 @@
 """C text of one lowered layer: its constants, its configuration, and its call."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from textwrap import fill
+from typing import Final
 
 import numpy as np
 
@@ -10,10 +11,12 @@ from myo_export.lowered import (
     Add,
     Alias,
     BatchMatmul,
+    Binary,
     Broadcast,
     Conv,
     Copy,
     DepthwiseConv,
+    Extremum,
     FullyConnected,
     Layer,
     Matrices,
@@ -23,16 +26,27 @@ from myo_export.lowered import (
     Pad,
     Part,
     Pool,
+    Prelu,
+    Reduce,
     Requantize,
     Shape3,
     Softmax,
+    SquaredDifference,
     Table,
     TransposeConv,
     Window,
 )
+from myo_export.quantized_math import Factor
 
 _COLUMNS = 110
 MAX_COPY_AXES = 5  # of myo_copy_config_t
+# Names in C.
+_BINARY_KINDS: Final[dict[type, str]] = {
+    Add: "add",
+    Mul: "mul",
+    SquaredDifference: "squared_difference",
+    Prelu: "prelu",
+}
 
 
 @dataclass(frozen=True)
@@ -246,46 +260,40 @@ def _operands(name: str, a: Operand, b: Operand, sources: list[str]) -> tuple[st
     return arrays, expressions[0], expressions[1], n_bytes
 
 
-def _add(name: str, config_name: str, layer: Add, sources: list[str], target: str) -> LayerText:
-    arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
-    config = c_config(
-        "myo_add_config_t",
-        config_name,
-        {
-            "broadcast": _broadcast(layer.broadcast),
-            "offset_a": layer.offset_a,
-            "offset_b": layer.offset_b,
-            "multiplier_a": layer.factor_a.multiplier,
-            "multiplier_b": layer.factor_b.multiplier,
-            "multiplier_output": layer.factor_output.multiplier,
-            "shift_a": layer.factor_a.shift,
-            "shift_b": layer.factor_b.shift,
-            "shift_output": layer.factor_output.shift,
-            "zero_point": layer.zero_point,
-            "low": layer.low,
-            "high": layer.high,
-        },
-    )
-    return LayerText(arrays, config, (f"myo_add_run(&{config_name}, {a}, {b}, {target});",), n_bytes)
+def _scalars(layer: Binary) -> dict[str, object]:
+    """Numbers of a binary layer under the names of its configuration; a factor is a multiplier and a shift."""
+    found: dict[str, object] = {}
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        if isinstance(value, Factor):
+            suffix = field.name.removeprefix("factor")
+            found[f"multiplier{suffix}"], found[f"shift{suffix}"] = value.multiplier, value.shift
+        elif isinstance(value, int):
+            found[field.name] = value
+    return found
 
 
-def _mul(name: str, config_name: str, layer: Mul, sources: list[str], target: str) -> LayerText:
+def _binary(name: str, config_name: str, layer: Binary, sources: list[str], target: str) -> LayerText:
     arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
-    config = c_config(
-        "myo_mul_config_t",
-        config_name,
-        {
-            "broadcast": _broadcast(layer.broadcast),
-            "offset_a": layer.offset_a,
-            "offset_b": layer.offset_b,
-            "multiplier": layer.factor.multiplier,
-            "shift": layer.factor.shift,
-            "zero_point": layer.zero_point,
-            "low": layer.low,
-            "high": layer.high,
-        },
-    )
-    return LayerText(arrays, config, (f"myo_mul_run(&{config_name}, {a}, {b}, {target});",), n_bytes)
+    if isinstance(layer, Extremum):
+        kind = layer.kind
+        config = f"static const myo_nn_broadcast_t {config_name} = {_broadcast(layer.broadcast)};\n"
+    else:
+        kind = _BINARY_KINDS[type(layer)]
+        numbers = {"broadcast": _broadcast(layer.broadcast)} | _scalars(layer)
+        config = c_config(f"myo_{kind}_config_t", config_name, numbers)
+    return LayerText(arrays, config, (f"myo_{kind}_run(&{config_name}, {a}, {b}, {target});",), n_bytes)
+
+
+def _reduce(config_name: str, layer: Reduce, source: str, target: str) -> LayerText:
+    stretches: dict[str, object] = {
+        "kept_0": layer.kept_0,
+        "reduced_0": layer.reduced_0,
+        "kept_1": layer.kept_1,
+        "reduced_1": layer.reduced_1,
+    }
+    config = c_config("myo_nn_stretches_t", config_name, stretches)
+    return LayerText("", config, (f"myo_reduce_{layer.kind}_run(&{config_name}, {source}, {target});",))
 
 
 def _pad(name: str, config_name: str, layer: Pad, source: str, target: str) -> LayerText:
@@ -430,10 +438,10 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix
             return _pool(name, config_name, layer, sources[0], target)
         case Mean():
             return _mean(name, config_name, layer, sources[0], target)
-        case Add():
-            return _add(name, config_name, layer, sources, target)
-        case Mul():
-            return _mul(name, config_name, layer, sources, target)
+        case Reduce():
+            return _reduce(config_name, layer, sources[0], target)
+        case Add() | Mul() | SquaredDifference() | Prelu() | Extremum():
+            return _binary(name, config_name, layer, sources, target)
         case Pad():
             return _pad(name, config_name, layer, sources[0], target)
         case Copy():

@@ -22,7 +22,8 @@ class Tensor:
     dtype : str
         ``int8``, ``int32``, ``float32`` ...
     scales, zero_points : tuple
-        Empty if not quantized; one entry, or one per channel.
+        Empty if not quantized; one entry, or one per channel. In a lowered network, float32 tensors have those of
+        the int8 words that stand for them.
     channel_axis : int
         Axis of per-channel scales.
     data : numpy.ndarray or None
@@ -95,7 +96,7 @@ class FullyConnectedOptions:
 
 @dataclass(frozen=True)
 class ActivationOptions:
-    """ADD and MUL."""
+    """ADD, SUB and MUL."""
 
     activation: str
 

@@ -1,11 +1,8 @@
-"""Lower what gathers words or surrounds them: pools, mean, padding, and reshapes."""
-
-from itertools import groupby
+"""Lower what gathers words or surrounds them: pools, padding, and reshapes."""
 
 from myo_export.graph import PoolOptions
 from myo_export.lower_weights import clamp_of, window_of
-from myo_export.lowered import Alias, Mean, OpView, Pad, Pool, Step
-from myo_export.quantized_math import Factor, quantize_factor
+from myo_export.lowered import Alias, OpView, Pad, Pool, Step
 
 
 def lower_pool(view: OpView) -> Step:
@@ -24,61 +21,6 @@ def lower_pool(view: OpView) -> Step:
     return Step(
         view.op, Pool(kind, input_shape, output_shape, window, low, high), (source.index,), target.index, 0
     )
-
-
-def lower_mean(view: OpView) -> Step:
-    """Lower MEAN over any axes; they make at most two stretches of neighbours among four."""
-    view.expect_arity((2, 2))
-    source, target = view.activation(0), view.output()
-    axes = view.constant(1, "int32", "axes")
-    rank = len(source.shape)
-    found = [] if axes.data is None else [int(a) for a in axes.data.reshape(-1)]
-    if not 0 < rank <= 4 or not found or not all(-rank <= a < rank for a in found):
-        view.fail(
-            f"reduces axes {found} of shape {list(source.shape)}",
-            "use at most 4 axes and reduce existing ones",
-        )
-    reduced = {a % rank for a in found}
-    kept = [n for axis, n in enumerate(source.shape) if axis not in reduced]
-    if tuple(n for n in target.shape if n != 1) != tuple(n for n in kept if n != 1):
-        view.fail(
-            f"reduces {list(source.shape)} over {sorted(reduced)} to {list(target.shape)}", "export again"
-        )
-    stretches = _stretches(source.shape, reduced)
-    kept_0, reduced_0, kept_1, reduced_1 = stretches
-    count = reduced_0 * reduced_1
-    factor = _factor_of_mean(
-        view.expect_factor(quantize_factor(source.quantization.scale / target.quantization.scale)), count
-    )
-    layer = Mean(
-        kept_0,
-        reduced_0,
-        kept_1,
-        reduced_1,
-        -count * source.quantization.zero_point,
-        factor,
-        target.quantization.zero_point,
-    )
-    return Step(view.op, layer, (source.index,), target.index, 0)
-
-
-def _stretches(shape: tuple[int, ...], reduced: set[int]) -> tuple[int, int, int, int]:
-    """See a shape as (kept, reduced, kept, reduced); axes of size 1 separate nothing."""
-    real = [(axis in reduced, n) for axis, n in enumerate(shape) if n != 1]
-    sizes = [1, 1, 1, 1]
-    place = 0
-    for is_reduced, run in groupby(real, key=lambda item: item[0]):
-        place += (place % 2 == 1) != is_reduced
-        for _, n in run:
-            sizes[place] *= n
-        place += 1
-    return sizes[0], sizes[1], sizes[2], sizes[3]
-
-
-def _factor_of_mean(factor: Factor, count: int) -> Factor:
-    """Fold 1 / count into a factor, as the format does: the quotient is cut, not rounded."""
-    shift = min(count.bit_length() - 1, 32, 31 + factor.shift)
-    return Factor((factor.multiplier << shift) // count, factor.shift - shift)
 
 
 def lower_pad(view: OpView) -> Step:

@@ -93,7 +93,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Mean:
-    """MEAN over an input seen as (kept_0, reduced_0, kept_1, reduced_1)."""
+    """MEAN and SUM over an input seen as (kept_0, reduced_0, kept_1, reduced_1)."""
 
     kept_0: int
     reduced_0: int
@@ -105,8 +105,22 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class Reduce:
+    """REDUCE_MAX (``kind`` max) and REDUCE_MIN (``kind`` min) over an input seen as `Mean` sees it."""
+
+    kind: str
+    kept_0: int
+    reduced_0: int
+    kept_1: int
+    reduced_1: int
+
+
+@dataclass(frozen=True)
 class Broadcast:
-    """How two operands meet over four axes, outermost first; strides in elements."""
+    """How two operands meet over four axes, outermost first; strides in words, 0 along which one is repeated.
+
+    Neighbouring axes along which both operands go on alike are one axis.
+    """
 
     size: tuple[int, int, int, int]
     stride_a: tuple[int, int, int, int]
@@ -115,7 +129,7 @@ class Broadcast:
 
 @dataclass(frozen=True)
 class Operand:
-    """An operand of ADD or MUL: an activation (``tensor``) or a constant (``values``, int8, flat)."""
+    """An operand of a binary layer: an activation (``tensor``) or a constant (``values``, int8, flat)."""
 
     tensor: int
     values: np.ndarray | None
@@ -123,7 +137,7 @@ class Operand:
 
 @dataclass(frozen=True, eq=False)
 class Add:
-    """ADD."""
+    """ADD and SUB, where ``sign``, that of ``b``, is -1."""
 
     broadcast: Broadcast
     a: Operand
@@ -136,6 +150,7 @@ class Add:
     zero_point: int
     low: int
     high: int
+    sign: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +166,48 @@ class Mul:
     zero_point: int
     low: int
     high: int
+
+
+@dataclass(frozen=True, eq=False)
+class SquaredDifference:
+    """SQUARED_DIFFERENCE."""
+
+    broadcast: Broadcast
+    a: Operand
+    b: Operand
+    offset_a: int
+    offset_b: int
+    factor_a: Factor
+    factor_b: Factor
+    factor_output: Factor
+    zero_point: int
+
+
+@dataclass(frozen=True, eq=False)
+class Prelu:
+    """PRELU: ``b`` is the slope of negative numbers."""
+
+    broadcast: Broadcast
+    a: Operand
+    b: Operand
+    offset_a: int
+    offset_b: int
+    factor: Factor
+    factor_slope: Factor
+    zero_point: int
+
+
+@dataclass(frozen=True, eq=False)
+class Extremum:
+    """MAXIMUM (``kind`` maximum) and MINIMUM (``kind`` minimum) of two tensors."""
+
+    kind: str
+    broadcast: Broadcast
+    a: Operand
+    b: Operand
+
+
+Binary = Add | Mul | SquaredDifference | Prelu | Extremum
 
 
 @dataclass(frozen=True)
@@ -279,8 +336,8 @@ Layer = (
     | FullyConnected
     | Pool
     | Mean
-    | Add
-    | Mul
+    | Reduce
+    | Binary
     | Pad
     | Copy
     | TransposeConv

@@ -1,6 +1,6 @@
 """Figures of a compiled network, by layer and in all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from myo_export.cost_copies import copy_events
@@ -233,12 +233,12 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
         text.stream,
         None
         if text.stream is None
-        else _estimate_push(text, text.stream, [layer.cost for layer in layers], level),
+        else _estimate_push(text, text.stream, {layer.index: layer.cost for layer in layers}, level),
         tuple(stream_summary(text.network, text.stream)) if text.stream else (),
     )
 
 
-def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Sequence[Cost], level: Level) -> Cost:
+def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Mapping[int, Cost], level: Level) -> Cost:
     """Predict a push: columns that move, layers on new columns, and layers that are recomputed."""
     found = Cost(0.0, 0.0)
     source = text.network.graph.input
@@ -247,9 +247,9 @@ def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Sequence[Cost
         n_new = buffer.n_new if root == source else 0
         for n in (buffer.n_old, n_new):
             found += price(copy_events(n * n_words, int(n > 0)), level)
-    for place, (step, form, cost) in enumerate(zip(text.network.steps, text.packed, costs, strict=True)):
+    for place, (step, form) in enumerate(zip(text.network.steps, text.packed, strict=True)):
         if place not in stream.streamed:
-            found += cost
+            found += costs[step.index]
         else:
             output = text.network.graph.tensors[step.output]
             for part in stream.streamed[place]:

@@ -9,7 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from myo_export.lowered import Add, Alias, Copy, Mul, Network, Part, Softmax, Step, Table
+from myo_export.lowered import (
+    Add,
+    Alias,
+    Copy,
+    Extremum,
+    Mul,
+    Network,
+    Part,
+    Prelu,
+    Softmax,
+    SquaredDifference,
+    Step,
+    Table,
+)
 
 
 @dataclass(frozen=True)
@@ -168,7 +181,7 @@ def _in_place(step: Step) -> tuple[int, ...]:
     match step.layer:
         case Table() | Softmax():
             return step.inputs
-        case Add() | Mul():
+        case Add() | Mul() | SquaredDifference() | Prelu() | Extremum():
             b = step.layer.broadcast
             strides = zip((step.layer.a, step.layer.b), (b.stride_a, b.stride_b), strict=True)
             return tuple(

@@ -8,16 +8,18 @@ look at how words lie in memory, not at shapes, so reshapes are no obstacle.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from myo_export.lowered import (
     Add,
     Alias,
     BatchMatmul,
-    Broadcast,
+    Binary,
     Conv,
     Copy,
     CopyPart,
     DepthwiseConv,
+    Extremum,
     FullyConnected,
     Layer,
     Mean,
@@ -25,7 +27,10 @@ from myo_export.lowered import (
     Pad,
     Part,
     Pool,
+    Prelu,
+    Reduce,
     Softmax,
+    SquaredDifference,
     Table,
     TransposeConv,
 )
@@ -131,13 +136,13 @@ def find_rule(layer: Layer, sources: Sequence[Columns]) -> Rule | str:
             if layer.n_rows != width:
                 return _OVER_TIME
             return _wordwise(width, lambda n: replace(layer, n_rows=n))
-        case Mean():
+        case Mean() | Reduce():
             if layer.kept_0 != width:
                 return _OVER_TIME
             return _wordwise(width, lambda n: replace(layer, kept_0=n))
         case Pad():
             return _pad_rule(layer, sources[0])
-        case Add() | Mul():
+        case Add() | Mul() | SquaredDifference() | Prelu() | Extremum():
             return _binary_rule(layer, sources)
         case Copy():
             return _copy_rule(layer, sources)
@@ -210,30 +215,28 @@ def _pad_rule(layer: Pad, source: Columns) -> Rule | str:
     return Rule(1, 1, before, before + source.width + after, part)
 
 
-def _binary_rule(layer: Add | Mul, sources: Sequence[Columns]) -> Rule | str:
-    width, n_words = sources[0].width, max(s.n_words for s in sources)
-    operands, b = (layer.a, layer.b), layer.broadcast
-    has_constant = any(o.values is not None for o in operands)
-    if b.size == (1, 1, 1, width * n_words) and not has_constant:
-        return _wordwise(width, lambda n: replace(layer, broadcast=replace(b, size=(1, 1, 1, n * n_words))))
-    # The time axis stands third in [1, 1, time, channels], second in [1, time, 1, channels].
-    order = (0, 2, 1, 3) if b.size[2] == 1 else (0, 1, 2, 3)
-    size, stride_a, stride_b = (tuple(row[i] for i in order) for row in (b.size, b.stride_a, b.stride_b))
-    if size[:3] != (1, 1, width):
+def _binary_rule(layer: Binary, sources: Sequence[Columns]) -> Rule | str:
+    width, sizes = sources[0].width, layer.broadcast.size
+    n_words = prod(sizes) // width
+    # The outermost axis that is one holds columns: so many of its steps make one.
+    outer = next((axis for axis, n in enumerate(sizes) if n > 1), 3)
+    steps = sizes[outer] // width
+    if steps * width != sizes[outer] or prod(sizes) != n_words * width:
         return "joins tensors along another axis than time"
-    for operand, stride in zip(operands, (stride_a, stride_b), strict=True):
-        if width > 1 and (operand.values is not None) == (stride[2] != 0):
+    remaining = iter(sources)
+    strides = (layer.broadcast.stride_a, layer.broadcast.stride_b)
+    for operand, stride in zip((layer.a, layer.b), strides, strict=True):
+        moved = 0 if operand.values is not None else next(remaining).n_words
+        if width > 1 and stride[outer] * steps != moved:
             return "has an operand that differs from time step to time step"
 
     def narrow(n: int) -> Layer:
-        moved = Broadcast((1, 1, n, size[3]), _four(stride_a), _four(stride_b))
-        return replace(layer, broadcast=moved)
+        moved = (*sizes[:outer], n * steps, *sizes[outer + 1 :])
+        return replace(
+            layer, broadcast=replace(layer.broadcast, size=(moved[0], moved[1], moved[2], moved[3]))
+        )
 
     return _wordwise(width, narrow)
-
-
-def _four(row: tuple[int, ...]) -> tuple[int, int, int, int]:
-    return row[0], row[1], row[2], row[3]
 
 
 def _copy_rule(layer: Copy, sources: Sequence[Columns]) -> Rule | str:

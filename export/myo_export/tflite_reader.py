@@ -322,8 +322,8 @@ def _read_options(table: Any, index: int, name: str) -> Options:  # noqa: ANN401
         return graph.FullyConnectedOptions(
             _activation(dense.FusedActivationFunction(), index, name), dense.WeightsFormat()
         )
-    if name in ("ADD", "MUL"):
-        kind = schema.AddOptions if name == "ADD" else schema.MulOptions
+    if name in ("ADD", "MUL", "SUB"):
+        kind = {"ADD": schema.AddOptions, "MUL": schema.MulOptions, "SUB": schema.SubOptions}[name]
         return graph.ActivationOptions(
             _activation(_attributes(table, index, name, kind).FusedActivationFunction(), index, name)
         )

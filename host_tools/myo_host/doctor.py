@@ -18,12 +18,13 @@ APT_PACKAGES = {
 }
 _NEEDED_FOR = {
     "arm-none-eabi-gcc": "building firmware for Cortex-M",
-    "qemu-system-arm": "running virtual boards",
-    "cc": "building the native board and the tests of the firmware's C",
+    "qemu-system-arm": "running and profiling virtual boards",
+    "cc": "the native board, `myopatch profile`, and the tests of the firmware's C",
 }
 _MODULES = {
     "cmsisdsp": "the twin's filters", "tflite_micro": "the twin's network", "tensorflow": "training",
     "platformio": "building firmware", "serial": "the serial line", "SCons": "PlatformIO without its registry",
+    "capstone": "`myopatch profile`",
 }  # fmt: skip
 
 

@@ -55,15 +55,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 WEIGHTED = ["conv", "depthwise", "dense"]
-VECTORS = [
-    "add",
-    "mul",
-    "mean",
-    "max_pool",
-    "average_pool",
-    "leaky_relu",
-]  # a vector of words at once on Helium
-OTHERS = ["mean", "softmax", "add", "pad", "relu", "average_pool", "flatten"]
+# Layers that take a vector of words at once on Helium.
+VECTORS = ["add", "sub", "mul", "mean", "max_pool", "average_pool", "leaky_relu"]
+OTHERS = ["mean", "softmax", "add", "sub", "mul", "pad", "relu", "average_pool", "flatten"]
 
 
 def models() -> list[bytes]:
@@ -81,6 +75,7 @@ def models() -> list[bytes]:
             found += 2 * [RandomNetwork(channels, [kind, kind], (1, 20, channels)).pack()]
         for kind in VECTORS:
             found.append(RandomNetwork(channels, [kind, kind], (2, 9, channels)).pack())
+        found += [RandomNetwork(channels, ["add", "sub", "mul"], (1, 5, channels)).pack()]
     return found
 
 

@@ -171,10 +171,17 @@ STREAMING = [
     "add",
     "mul",
     "dense",
+    "sub",
+    "squared_difference",
+    "prelu",
+    "maximum",
+    "minimum",
+    "float_island",
 ]
 HEADS = [
     [],
     ["mean"],
+    ["reduce_max"],
     ["mean", "dense", "softmax"],
     ["flatten", "dense", "softmax"],
     ["concatenation"],

@@ -146,16 +146,30 @@ void myo_sums_subtract(int32_t *sums, const int8_t *columns, size_t n_columns, s
    whose kept_1 is the number of channels; reduced_0 columns are in the sums. */
 void myo_mean_of_sums_run(const myo_mean_config_t *config, const int32_t *sums, int8_t *output);
 
-/* How two operands with up to four axes meet elementwise: element (i, j, k, l) of the output, which is dense,
-   takes a[i * stride_a[0] + j * stride_a[1] + ...]; a stride of 0 repeats the operand along that axis. */
+/* Largest or smallest word over one or two stretches of neighbours, laid out as for the mean. Input and
+   output have one scale and zero point. */
+typedef struct {
+    uint32_t kept_0;
+    uint32_t reduced_0;
+    uint32_t kept_1;
+    uint32_t reduced_1;
+} myo_nn_stretches_t;
+
+void myo_reduce_max_run(const myo_nn_stretches_t *stretches, const int8_t *input, int8_t *output);
+void myo_reduce_min_run(const myo_nn_stretches_t *stretches, const int8_t *input, int8_t *output);
+
+/* How two operands with up to four axes meet word by word: word (i, j, k, l) of the output, which is dense,
+   takes a[i * stride_a[0] + j * stride_a[1] + ...]; a stride of 0 repeats the operand along that axis. The
+   last stride is 0 or 1. Kernels with such a configuration run in place, where the operand in place is not
+   repeated. */
 typedef struct {
     uint32_t size[4];
     uint32_t stride_a[4];
     uint32_t stride_b[4];
 } myo_nn_broadcast_t;
 
-/* Sum of two tensors. Each operand is brought to a common finer scale first (20 bits up, then times at most
-   1/2). In place: yes, where the operand in place is not repeated. */
+/* Sum a + b or difference a - b. Each operand is brought to a common finer scale first (20 bits up, then
+   times at most 1/2). */
 typedef struct {
     myo_nn_broadcast_t broadcast;
     int16_t offset_a; /* minus the zero point of a */
@@ -163,9 +177,10 @@ typedef struct {
     int32_t multiplier_a;
     int32_t multiplier_b;
     int32_t multiplier_output;
-    int8_t shift_a; /* -31 .. 0, as the next two */
+    int8_t shift_a; /* -31 .. 0, as the next; of one of the two 0, with multiplier 2^30 */
     int8_t shift_b;
-    int8_t shift_output;
+    int8_t shift_output; /* -31 .. -1 */
+    int8_t sign;         /* of b: 1 or -1 */
     int8_t zero_point;
     int8_t low;
     int8_t high;
@@ -173,7 +188,7 @@ typedef struct {
 
 void myo_add_run(const myo_add_config_t *config, const int8_t *a, const int8_t *b, int8_t *output);
 
-/* Product of two tensors. In place: as the sum. */
+/* Product a * b. */
 typedef struct {
     myo_nn_broadcast_t broadcast;
     int16_t offset_a;
@@ -186,6 +201,41 @@ typedef struct {
 } myo_mul_config_t;
 
 void myo_mul_run(const myo_mul_config_t *config, const int8_t *a, const int8_t *b, int8_t *output);
+
+/* (a - b)^2. Each operand is brought to a common finer scale first (7 bits up, then times at most 1/2). */
+typedef struct {
+    myo_nn_broadcast_t broadcast;
+    int16_t offset_a;
+    int16_t offset_b;
+    int32_t multiplier_a;
+    int32_t multiplier_b;
+    int32_t multiplier_output;
+    int8_t shift_a; /* -31 .. 0, as the next */
+    int8_t shift_b;
+    int8_t shift_output; /* -31 .. 30 */
+    int8_t zero_point;
+} myo_squared_difference_config_t;
+
+void myo_squared_difference_run(const myo_squared_difference_config_t *config, const int8_t *a,
+                                const int8_t *b, int8_t *output);
+
+/* a for a >= 0, a * b else: b is the slope, as a rule one for each channel. */
+typedef struct {
+    myo_nn_broadcast_t broadcast;
+    int16_t offset_a;
+    int16_t offset_b;
+    int32_t multiplier;
+    int32_t multiplier_slope;
+    int8_t shift;
+    int8_t shift_slope;
+    int8_t zero_point;
+} myo_prelu_config_t;
+
+void myo_prelu_run(const myo_prelu_config_t *config, const int8_t *a, const int8_t *b, int8_t *output);
+
+/* The larger or the smaller of two words. Both operands and the output have one scale and zero point. */
+void myo_maximum_run(const myo_nn_broadcast_t *broadcast, const int8_t *a, const int8_t *b, int8_t *output);
+void myo_minimum_run(const myo_nn_broadcast_t *broadcast, const int8_t *a, const int8_t *b, int8_t *output);
 
 /* The input with `value` around it. Output: the input's sizes plus before and after of each axis. */
 typedef struct {
