@@ -13,6 +13,7 @@ from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
+from myo_export.fold_mve import Form, fold_layer
 from myo_export.graph import Tensor
 from myo_export.lower import lower_graph
 from myo_export.lowered import (
@@ -38,7 +39,7 @@ from myo_export.lowered import (
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.network_source import NetworkSource, arena_bytes
-from myo_export.pack_dsp import Optimize, Packed, pack_layer
+from myo_export.pack_dsp import Optimize, pack_layer
 from myo_export.simplify import simplify_network
 from myo_export.stream_plan import StreamPlan, plan_stream
 from myo_export.tflite_reader import printable, read_graph
@@ -109,7 +110,7 @@ def _about_part(part: CopyPart) -> list[str]:
     return [f"copies {sizes} words, {strides}, from word {part.source_begin} to word {part.target_begin}"]
 
 
-def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
+def _layer_comment(network: Network, step: Step, form: Form) -> str:
     tensors = network.graph.tensors
     lines = [f"Layer {op.first_layer}: {op.name}, in layer {step.index}" for op in step.folded]
     lines += [f"Layer {step.index}: {step.op_names}, {_name(tensors[step.output])}"]
@@ -130,7 +131,15 @@ def _expression(plan: MemoryPlan, tensor: int) -> str:
 
 _KERNEL_HEADERS: dict[Kernels, str] = {
     "plain": '#include "myo_nn.h"\n',
-    "both": '#include "myo_nn_dispatch.h"\n#include "myo_nn_dsp.h"\n',
+    "both": '#include "myo_nn_dispatch.h"\n#include "myo_nn_dsp.h"\n#include "myo_nn_mve.h"\n',
+    "mve": """\
+#include "myo_nn_dispatch.h"
+#include "myo_nn_mve.h"
+
+#if !MYO_NN_MVE
+#error "this network was compiled for a core with Helium; compile it for this core"
+#endif
+""",
     "dsp": """\
 #include "myo_nn_dispatch.h"
 #include "myo_nn_dsp.h"
@@ -164,6 +173,21 @@ static void observe(net_observer_t observer, void *context, uint16_t layer, cons
 """
 
 
+def _hold(layer: Layer, kernels: Kernels, optimize: Optimize) -> Form:
+    """Give a layer as its kernels want it."""
+    match kernels:
+        case "plain":
+            return "the core has no DSP extension"
+        case "mve":
+            return fold_layer(layer)
+        case _:
+            return pack_layer(layer, optimize)
+
+
+def _scratch_bytes(form: Form) -> int:
+    return 0 if isinstance(form, str) else form.scratch_bytes
+
+
 def render_network(
     model: bytes,
     provenance: str,
@@ -180,8 +204,8 @@ def render_network(
     provenance : str
         Goes into the head comment of the files.
     kernels : str
-        ``plain``, ``dsp``, or ``both``: then the C holds both forms of the weights, and the core that it is
-        compiled for decides.
+        ``plain``, ``dsp``, ``mve``, or ``both``: then the C holds both forms of the weights and is for all cores;
+        the one that it is compiled for decides.
     optimize : str or sequence of str
         ``speed`` or ``size``: how the DSP kernels hold weights; of all layers, or of each.
     hop : int or None
@@ -199,12 +223,13 @@ def render_network(
     """
     network = simplify_network(lower_graph(read_graph(model)))
     packed = tuple(
-        "the core has no DSP extension"
-        if kernels == "plain"
-        else pack_layer(step.layer, optimize if isinstance(optimize, str) else optimize[step.index])
+        _hold(step.layer, kernels, optimize if isinstance(optimize, str) else optimize[step.index])
         for step in network.steps
     )
-    scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
+    scratch_bytes = [
+        max(_scratch_bytes(form), _scratch_bytes(fold_layer(step.layer)) if kernels == "both" else 0)
+        for step, form in zip(network.steps, packed, strict=True)
+    ]
     plan = plan_memory(network, scratch_bytes)
     state = NetworkState(network)
     stream = None if hop is None else plan_stream(network, hop, plan, scratch_bytes, state.n_bytes)

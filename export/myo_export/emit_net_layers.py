@@ -132,12 +132,17 @@ def _factors(name: str, requantize: Requantize) -> tuple[str, str, int]:
     return arrays, field, 5 * n
 
 
+def bias_array(name: str, bias: np.ndarray) -> str:
+    """Define the biases of a layer with weights."""
+    return c_array("int32_t", f"{name}_bias", bias.flat, f"[{bias.size}]")
+
+
 def _weights(name: str, weights: np.ndarray, bias: np.ndarray) -> str:
     shape = " x ".join(str(n) for n in weights.shape)
     return (
         f"/* {shape} */\n"
         + c_array("int8_t", f"{name}_weights", weights.flat, f"[{weights.size}]")
-        + c_array("int32_t", f"{name}_bias", bias.flat, f"[{bias.size}]")
+        + bias_array(name, bias)
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
+from myo_export.fold_mve import Form
 from myo_export.lowered import Network
 from myo_export.memory_plan import MemoryPlan
-from myo_export.pack_dsp import Packed
 from myo_export.stream_buffers import StreamBuffer
 from myo_export.stream_plan import StreamPlan
 
@@ -123,7 +123,7 @@ def stream_text(
     network: Network,
     stream: StreamPlan,
     plan: MemoryPlan,
-    packed: Sequence[Packed | str],
+    packed: Sequence[Form],
     kernels: Kernels,
 ) -> str:
     """Write the functions of a stream and the configurations that only they use.
@@ -136,8 +136,8 @@ def stream_text(
         From `plan_stream`.
     plan : MemoryPlan
         Of a run of the same network.
-    packed : sequence of Packed or str
-        From `pack_layer`, for each step.
+    packed : sequence of Packed, Folded or str
+        As `step_text` takes it, for each step.
     kernels : str
         For which kernels.
 

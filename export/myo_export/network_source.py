@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_layers import LayerText
+from myo_export.fold_mve import Form
 from myo_export.lowered import Network
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan
-from myo_export.pack_dsp import Packed
 from myo_export.stream_plan import StreamPlan
 
 
@@ -30,7 +30,7 @@ class NetworkSource:
     plan : MemoryPlan
         Where activations lie.
     texts, packed : tuple
-        Of each step: its text, and its form for the DSP kernels or why it has none.
+        Of each step: its text, and how its kernel holds it, or why the plain one runs.
     stream : StreamPlan or None
         How it is pushed, where a hop was asked for.
     """
@@ -40,7 +40,7 @@ class NetworkSource:
     network: Network
     plan: MemoryPlan
     texts: tuple[LayerText, ...]
-    packed: tuple[Packed | str, ...]
+    packed: tuple[Form, ...]
     stream: StreamPlan | None = None
 
     @property

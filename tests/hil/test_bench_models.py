@@ -43,6 +43,12 @@ def test_recorded_outputs_push_by_push(name, tmp_path):
     assert bench.run_image(image) == (0, 64, 64)
 
 
+@pytest.mark.parametrize(("name", "hop"), [("gesture_ds", None), ("gesture_small", bench.STREAM_HOP)])
+def test_recorded_outputs_on_helium(name, hop, tmp_path):
+    image, _ = bench.build_image(MODELS, name, tmp_path, hop=hop, machine=bench.HELIUM_MACHINE, kernels="mve")
+    assert bench.run_image(image, bench.HELIUM_MACHINE) == (0, 64, 64)
+
+
 def test_a_wrong_word_is_counted(tmp_path, monkeypatch):
     """The checker checked: one recorded word made wrong has to be seen."""
     load = bench.np.load
