@@ -75,8 +75,8 @@ static void run_step(const myo_lstm_config_t *config, const int8_t *input, const
 
         const int32_t steps = (updated * config->tanh_multiplier + half) >> config->tanh_shift;
         const int32_t product = logistic(arguments[OUTPUT]) * tanh_of(steps);
-        output[cell] =
-            (int8_t)myo_fx_clamp(scale(product, config->hidden) - config->hidden_offset, INT8_MIN, INT8_MAX);
+        const int32_t word = myo_fx_add(scale(product, config->hidden), -config->hidden_offset);
+        output[cell] = (int8_t)myo_fx_clamp(word, INT8_MIN, INT8_MAX);
     }
 }
 
