@@ -3,7 +3,7 @@ VENV := .venv/bin
 BUNDLE ?= build/gestures
 BOARD ?= virtual_m4
 
-.PHONY: help setup demo test lint bench docs messages format clean
+.PHONY: help setup demo test lint bench study docs messages format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,9 +34,14 @@ format: setup ## format Python and C
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: setup ## count instructions of the bench networks and of the front end (benchmarks/)
+bench: setup ## count instructions of the bench networks, the filters and the features (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
-	$(VENV)/python benchmarks/bench_front_end.py
+	$(VENV)/python benchmarks/bench_filters.py
+	$(VENV)/python benchmarks/bench_features.py
+	$(VENV)/python benchmarks/bench_spectrum.py
+
+study: setup ## the compiler against 2,000 random networks and 10,000 damaged files (minutes)
+	$(VENV)/python benchmarks/study_network.py
 
 docs: setup ## make docs/spec.md from the spec's descriptions
 	$(VENV)/python -c "from pathlib import Path; from myo_pipeline.spec_page import document_spec; Path('docs/spec.md').write_text(document_spec())"

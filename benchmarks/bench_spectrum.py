@@ -2,7 +2,7 @@
 
 usage: python benchmarks/bench_spectrum.py [--out FILE]
 
-As bench_front_end.py: 8 channels, hop 50, every word against the integer twin's under QEMU, instructions by m4cost. The
+As bench_features.py: 8 channels, hop 50, every word against the integer twin's under QEMU, instructions by m4cost. The
 errors against float64 are those of the recordings that feature_errors.py takes; what is not here is left out by name.
 """
 
@@ -20,8 +20,7 @@ import numpy as np
 from scipy import signal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_front_end import (
-    CPU_FLAGS,
+from bench_features import (
     HOP,
     N_CHANNELS,
     N_WINDOWS,
@@ -33,11 +32,19 @@ from bench_front_end import (
     run_image,
     write_vectors,
 )
-from bench_network import C_FLAGS, COMPILER, count_instructions, find_m4cost, missing_tools
+from bench_network import (
+    C_FLAGS,
+    COMPILER,
+    CPU_FLAGS,
+    MACHINE,
+    count_instructions,
+    find_m4cost,
+    missing_tools,
+)
 from feature_errors import SOURCES as RECORDINGS
 from feature_errors import Source, find_folder, read_signals
-
 from myo_export.emit_spectrum import render_spectrum
+from myo_pipeline.bundle import write_json
 from myo_pipeline.feature_twin import cut_windows, round_to_words
 from myo_pipeline.spectrum import (
     SPECTRUM_CATALOGUE,
@@ -112,10 +119,10 @@ def write_sources(config: SpectrumConfig, x: np.ndarray, folder: Path) -> int:
     return write_vectors(x, words, folder)
 
 
-def build_image(folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
-    """Compile the sources that :func:`write_sources` wrote to an image."""
+def build_image(folder: Path, machine: str = MACHINE) -> Path:
+    """Compile the sources that :func:`write_sources` wrote to an image for a machine."""
     return link_image(
-        [*SOURCES, folder / "spectrum_config.c", SPECTRUM_BENCH_DIR / "main.c"], folder, cpu_flags
+        [*SOURCES, folder / "spectrum_config.c", SPECTRUM_BENCH_DIR / "main.c"], folder, machine
     )
 
 
@@ -205,14 +212,12 @@ def main() -> int:
                 f"{e.data:16} {e.taper:5} {e.feature:16} {e.unit:14} {figures} {e.largest_share_of_bound:6.2f}"
             )
     old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join(CPU_FLAGS + C_FLAGS)}; mean of 8 decisions"
+    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join([*CPU_FLAGS, *C_FLAGS])}; mean of 8 decisions"
     old["spectrum"] = {
         "how": how, "channels": N_CHANNELS, "hop": HOP, "sets": [asdict(r) for r in costs],
         "errors": [asdict(e) for e in errors],
     }  # fmt: skip
-    temporary = arguments.out.with_suffix(".tmp")
-    temporary.write_text(json.dumps(old, indent=2) + "\n")
-    temporary.replace(arguments.out)
+    write_json(arguments.out, old)
     return 0 if all(r.equal_windows == r.n_windows for r in costs) else 1
 
 

@@ -66,7 +66,7 @@ def find_folder(name: str) -> Path | None:
 
 
 def read_signals(source: Source, folder: Path) -> Iterator[NDArray[np.float64]]:
-    """Recordings in counts, (n_samples, n_channels)."""
+    """Read recordings in counts, (n_samples, n_channels)."""
     for path in sorted(folder.glob("*.npz"))[:N_FILES]:
         with np.load(path) as archive:
             if source.name == "elderly_emg_dyn":
@@ -163,7 +163,8 @@ def render_page(found: dict[str, Measured]) -> str:
         for kind, d in CATALOGUE.items()
     ]
     out += ["", "Amplitudes take `log = true` for their log2; `zc`, `ssc` and `wamp` take `threshold` in counts; "
-            "`autocorrelation` takes `lags`; `ar` and `cepstrum` take `order`, here 4; `histogram` takes `bins` and `range` in counts.", "",
+            "`autocorrelation` takes `lags`; `ar` and `cepstrum` take `order`, "
+            "here 4; `histogram` takes `bins` and `range` in counts.", "",
             "The words of `log_detector` depend on the hop by their last rounding: logarithms are taken of the product of two "
             "samples, and pairs begin with each block of a hop.", ""]  # fmt: skip
     for name, m in found.items():
@@ -172,8 +173,9 @@ def render_page(found: dict[str, Measured]) -> str:
             f"## Errors on `{name}`", "",
             f"{m.n_windows} windows of {source.window} samples at {source.rate_hz:g} Hz, hop {source.hop}, "
             f"{m.config.n_channels} channels, band-passed from 20 to {source.high_hz:g} Hz in float64; words of "
-            f"2^{-m.config.word_shift} counts, thresholds {source.threshold:g} counts. Errors are relative to the feature's median "
-            "size over all windows, those of counts are in events. The last column is the largest error as a share of its bound.",
+            f"2^{-m.config.word_shift} counts, thresholds {source.threshold:g} counts. "
+            "Errors are relative to the feature's median size over all windows, those of counts are in events. The last column "
+            "is the largest error as a share of its bound.",
             "", "| feature | median error | largest error | of the bound |", "|---|---|---|---|",
         ]  # fmt: skip
         kinds = [row.spec.kind for row in m.config.rows for _ in range(row.n_components)]
@@ -199,7 +201,8 @@ def main() -> int:
             return 2
         found[source.name] = measure(source, folder)
         print(
-            f"{source.name}: {found[source.name].n_windows} windows, largest share of a bound {found[source.name].share.max():.2f}"
+            f"{source.name}: {found[source.name].n_windows} windows, "
+            f"largest share of a bound {found[source.name].share.max():.2f}"
         )
     PAGE.write_text(render_page(found))
     print(f"wrote {PAGE}")

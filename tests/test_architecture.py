@@ -29,11 +29,19 @@ ABOVE_ALL = ("myo_host/cli/", "myo_host/doctor.py")
 C_FILES = sorted((ROOT / "firmware").rglob("*.[ch]"))
 
 
+def is_for_types_only(node: ast.AST) -> bool:
+    """``if TYPE_CHECKING:`` without an else never runs."""
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not node.orelse
+
+
 def imports(path: Path) -> Iterator[tuple[str, bool]]:
     """Yield each imported top-level package, and whether the import runs with the module itself."""
     tree = ast.parse(path.read_text())
     inside = {
-        id(child) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for child in ast.walk(node)
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef) or is_for_types_only(node)
+        for child in ast.walk(node)
     }
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -3,24 +3,32 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
-from myo_export.emit_net import NetworkReport, render_network, report_network, write_files
+from myo_export.cores import CPU_FLAGS
+from myo_export.cost_model import Level
+from myo_export.emit_net import render_network, write_files
 from myo_export.emit_net_step import Kernels
+from myo_export.fold_mve import Folded, Form
 from myo_export.lowered import (
-    Add,
-    Concatenation,
+    BatchMatmul,
+    Binary,
     Conv,
+    Copy,
     DepthwiseConv,
     FullyConnected,
     Layer,
+    Lstm,
     Mean,
-    Mul,
+    Network,
     Pad,
     Pool,
+    Reduce,
     Softmax,
     Table,
+    TransposeConv,
 )
+from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize, Packed
 from myo_export.stream_plan import StreamPlan
 from myo_pipeline.errors import ExportError
@@ -37,43 +45,73 @@ class Core:
 
 
 CORES: Final = {
-    "m0": Core("plain", ("-mcpu=cortex-m0", "-mthumb")),
-    "m3": Core("plain", ("-mcpu=cortex-m3", "-mthumb")),
-    "m4": Core("dsp", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
-    "m7": Core("dsp", ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16")),
-    "m33": Core("dsp", ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+    "m0": Core("plain", CPU_FLAGS["m0"]),
+    "m3": Core("plain", CPU_FLAGS["m3"]),
+    "m4": Core("dsp", CPU_FLAGS["m4"]),
+    "m7": Core("dsp", CPU_FLAGS["m7"]),
+    "m33": Core("dsp", CPU_FLAGS["m33"]),
+    "m55": Core("mve", CPU_FLAGS["m55"]),
     "host": Core("plain", ()),
 }
 OPTIMIZE: Final[dict[str, Optimize]] = {"speed": "speed", "size": "size"}
-_LEVELS: Final[dict[Optimize, str]] = {"speed": "-O3", "size": "-Os"}
+LEVELS: Final[dict[Optimize, Level]] = {"speed": "-O3", "size": "-Os"}
 _PLAIN_SOURCES: Final[dict[type, str]] = {
     Conv: "conv.c",
     DepthwiseConv: "depthwise_conv.c",
     FullyConnected: "fully_connected.c",
     Pool: "pool.c",
     Mean: "mean.c",
-    Add: "elementwise.c",
-    Mul: "elementwise.c",
+    Reduce: "reduce.c",
+    **dict.fromkeys(get_args(Binary), "elementwise.c"),
     Table: "elementwise.c",
     Pad: "rearrange.c",
-    Concatenation: "rearrange.c",
+    Copy: "rearrange.c",
+    TransposeConv: "transpose_conv.c",
+    BatchMatmul: "batch_matmul.c",
     Softmax: "softmax.c",
+    Lstm: "lstm.c",
 }
 _DSP_SOURCES: Final[dict[type, str]] = {
     Conv: "conv_dsp.c",
     DepthwiseConv: "depthwise_conv_dsp.c",
     FullyConnected: "fully_connected_dsp.c",
+    Lstm: "lstm_dsp.c",
+}
+_SHARED_SOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "lstm.c": ("lstm_curves.c",),
+    "lstm_dsp.c": ("lstm_curves.c", "lstm_dsp_arm.c"),
 }
 _TILE_SOURCES: Final = ("tile_dsp.c", "tile_dsp_arm.c")
+_MVE_SOURCES: Final[dict[type, tuple[str, ...]]] = {
+    Conv: ("conv_mve.c", "dot_mve.c"),
+    DepthwiseConv: ("depthwise_conv_mve.c",),
+    FullyConnected: ("fully_connected_mve.c", "dot_mve.c"),
+}
 
 
-def _sources(layer: Layer, form: Packed | str) -> tuple[str, ...]:
-    if not isinstance(form, str):
-        return (_DSP_SOURCES[type(layer)], *_TILE_SOURCES)
-    return tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
+def _sources(layer: Layer, form: Form) -> tuple[str, ...]:
+    if isinstance(form, Folded):
+        return _MVE_SOURCES[type(layer)]
+    if isinstance(form, Packed):
+        name = _DSP_SOURCES[type(layer)]
+        return (name, *_TILE_SOURCES, *_SHARED_SOURCES.get(name, ()))
+    names = tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
+    return (*names, *(shared for name in names for shared in _SHARED_SOURCES.get(name, ())))
 
 
-def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:
+def _streamed_layer(network: Network, stream: StreamPlan, place: int) -> dict[str, object]:
+    """Say what a push computes of a layer, in columns: all words of one time step."""
+    step, parts = network.steps[place], stream.streamed[place]
+    entry: dict[str, object] = {"layer": step.index, "operator": step.op.name}
+    if parts:
+        buffer = stream.buffers[step.output]
+        c, n_computed = buffer.columns, sum(part.n for part in parts)
+        reused, edges = c.width - n_computed, [c.left, c.right]
+        entry |= {"columns": c.width, "new": buffer.n_new, "edges": edges, "reused": reused}
+    return entry
+
+
+def _stream_entry(network: Network, stream: StreamPlan) -> dict[str, object]:
     """Say in ``build.json`` what a push computes."""
     return {
         "hop": stream.hop,
@@ -82,12 +120,53 @@ def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:
         "macs_of_push": stream.macs_push,
         "macs_recomputed": stream.macs_recomputed,
         "push_arena_bytes": stream.push_bytes,
-        "streamed": [{"layer": place, "operator": op_names[place]} for place in sorted(stream.streamed)],
+        "streamed": [_streamed_layer(network, stream, place) for place in sorted(stream.streamed)],
+        "running_sums": [
+            {"layer": step.index, "operator": step.op.name}
+            for step in (network.steps[sums.place] for sums in stream.sums)
+        ],
         "recomputed_from": [
             {"layer": o.index, "operator": o.op_name, "why": f"it {o.reason}"} for o in stream.obstacles
         ],
         "better_hops": list(stream.better_hops),
     }
+
+
+def _find_target(core: str, optimize: str) -> tuple[Core, Optimize]:
+    if core not in CORES:
+        raise ExportError(f"core {core!r} is unknown, expected one of: {', '.join(CORES)}")
+    if optimize not in OPTIMIZE:
+        raise ExportError(f"--optimize {optimize!r} is unknown, expected one of: {', '.join(OPTIMIZE)}")
+    return CORES[core], OPTIMIZE[optimize]
+
+
+def _read_model(model: Path) -> bytes:
+    try:
+        return model.read_bytes()
+    except OSError as error:
+        raise ExportError(f"{model}: cannot be read ({error.strerror}); give a .tflite file") from error
+
+
+def report_choice(model: Path, core: str, optimize: str, hop: int | None = None) -> NetworkReport:
+    """Return what `compile_model` would, without writing anything: to see another choice beside the one made.
+
+    Parameters
+    ----------
+    model, core, optimize, hop
+        See `compile_model`.
+
+    Returns
+    -------
+    NetworkReport
+        Per layer and total.
+
+    Raises
+    ------
+    ExportError
+        As `compile_model`.
+    """
+    target, how = _find_target(core, optimize)
+    return report_network(render_network(_read_model(model), "", target.kernels, how, hop), level=LEVELS[how])
 
 
 def compile_model(
@@ -119,15 +198,8 @@ def compile_model(
         If an argument is none of the known ones, or the model cannot be read or compiled, or the folder not
         be written; one line.
     """
-    if core not in CORES:
-        raise ExportError(f"core {core!r} is unknown, expected one of: {', '.join(CORES)}")
-    if optimize not in OPTIMIZE:
-        raise ExportError(f"--optimize {optimize!r} is unknown, expected one of: {', '.join(OPTIMIZE)}")
-    try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise ExportError(f"{model}: cannot be read ({error.strerror}); give a .tflite file") from error
-    how, target = OPTIMIZE[optimize], CORES[core]
+    target, how = _find_target(core, optimize)
+    content = _read_model(model)
     command = f"myopatch compile {model.name} --core {core} --optimize {optimize}"
     command += "" if hop is None else f" --hop {hop}"
     text = render_network(content, command, target.kernels, how, hop)
@@ -136,15 +208,17 @@ def compile_model(
         for step, form in zip(text.network.steps, text.packed, strict=True)
         for name in _sources(step.layer, form)
     }
+    if text.stream is not None and text.stream.sums:
+        used.add("running_sums.c")
     build: dict[str, object] = {
         "core": core,
         "optimize": optimize,
         "sources": ["net.c", *(str(NN_DIR / name) for name in sorted(used))],
         "include_dirs": [".", str(NN_DIR)],
-        "cflags": [*target.flags, "-std=c11", _LEVELS[how], "-ffunction-sections", "-fdata-sections"],
+        "cflags": [*target.flags, "-std=c11", LEVELS[how], "-ffunction-sections", "-fdata-sections"],
     }
     if text.stream is not None:
-        build["stream"] = _stream_entry(text.stream, [step.op.name for step in text.network.steps])
+        build["stream"] = _stream_entry(text.network, text.stream)
     body = json.dumps(build, indent=2) + "\n"
     write_files(out_dir, {"net.h": text.header, "net.c": text.source, "build.json": body})
-    return report_network(text)
+    return report_network(text, level=LEVELS[how])

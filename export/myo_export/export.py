@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_export.emit_net import NetworkReport, emit_network
+from myo_export.budget import Choice, choose_forms
+from myo_export.emit_net import emit_network, render_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
 from myo_export.float_layers import read_float_layers
 from myo_export.front_end import FrontEnd, quantize_front_end, quantize_multiplier
+from myo_export.network_report import NetworkReport, report_network
+from myo_export.pack_dsp import Optimize
 from myo_export.tflite_reader import read_graph
 from myo_export.trained import TRAINED, HeldOut, read_evaluation, read_input_scale, read_training
 from myo_pipeline.bundle import (
@@ -36,10 +39,8 @@ from myo_pipeline.spec import PatchSpec, load_spec
 from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
+STREAM_WORTH = 0.9  # of a run's MACs: a push that takes more does not pay for its memory
 TRACED_WINDOWS = 240  # windows whose every layer goes into the golden vectors, spread over all segments
-# A section and sample of arm_biquad_cascade_df1_q31 in blocks of 64 (benchmarks/peers.json). The whole front end costs
-# more, above all on short blocks: `myopatch validate` counts it on the board.
-BIQUAD_INSTRUCTIONS = 15
 
 Progress = Callable[[str, float], None]
 
@@ -51,6 +52,7 @@ class Exported:
     bundle: Bundle
     front_end: FrontEnd
     network: NetworkReport
+    choice: Choice
 
 
 def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
@@ -88,7 +90,9 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     front_end = quantize_front_end(spec)
     model = (path / "model.tflite").read_bytes()
     tell("network to C", 0.05)
-    network = emit_network(model, path / "c", f"myopatch export {path.name}")
+    hop = _streaming_hop(spec, model)
+    choice = _choose(spec, front_end, model, hop)
+    network = emit_network(model, path / "c", f"myopatch export {path.name}", "both", choice.forms, hop)
     config = _twin_config(spec, front_end, input_scale, model)
     config.save(path / "twin.npz")
     write_text(
@@ -97,15 +101,40 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
             spec, config, config.window_samples * config.n_channels, len(config.coefficients_q31)
         ),
     )
-    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end))
+    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end, hop is not None))
     float_model = (path / "model_float.tflite").read_bytes()
     float_twin = NetworkTwin(
         float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers])
     )
     _write_vectors(path / "vectors", held_out, spec, Twin(config, model), float_twin, input_scale, tell)
-    write_json(path / "budget.json", _budget(spec, config, front_end, network, input_scale))
+    budget = _budget(spec, config, front_end, network, input_scale)
+    budget |= {
+        "limits": spec.budget.model_dump(),
+        "predicted": choice.prediction.as_dict() | {"weights": choice.describe()},
+    }
+    write_json(path / "budget.json", budget)
     tell("manifest", 0.98)
-    return Exported(_write_manifest(path, training), front_end, network)
+    return Exported(_write_manifest(path, training), front_end, network, choice)
+
+
+def _streaming_hop(spec: PatchSpec, model: bytes) -> int | None:
+    """Return the hop if pushing it saves what its state costs; None where whole windows are run."""
+    if spec.hop_samples >= spec.window_samples:
+        return None
+    try:
+        stream = render_network(model, "", hop=spec.hop_samples).stream
+    except (
+        ExportError
+    ):  # the network has no time axis; whatever else is wrong, the export finds without a hop
+        return None
+    return spec.hop_samples if stream and stream.macs_push <= STREAM_WORTH * stream.macs else None
+
+
+def _choose(spec: PatchSpec, front_end: FrontEnd, model: bytes, hop: int | None) -> Choice:
+    """Choose the forms of the weights that the budget allows."""
+    ways: tuple[Optimize, Optimize] = ("speed", "size")
+    fast, small = (report_network(render_network(model, "", optimize=way, hop=hop)) for way in ways)
+    return choose_forms(spec, fast, small, len(front_end.coefficients_q31))
 
 
 def _twin_config(
@@ -145,7 +174,7 @@ def _twin_config(
         output_kind=CLASSES if spec.output.kind == "classes" else VALUES,
         vote=spec.decision.vote,
         reject_below=reject,
-        layer_tensors=np.array([op.outputs[0] for op in graph.ops], np.int64),
+        layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
     )
 
 
@@ -159,7 +188,9 @@ def _write_vectors(
     traced = -(-TRACED_WINDOWS // len(held_out))
     for number, piece in enumerate(held_out):
         tell(f"golden vectors of person {piece.person}", 0.1 + 0.85 * number / len(held_out))
-        counts = piece.counts
+        # As the link limits them before they enter the ring.
+        full_scale = config.full_scale_counts
+        counts = np.clip(piece.counts, -full_scale, full_scale - 1)
         twin.reset()
         filtered, windows = twin.push(counts)
         float_filtered = filter_counts(spec, counts)
@@ -223,10 +254,6 @@ def _budget(
             "error_bound": {"filtered_counts": filtered_bound, "input_units": input_bound},
             "notes": list(front_end.notes),
             "state_bytes": 16 * sections * config.n_channels,
-            "estimated_biquad_instructions_per_hop": BIQUAD_INSTRUCTIONS
-            * sections
-            * config.n_channels
-            * config.hop_samples,
         },
         "network": {
             "macs": network.macs,
@@ -245,6 +272,7 @@ def _budget(
                     "zero_point": layer.output_zero_point,
                     "macs": layer.macs,
                     "weight_bytes": layer.weight_bytes + layer.table_bytes,
+                    "in_layer": layer.in_layer,  # which computes it along: it has no words on the device
                 }
                 for layer in network.layers
             ],

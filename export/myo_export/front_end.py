@@ -13,6 +13,7 @@ The input shift is the largest for which both hold, so that as many bits as poss
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ from myo_pipeline.filters import describe_stage, design_front_end
 from myo_pipeline.spec import PatchSpec
 
 Q31 = 2.0**31
+MAX_SECTIONS = 32  # MYO_SOS_MAX_SECTIONS
 _RESPONSE_POINTS = 1 << 13  # for scaling only; the proof uses norms
 _PROOF_LIMIT = 1 - 1e-6  # the norms themselves are computed in float64, to about 1e-12
 _MAX_RESPONSE_SAMPLES = 1 << 21  # impulse responses longer than this are refused rather than guessed
@@ -128,8 +130,8 @@ def _pole_radii(sections: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([np.abs(np.roots(section[3:])).max(initial=0.0) for section in sections])
 
 
-def _impulse(sections: NDArray[np.float64], what: str = "filter") -> NDArray[np.float64]:
-    """Return an impulse response, long enough that what follows is below 1e-12 of its sum."""
+def _settled(sections: NDArray[np.float64], what: str = "filter") -> int:
+    """Return a length after which an impulse response of the cascade, or of any part of it, is below 1e-12 of its sum."""
     radius = float(_pole_radii(sections).max(initial=0.0))
     if radius >= 1:
         raise ExportError(f"{what}: pole radius {radius:.9f}, expected below 1: the design is not stable")
@@ -143,10 +145,28 @@ def _impulse(sections: NDArray[np.float64], what: str = "filter") -> NDArray[np.
                 f"{what}: rings for more than {_MAX_RESPONSE_SAMPLES} samples (pole radius {radius:.9f}): "
                 "raise the cutoff or lower the notch's q"
             )
-    impulse = np.zeros(length)
+    return length
+
+
+def _impulse(sections: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return an impulse response, long enough that what follows is below 1e-12 of its sum."""
+    impulse = np.zeros(_settled(sections))
     impulse[0] = 1.0
     response: NDArray[np.float64] = signal.sosfilt(sections, impulse)
     return response
+
+
+def _through(
+    sections: NDArray[np.float64], first: NDArray[np.float64], length: int
+) -> Iterator[NDArray[np.float64]]:
+    """Yield the impulse response after ``first`` and after each of ``sections`` that follow it."""
+    response = np.zeros(length)
+    response[0] = 1.0
+    response = signal.sosfilt(first[None], response)
+    yield response
+    for section in sections:
+        response = signal.sosfilt(section[None], response)
+        yield response
 
 
 def _l1(sections: NDArray[np.float64]) -> float:
@@ -217,14 +237,14 @@ def _fit(order: NDArray[np.float64], full_scale: int, adc_bits: int) -> _Fit | N
     sections = _distribute_gain(order)
     coefficients, post_shift = quantize_coefficients(sections)
     rounded = dequantize_coefficients(coefficients, post_shift)
-    gains = np.array([_l1(rounded[: k + 1]) for k in range(len(rounded))])
+    length = _settled(rounded)
+    gains = np.array([np.abs(r).sum() for r in _through(rounded[1:], rounded[0], length)])
     # Truncation adds an error in (-1, 0] units at each section's output, of mean -1/2 and variance 1/12, which its own
     # poles and all later sections shape.
     shaped, variance, offset = np.zeros(len(rounded)), 0.0, 0.0
     for j in range(len(rounded)):
-        feedback = np.concatenate([[[1.0, 0.0, 0.0]], rounded[j : j + 1, 3:]], axis=1)
-        for k in range(j, len(rounded)):
-            response = _impulse(np.concatenate([feedback, rounded[j + 1 : k + 1]]))
+        feedback = np.concatenate([[1.0, 0.0, 0.0], rounded[j, 3:]])
+        for k, response in enumerate(_through(rounded[j + 1 :], feedback, length), j):
             shaped[k] += np.abs(response).sum()
         variance += float((response**2).sum()) / 12
         offset += float(response.sum()) / 2
@@ -291,6 +311,11 @@ def quantize_front_end(spec: PatchSpec) -> FrontEnd:
             designed, np.empty((0, 5), np.int32), 0, shift, np.empty(0), np.empty(0), np.empty((0, 2)), 0.0, 0.0, 0.0,
             (f"No filter. A count is shifted left by {shift}, which leaves one guard bit.",),
         )  # fmt: skip
+    if len(designed) > MAX_SECTIONS:
+        raise ExportError(
+            f"front end ({names}): {len(designed)} second-order sections, at most {MAX_SECTIONS} run on the device: "
+            "lower an order or the number of notches"
+        )
     fits = [fit for order in _arrange(designed) if (fit := _fit(order, full_scale, spec.sensor.adc_bits))]
     if not fits:
         raise ExportError(

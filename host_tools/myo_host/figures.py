@@ -90,6 +90,33 @@ def draw_response(bundle: Bundle, config: TwinConfig) -> str:
         return _render(figure)
 
 
+def draw_front_end(found: Any) -> str:  # noqa: ANN401 - a FrontEndAnalysis of myo_export
+    """Draw magnitude and group delay, designed and rounded; the difference is of the complex responses."""
+    if not found.sections:
+        return ""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.6, 4.8))
+        gain, delay = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+        for axes, designed, rounded in (
+            (gain, found.designed_db, found.rounded_db),
+            (delay, found.designed_delay_ms, found.rounded_delay_ms),
+        ):
+            axes.plot(
+                found.frequencies_hz, designed, color=_GREY, linewidth=4, alpha=0.5, label="designed, float64"
+            )
+            axes.plot(found.frequencies_hz, rounded, color=_BLUE, linewidth=1.2, label="on the device, Q31")
+        gain.plot(found.frequencies_hz, found.difference_db, color=_ORANGE, linewidth=1, label="difference")
+        gain.set_ylim(min(-200.0, float(found.difference_db.min()) - 10), 10)
+        gain.set_ylabel("gain, dB")
+        gain.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+        passing = found.designed_db > found.designed_db.max() - 40  # elsewhere the delay says nothing
+        low, high = found.designed_delay_ms[passing].min(), found.designed_delay_ms[passing].max()
+        delay.set_ylim(low - 0.1 * (high - low) - 0.01, high + 0.1 * (high - low) + 0.01)
+        delay.set_ylabel("group delay, ms")
+        delay.set_xlabel("frequency, Hz")
+        return _render(figure)
+
+
 def draw_segment(bundle: Bundle, config: TwinConfig, segment: GoldenSegment) -> str:
     """Draw one streamed recording: counts, filtered signal, and what was decided."""
     rate_hz = bundle.spec.sensor.rate_hz
@@ -158,4 +185,22 @@ def draw_stages(stages: list[dict[str, Any]]) -> str:
         axes.set_xlabel("signal-to-noise ratio of the twin against float, dB")
         for row, stage in enumerate(rows):
             axes.text(stage["snr_db"], row, f" {stage['snr_db']:.1f}", va="center")
+        return _render(figure)
+
+
+def draw_costs(costs: dict[str, tuple[float, float]], unit: str) -> str:
+    """Draw what each part costs: instructions, and behind them the cycles that they take."""
+    names = list(costs)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.0, 0.26 * len(names) + 0.9))
+        axes = figure.add_subplot()
+        cycles = [costs[name][1] for name in names]
+        axes.barh(names, cycles, color=_ORANGE, alpha=0.5, label="cycles of a Cortex-M4, estimated")
+        axes.barh(names, [costs[name][0] for name in names], height=0.5, color=_BLUE, label="instructions")
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        for row, value in enumerate(cycles):
+            axes.text(value, row, f" {value:,.0f}", va="center")
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         return _render(figure)

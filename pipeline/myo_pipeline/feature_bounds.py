@@ -188,7 +188,7 @@ def _ratio(row: FeatureRow, config: FeatureConfig, u: Floats) -> _Interval:
             bends = _norm(np.diff(u, 2, axis=1), 2, 2.0)
             product = _Interval(bends.low * square.low, bends.high * square.high, bends.at * square.at)
             ratio = product.over(steps.power(2)).power(2)
-            ratio = ratio.widened(2.0**-21 + 2.0**-60 * np.abs(ratio.high))
+            ratio = ratio.widened(2.0**-21 + 2.0**-58 * np.abs(ratio.high))
             is_held = ratio.high < 2.0**11  # beyond, the word saturates
             ratio = _Interval(ratio.low, np.where(is_held, ratio.high, np.inf), ratio.at)
             return ratio.power(0.5).widened(2.0**-17)
@@ -199,7 +199,7 @@ def _ratio(row: FeatureRow, config: FeatureConfig, u: Floats) -> _Interval:
             return ratio.widened(2.0**-17 + 2.0**-30 * np.maximum(np.abs(ratio.low), np.abs(ratio.high)))
         case Value.KURTOSIS:
             ratio = _norm(centred, 4, 1.0).power(4).times(n).over(spread.power(4))
-            return ratio.widened(2.0**-17 + 2.0**-60 * np.abs(ratio.high))
+            return ratio.widened(2.0**-17 + 2.0**-58 * np.abs(ratio.high))
         case _:
             lags = []
             for lag in range(1, config.n_lags + 1):

@@ -6,10 +6,31 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from myo_pipeline.spec import BandPass, HighPass, LowPass, Notch, PatchSpec
+from myo_pipeline.spec import BandPass, BandStop, Comb, DcRemoval, HighPass, LowPass, Notch, PatchSpec
+
+FilterStage = HighPass | LowPass | BandPass | BandStop | Notch | Comb | DcRemoval
+_RIPPLE_DB, _ATTENUATION_DB = 0.5, 40.0  # where the spec leaves them out
 
 
-def design_stage(stage: HighPass | LowPass | BandPass | Notch, rate_hz: float) -> NDArray[np.float64]:
+def _design_family(stage: HighPass | LowPass | BandPass | BandStop, rate_hz: float) -> NDArray[np.float64]:
+    edges = (stage.low_hz, stage.high_hz) if isinstance(stage, BandPass | BandStop) else stage.cutoff_hz
+    ripple_db, attenuation_db = stage.ripple_db or _RIPPLE_DB, stage.attenuation_db or _ATTENUATION_DB
+    shape = {"btype": stage.kind, "fs": rate_hz, "output": "sos"}
+    match stage.design:
+        case "butterworth":
+            sections = signal.butter(stage.order, edges, **shape)
+        case "bessel":
+            sections = signal.bessel(stage.order, edges, norm="mag", **shape)
+        case "chebyshev1":
+            sections = signal.cheby1(stage.order, ripple_db, edges, **shape)
+        case "chebyshev2":
+            sections = signal.cheby2(stage.order, attenuation_db, edges, **shape)
+        case "elliptic":
+            sections = signal.ellip(stage.order, ripple_db, attenuation_db, edges, **shape)
+    return np.atleast_2d(sections)
+
+
+def design_stage(stage: FilterStage, rate_hz: float) -> NDArray[np.float64]:
     """Design one filter stage.
 
     Parameters
@@ -25,25 +46,21 @@ def design_stage(stage: HighPass | LowPass | BandPass | Notch, rate_hz: float) -
         Sections ``[b0, b1, b2, 1, a1, a2]``, shape (n_sections, 6), SciPy's order and sign.
     """
     match stage:
-        case HighPass():
-            return np.atleast_2d(
-                signal.butter(stage.order, stage.cutoff_hz, "highpass", fs=rate_hz, output="sos")
-            )
-        case LowPass():
-            return np.atleast_2d(
-                signal.butter(stage.order, stage.cutoff_hz, "lowpass", fs=rate_hz, output="sos")
-            )
-        case BandPass():
-            edges = (stage.low_hz, stage.high_hz)
-            return np.atleast_2d(signal.butter(stage.order, edges, "bandpass", fs=rate_hz, output="sos"))
         case Notch():
-            frequencies = [stage.frequency_hz * k for k in range(1, stage.harmonics + 1)]
-            sections = [
-                signal.tf2sos(*signal.iirnotch(f, stage.q, fs=rate_hz))
-                for f in frequencies
-                if f < rate_hz / 2
-            ]
-            return np.concatenate(sections)
+            teeth = [(stage.frequency_hz * k, stage.q) for k in range(1, stage.harmonics + 1)]
+        case Comb():
+            n_teeth = int(np.ceil(rate_hz / 2 / stage.frequency_hz)) - 1
+            teeth = [(stage.frequency_hz * k, stage.q * k) for k in range(1, n_teeth + 1)]
+        case DcRemoval():
+            # The pole that puts -3 dB at the cutoff: |H|^2 = 1/2 of ((1 + r) / 2 (1 - z^-1) / (1 - r z^-1)).
+            c = np.cos(2 * np.pi * stage.cutoff_hz / rate_hz)
+            r = (1 - np.sin(2 * np.pi * stage.cutoff_hz / rate_hz)) / c if abs(c) > 1e-12 else 0.0
+            gain = (1 + r) / 2
+            return np.array([[gain, -gain, 0.0, 1.0, -r, 0.0]])
+        case _:
+            return _design_family(stage, rate_hz)
+    sections = [signal.tf2sos(*signal.iirnotch(f, q, fs=rate_hz)) for f, q in teeth if f < rate_hz / 2]
+    return np.concatenate(sections)
 
 
 def design_front_end(spec: PatchSpec) -> NDArray[np.float64]:
@@ -58,14 +75,24 @@ def design_front_end(spec: PatchSpec) -> NDArray[np.float64]:
     return np.concatenate([np.empty((0, 6)), *sections])
 
 
-def describe_stage(stage: HighPass | LowPass | BandPass | Notch) -> str:
+_DESIGN_NAMES = {"chebyshev1": "Chebyshev I", "chebyshev2": "Chebyshev II"}
+
+
+def describe_stage(stage: FilterStage) -> str:
     """Return a stage in words, for reports and generated files."""
     match stage:
-        case HighPass():
-            return f"Butterworth high-pass {stage.cutoff_hz:g} Hz, order {stage.order}"
-        case LowPass():
-            return f"Butterworth low-pass {stage.cutoff_hz:g} Hz, order {stage.order}"
-        case BandPass():
-            return f"Butterworth band-pass {stage.low_hz:g} to {stage.high_hz:g} Hz, order {stage.order}"
         case Notch():
             return f"notch {stage.frequency_hz:g} Hz, {stage.harmonics} harmonic(s), Q {stage.q:g}"
+        case Comb():
+            return f"comb {stage.frequency_hz:g} Hz, Q {stage.q:g}"
+        case DcRemoval():
+            return f"DC removal {stage.cutoff_hz:g} Hz"
+        case BandPass() | BandStop():
+            edges = f"{stage.low_hz:g} to {stage.high_hz:g} Hz"
+        case HighPass() | LowPass():
+            edges = f"{stage.cutoff_hz:g} Hz"
+    name = _DESIGN_NAMES.get(stage.design, stage.design.capitalize())
+    kind = {"highpass": "high-pass", "lowpass": "low-pass", "bandpass": "band-pass", "bandstop": "band-stop"}[
+        stage.kind
+    ]
+    return f"{name} {kind} {edges}, order {stage.order}"

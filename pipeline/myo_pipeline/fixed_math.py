@@ -84,7 +84,7 @@ def shift_nearest(v: NDArray[np.integer], shift: int) -> NDArray[np.int64]:
 
 
 def divide_one(a: int, b: int, fraction_bits: int) -> int:
-    """Nearest integer to ``a * 2^fraction_bits / b``, at most INT32_MAX, for a, b >= 0; 0 where b is 0."""
+    """Nearest integer to ``a * 2^fraction_bits / b``, at most INT32_MAX, for 0 <= a, b < 2^61; 0 where b is 0."""
     if b == 0:
         return 0
     if fraction_bits >= 0:
@@ -103,12 +103,12 @@ def divide_nearest(a: NDArray[Any], b: NDArray[Any], fraction_bits: int) -> NDAr
 
 
 def cut_mantissa(v: int) -> tuple[int, int]:
-    """Return the 63 leading bits of ``v >= 0`` and their exponent; smaller numbers are filled up with zeros."""
-    exponent = v.bit_length() - 63
+    """Return the 61 leading bits of ``v >= 0`` and their exponent; smaller numbers are filled up with zeros."""
+    exponent = v.bit_length() - 61
     return (v >> exponent if exponent > 0 else v << -exponent, exponent) if v else (0, 0)
 
 
 def divide_wide_one(a: int, b: int, fraction_bits: int) -> int:
-    """Divide as :func:`divide_one` does, of the 63 leading bits of either."""
+    """Divide as :func:`divide_one` does, of the 61 leading bits of either."""
     (a, a_exponent), (b, b_exponent) = cut_mantissa(a), cut_mantissa(b)
     return divide_one(a, b, fraction_bits + a_exponent - b_exponent)

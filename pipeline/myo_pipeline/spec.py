@@ -49,30 +49,55 @@ class Sensor(_Table):
 
 class _Filter(_Table):
     order: int = Field(
-        default=4, ge=1, le=12, description="order of the Butterworth design (a band-pass doubles it)"
+        default=4, ge=1, le=12, description="order of the design (band-pass and band-stop double it)"
     )
+    design: Literal["butterworth", "bessel", "chebyshev1", "chebyshev2", "elliptic"] = Field(
+        default="butterworth",
+        description="butterworth, bessel (group delay), chebyshev1, chebyshev2 or elliptic",
+    )
+    ripple_db: float | None = Field(
+        default=None, gt=0, le=6, description="pass-band ripple of chebyshev1 and elliptic; 0.5 if not given"
+    )
+    attenuation_db: float | None = Field(
+        default=None,
+        ge=10,
+        le=120,
+        description="stop-band attenuation of chebyshev2 and elliptic; 40 if not given",
+    )
+
+    @model_validator(mode="after")
+    def _check_design(self) -> Self:
+        for key, designs in (
+            ("ripple_db", ("chebyshev1", "elliptic")),
+            ("attenuation_db", ("chebyshev2", "elliptic")),
+        ):
+            if getattr(self, key) is not None and self.design not in designs:
+                raise ValueError(
+                    f"{key} means nothing to design {self.design!r}: remove it, or use {' or '.join(designs)}"
+                )
+        return self
 
 
 class HighPass(_Filter):
-    """Butterworth high-pass: removes electrode drift and motion."""
+    """High-pass: removes electrode drift and motion."""
 
     kind: Literal["highpass"]
-    cutoff_hz: float = Field(gt=0, description="-3 dB frequency")
+    cutoff_hz: float = Field(
+        gt=0,
+        description="edge: -3 dB; of chebyshev1 and elliptic the ripple's end, of chebyshev2 the stop band's",
+    )
 
 
 class LowPass(_Filter):
-    """Butterworth low-pass."""
+    """Low-pass."""
 
     kind: Literal["lowpass"]
-    cutoff_hz: float = Field(gt=0, description="-3 dB frequency")
+    cutoff_hz: float = Field(gt=0, description="edge, as of the high-pass")
 
 
-class BandPass(_Filter):
-    """Butterworth band-pass."""
-
-    kind: Literal["bandpass"]
-    low_hz: float = Field(gt=0, description="lower -3 dB frequency")
-    high_hz: float = Field(gt=0, description="upper -3 dB frequency")
+class _Band(_Filter):
+    low_hz: float = Field(gt=0, description="lower edge, as of the high-pass")
+    high_hz: float = Field(gt=0, description="upper edge")
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -83,8 +108,20 @@ class BandPass(_Filter):
         return self
 
 
+class BandPass(_Band):
+    """Band-pass."""
+
+    kind: Literal["bandpass"]
+
+
+class BandStop(_Band):
+    """Band-stop."""
+
+    kind: Literal["bandstop"]
+
+
 class Notch(_Table):
-    """Second-order notches at the mains frequency and its harmonics below Nyquist."""
+    """Second-order notches at the mains frequency and its harmonics below Nyquist, all of one q."""
 
     kind: Literal["notch"]
     frequency_hz: float = Field(gt=0, description="mains frequency: 50 or 60")
@@ -94,7 +131,29 @@ class Notch(_Table):
     )
 
 
-Stage = Annotated[HighPass | LowPass | BandPass | Notch, Field(discriminator="kind")]
+class Comb(_Table):
+    """Second-order notches at a frequency and at all its multiples below Nyquist, all of one bandwidth."""
+
+    kind: Literal["comb"]
+    frequency_hz: float = Field(gt=0, description="distance of the teeth: 50 or 60")
+    q: float = Field(default=30.0, ge=0.5, le=500, description="frequency over -3 dB bandwidth of the teeth")
+
+
+class DcRemoval(_Table):
+    """First-order DC removal, one multiplication: y[n] = x[n] - x[n-1] + r y[n-1], scaled to a gain of 1 at Nyquist."""
+
+    kind: Literal["dc"]
+    cutoff_hz: float = Field(gt=0, description="-3 dB frequency")
+
+
+Stage = Annotated[
+    HighPass | LowPass | BandPass | BandStop | Notch | Comb | DcRemoval, Field(discriminator="kind")
+]
+STAGE_TABLES: dict[str, type[BaseModel]] = {
+    "highpass": HighPass, "lowpass": LowPass, "bandpass": BandPass, "bandstop": BandStop, "notch": Notch, "comb": Comb,
+    "dc": DcRemoval,
+}  # fmt: skip
+_EDGES = ("cutoff_hz", "low_hz", "high_hz", "frequency_hz")  # keys that have to lie below Nyquist
 
 
 class Window(_Table):
@@ -213,6 +272,32 @@ class Training(_Table):
     seed: int = Field(default=1, ge=0, lt=2**31, description="seed of everything random")
 
 
+class Budget(_Table):
+    """What the patch may cost, predicted for a Cortex-M4F at export and checked on the image by `myopatch build`."""
+
+    flash_kb: float | None = Field(
+        default=None,
+        gt=0,
+        description="flash of the whole firmware, units of 1024 bytes; no limit if left out",
+    )
+    ram_kb: float | None = Field(
+        default=None,
+        gt=0,
+        description="static RAM of the whole firmware with its stack, units of 1024 bytes; no limit if left out",
+    )
+    latency_ms: float | None = Field(
+        default=None,
+        gt=0,
+        description="computing a decision: front end of one hop, network and decision; no limit if left out",
+    )
+    clock_mhz: float = Field(
+        default=64.0,
+        gt=0,
+        le=2000,
+        description="core clock that latency_ms is meant for, as the export does not know the board; virtual_m4 counts 64",
+    )
+
+
 class PatchSpec(_Table):
     """A whole ``patch.toml``."""
 
@@ -224,17 +309,14 @@ class PatchSpec(_Table):
     model: CnnModel = CnnModel()
     output: Output
     decision: Decision = Decision()
+    budget: Budget = Budget()
     training: Training
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         nyquist_hz = self.sensor.rate_hz / 2
         for number, stage in enumerate(self.stage):
-            edges = {
-                "highpass": ("cutoff_hz",), "lowpass": ("cutoff_hz",), "bandpass": ("low_hz", "high_hz"),
-                "notch": ("frequency_hz",),
-            }[stage.kind]  # fmt: skip
-            for key in edges:
+            for key in (key for key in _EDGES if hasattr(stage, key)):
                 if getattr(stage, key) >= nyquist_hz:
                     raise ValueError(
                         f"stage[{number}].{key}: {getattr(stage, key):g} Hz is not below Nyquist, "
@@ -278,14 +360,14 @@ class PatchSpec(_Table):
 def _known_keys(location: tuple[Any, ...]) -> list[str]:
     """Return the keys that the table at ``location`` (without its last part) may hold."""
     tables: dict[str, list[type[BaseModel]]] = {
-        "sensor": [Sensor], "window": [Window], "decision": [Decision], "training": [Training], "model": [CnnModel],
-        "output": [ClassesOutput, ValuesOutput], "stage": [HighPass, LowPass, BandPass, Notch],
+        "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget],
+        "training": [Training], "model": [CnnModel],
+        "output": [ClassesOutput, ValuesOutput], "stage": list(STAGE_TABLES.values()),
     }  # fmt: skip
-    kinds: dict[object, type[BaseModel]] = {"highpass": HighPass, "lowpass": LowPass, "bandpass": BandPass, "notch": Notch,
-             "classes": ClassesOutput, "values": ValuesOutput}  # fmt: skip
+    kinds: dict[str, type[BaseModel]] = {**STAGE_TABLES, "classes": ClassesOutput, "values": ValuesOutput}
     if len(location) == 1:
         return list(PatchSpec.model_fields)
-    named = [kinds[part] for part in location[:-1] if part in kinds]
+    named = [kinds[part] for part in map(str, location[:-1]) if part in kinds]
     return sorted(
         {key for table in (named or tables.get(str(location[0]), [])) for key in table.model_fields}
     )
@@ -294,7 +376,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
 def _explain(error: dict[str, Any]) -> str:
     """Turn one pydantic error into `key: what was found, what was expected, what to do`."""
     location = tuple(error["loc"])
-    kinds = ("highpass", "lowpass", "bandpass", "notch", "classes", "values", "events", "trend", "score")
+    kinds = (*STAGE_TABLES, "classes", "values", "events", "trend", "score")
     shown: list[str] = []
     for position, part in enumerate(location):
         if isinstance(part, int) and shown:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from myo_pipeline.spec import (
-    BandPass,
+    STAGE_TABLES,
+    Budget,
     ClassesOutput,
     CnnModel,
     Decision,
-    HighPass,
-    LowPass,
-    Notch,
     PatchSpec,
     Sensor,
     Training,
@@ -30,11 +28,11 @@ def document_spec() -> str:
         "",
     ]
     sections: list[tuple[str, type[BaseModel]]] = [
-        ("Top level", PatchSpec), ("`[sensor]`", Sensor), ('`[[stage]]` `kind = "highpass"`', HighPass),
-        ('`[[stage]]` `kind = "lowpass"`', LowPass), ('`[[stage]]` `kind = "bandpass"`', BandPass),
-        ('`[[stage]]` `kind = "notch"`', Notch), ("`[window]`", Window), ("`[model]`", CnnModel),
+        ("Top level", PatchSpec), ("`[sensor]`", Sensor),
+        *((f'`[[stage]]` `kind = "{kind}"`', table) for kind, table in STAGE_TABLES.items()),
+        ("`[window]`", Window), ("`[model]`", CnnModel),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
-        ("`[decision]`", Decision), ("`[training]`", Training),
+        ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),
     ]  # fmt: skip
     for title, table in sections:
         out += [
@@ -49,10 +47,13 @@ def document_spec() -> str:
         for key, field in table.model_fields.items():
             if field.description is None:
                 continue
-            limits = schema[key]
+            limits = schema[key].get("anyOf", [schema[key]])[
+                0
+            ]  # of a value that may be left out, the value's
             marks = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
             bounds = ", ".join(f"{mark} {limits[name]:g}" for name, mark in marks.items() if name in limits)
             default = "required" if field.is_required() else f"`{field.default!r}`"
+            default = "none" if field.default is None else default
             out.append(f"| `{key}` | {default} | {bounds} | {field.description} |")
         out.append("")
     out += [

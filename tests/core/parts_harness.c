@@ -96,9 +96,14 @@ static void filter(const uint8_t *data, uint32_t n, buffer_t *out) {
     const size_t first = 4 + n_blocks + 5 * n_sections;
     const size_t n_samples = n / 4 - first;
     int32_t *x = malloc(4 + 4 * n_samples);
-    for (size_t i = 0; status == MYO_OK && i < n_samples; i++) {
-        x[i] = myo_sos_scale(&config, (int32_t)word(data, first + i));
+    int32_t *counts = malloc(4 + 4 * n_samples);
+    memcpy(counts, data + 4 * first, 4 * n_samples);
+    if (status == MYO_OK) { /* two channels, one after the other: every word must find its place */
+        const size_t n_second = n_samples / 2;
+        myo_sos_scale(&config, counts, 2, x, n_samples - n_second);
+        myo_sos_scale(&config, counts + 1, 2, x + n_samples - n_second, n_second);
     }
+    free(counts);
     size_t at = 0;
     for (uint32_t b = 0; status == MYO_OK && b < n_blocks; b++) {
         myo_sos_run(&sos, x + at, x + at, word(data, 4 + b));
@@ -110,15 +115,22 @@ static void filter(const uint8_t *data, uint32_t n, buffer_t *out) {
     free(coefficients);
 }
 
-/* multiplier, shift, zero point, x_q31... -> int8... */
+/* multiplier, shift, zero point, x_q31... -> int8 by word and by block... */
 static void quantize(const uint8_t *data, uint32_t n, buffer_t *out) {
     const myo_quantize_config_t config = {.multiplier = (int32_t)word(data, 0),
                                           .shift = (uint8_t)word(data, 1),
                                           .zero_point = (int8_t)word(data, 2)};
-    for (size_t i = 3; i < n / 4; i++) {
-        const int8_t y = myo_quantize_run(&config, (int32_t)word(data, i));
-        buffer_add(out, &y, 1);
+    const size_t n_words = n / 4 - 3;
+    int32_t *x_q31 = malloc(4 + 4 * n_words);
+    int8_t *strided = malloc(1 + 3 * n_words);
+    memcpy(x_q31, data + 12, 4 * n_words);
+    myo_quantize_block(&config, x_q31, strided, 3, n_words);
+    for (size_t i = 0; i < n_words; i++) {
+        const int8_t both[] = {myo_quantize_run(&config, x_q31[i]), strided[3 * i]};
+        buffer_add(out, both, 2);
     }
+    free(strided);
+    free(x_q31);
 }
 
 /* kind, vote, reject, outputs, start index (values of int8 outputs follow) -> per window: decided, raw,

@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from bare_machine import MACHINES
 from myo_pipeline.spectrum import compile_spectrum
 
 ROOT = Path(__file__).parents[2]
@@ -31,18 +32,11 @@ pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None or shutil.which("qemu-system-arm") is None,
     reason="needs arm-none-eabi-gcc and qemu-system-arm (apt-get install gcc-arm-none-eabi qemu-system-arm)",
 )
-# The M0's code runs on the emulated M3, which knows all its instructions.
-CORES = {
-    "m4": (bench.CPU_FLAGS, "mps2-an386"),
-    "m7": (["-mcpu=cortex-m7", "-mthumb"], "mps2-an500"),
-    "m3": (["-mcpu=cortex-m3", "-mthumb"], "mps2-an385"),
-    "m0": (["-mcpu=cortex-m0", "-mthumb"], "mps2-an385"),
-}
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize(("window", "taper"), [(200, "hann"), (320, "none")])
-def test_every_word_on_a_core(core: str, window: int, taper: str, tmp_path: Path) -> None:
+def test_every_word_on_a_core(machine: str, window: int, taper: str, tmp_path: Path) -> None:
     config = compile_spectrum(
         bench.every_feature(), n_channels=3, window=window, hop=100, rate_hz=1000.0, word_shift=0, taper=taper
     )  # type: ignore[arg-type]
@@ -50,7 +44,6 @@ def test_every_word_on_a_core(core: str, window: int, taper: str, tmp_path: Path
     size = 10 ** rng.uniform(0, 4.5, (window + 20 * 100, 1)).repeat(3, axis=1)
     x = np.clip(rng.normal(size=size.shape) * size, -(2**15), 2**15 - 1).astype(np.int16)
     n_windows = bench.write_sources(config, x, tmp_path)
-    flags, machine = CORES[core]
-    differing, equal, memory_words = bench.run_image(bench.build_image(tmp_path, flags), machine)
+    differing, equal, memory_words = bench.run_image(bench.build_image(tmp_path, machine), machine)
     assert (differing, equal) == (0, n_windows)
     assert memory_words == config.memory_words

@@ -30,6 +30,13 @@ STAGES = {
     "highpass": '[[stage]]\nkind = "highpass"\ncutoff_hz = 20.0\norder = 4\n',
     "lowpass": '[[stage]]\nkind = "lowpass"\ncutoff_hz = 60.0\norder = 5\n',
     "bandpass": '[[stage]]\nkind = "bandpass"\nlow_hz = 20.0\nhigh_hz = 90.0\norder = 4\n',
+    "bessel": '[[stage]]\nkind = "lowpass"\ndesign = "bessel"\ncutoff_hz = 60.0\n',
+    "chebyshev1": '[[stage]]\nkind = "highpass"\ndesign = "chebyshev1"\nripple_db = 1.0\ncutoff_hz = 20.0\n',
+    "chebyshev2": '[[stage]]\nkind = "lowpass"\ndesign = "chebyshev2"\ncutoff_hz = 70.0\norder = 6\n',
+    "elliptic": '[[stage]]\nkind = "bandpass"\ndesign = "elliptic"\nlow_hz = 20.0\nhigh_hz = 90.0\norder = 3\n',
+    "bandstop": '[[stage]]\nkind = "bandstop"\nlow_hz = 45.0\nhigh_hz = 55.0\norder = 2\n',
+    "comb": '[[stage]]\nkind = "comb"\nfrequency_hz = 50.0\nq = 20.0\n',
+    "dc": '[[stage]]\nkind = "dc"\ncutoff_hz = 1.0\n',
     "notch": '[[stage]]\nkind = "notch"\nfrequency_hz = 50.0\nharmonics = 3\nq = 30.0\n',
 }
 CASES = [
@@ -41,9 +48,16 @@ CASES = [
         ("notch",),
         ("bandpass", "notch"),
         ("highpass", "notch"),
+        ("bessel",),
+        ("chebyshev1",),
+        ("chebyshev2",),
+        ("elliptic", "dc"),
+        ("bandstop",),
+        ("dc", "comb"),
         (),
     )
     for rate_hz, bits in ((200.0, 8), (1000.0, 12), (4000.0, 16), (2000.0, 24))
+    if not ("comb" in names and rate_hz > 1000)  # 20 teeth and more
 ]
 
 
@@ -216,3 +230,8 @@ def test_multiplier_is_exact_to_31_bits(real: float) -> None:
 def test_multiplier_out_of_range_is_refused(real: float) -> None:
     with pytest.raises(ExportError, match="network input scale"):
         quantize_multiplier(real)
+
+
+def test_more_sections_than_the_device_runs_are_refused() -> None:
+    with pytest.raises(ExportError, match="39 second-order sections, at most 32"):
+        quantize_front_end(make_spec(("comb",), 4000.0, 12))

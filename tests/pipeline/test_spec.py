@@ -69,7 +69,7 @@ def test_every_key_is_documented() -> None:
         spec_module.Window,
         spec_module.Decision,
         spec_module.Training,
-        spec_module.Notch,
+        *spec_module.STAGE_TABLES.values(),
     ):
         for key in table.model_fields:
             if key != "kind":
@@ -79,3 +79,14 @@ def test_every_key_is_documented() -> None:
 
 def test_page_is_up_to_date() -> None:
     assert (ROOT / "docs/spec.md").read_text() == document_spec(), "run `make docs`"
+
+
+def test_a_key_that_means_nothing_to_the_design_is_refused() -> None:
+    head = 'format = 1\nname = "x"\n[sensor]\nchannels = 1\nrate_hz = 1000.0\nlsb_uv = 1.0\nadc_bits = 16\n[[stage]]\n'
+    stage = 'kind = "lowpass"\ncutoff_hz = 20.0\nripple_db = 1.0\n'
+    with pytest.raises(
+        SpecError, match=r"ripple_db means nothing to design 'butterworth': remove it, or use chebyshev1"
+    ):
+        parse_spec(head + stage)
+    with pytest.raises(SpecError, match=r"design.*correct it"):
+        parse_spec(head + stage + 'design = "gauss"\n')

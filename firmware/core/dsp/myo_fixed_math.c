@@ -95,12 +95,15 @@ uint32_t myo_sqrt_nearest(uint64_t v) {
     return v - (uint64_t)root * root > root ? root + 1u : root; /* (root + 1/2)^2 = root^2 + root + 1/4 */
 }
 
+/* Sixteen bits of the quotient at a time, each from one division of 32 bits that never gives too much: with
+   the divisor's 16 leading bits rounded up it gives at most 3 too little, so that what is left stays below
+   2^63. */
 int32_t myo_divide_nearest(uint64_t a, uint64_t b, int32_t fraction_bits) {
     if (a == 0 || b == 0) {
         return 0;
     }
-    const uint32_t a_up = leading_zeros(a) - 1u; /* both lead at bit 62: a / b in (1/2, 2) */
-    const uint32_t b_up = leading_zeros(b) - 1u;
+    const uint32_t a_up = leading_zeros(a) - 3u; /* both lead at bit 60: a / b in (1/2, 2) */
+    const uint32_t b_up = leading_zeros(b) - 3u;
     const int32_t last = fraction_bits - (int32_t)a_up + (int32_t)b_up; /* weight of the first quotient bit */
     if (last > 31) {
         return INT32_MAX;
@@ -110,20 +113,25 @@ int32_t myo_divide_nearest(uint64_t a, uint64_t b, int32_t fraction_bits) {
     }
     uint64_t rest = a << a_up;
     const uint64_t divisor = b << b_up;
-    uint32_t quotient = 0; /* one bit more than asked for: it rounds */
-    for (int32_t k = last + 1; k >= 0; k--) {
-        quotient <<= 1;
-        if (rest >= divisor) {
-            rest -= divisor;
-            quotient |= 1u;
-        }
-        rest <<= 1;
-        if ((quotient >> 31) != 0 && k > 0) {
-            return INT32_MAX;
-        }
+    const uint32_t divisor_high = (uint32_t)(divisor >> 45) + 1u;
+    uint64_t quotient = 0; /* one bit more than asked for: it rounds */
+    if (rest >= divisor) {
+        rest -= divisor;
+        quotient = 1;
     }
-    const uint32_t rounded = (quotient >> 1) + (quotient & 1u);
-    return rounded > (uint32_t)INT32_MAX ? INT32_MAX : (int32_t)rounded;
+    for (uint32_t n_left = (uint32_t)(last + 1); n_left > 0;) {
+        const uint32_t n_bits = n_left < 16u ? n_left : 16u;
+        uint32_t digit = ((uint32_t)(rest >> 29) / divisor_high) >> (16u - n_bits);
+        rest = (rest << n_bits) - digit * divisor; /* modulo 2^64: the difference is what fits */
+        while (rest >= divisor) {
+            rest -= divisor;
+            digit++;
+        }
+        quotient = (quotient << n_bits) + digit;
+        n_left -= n_bits;
+    }
+    const uint64_t rounded = (quotient + 1u) >> 1;
+    return rounded > (uint64_t)INT32_MAX ? INT32_MAX : (int32_t)rounded;
 }
 
 int32_t myo_shift_nearest(int64_t v, uint32_t shift) {
@@ -190,5 +198,5 @@ myo_mantissa_t myo_wide_mantissa(myo_wide_t a) {
     }
     const uint32_t n_zeros = leading_zeros(high);
     const uint64_t top = n_zeros == 0 ? high : high << n_zeros | low >> (64u - n_zeros);
-    return (myo_mantissa_t){top >> 1, exponent + 65 - (int32_t)n_zeros};
+    return (myo_mantissa_t){top >> 3, exponent + 67 - (int32_t)n_zeros};
 }

@@ -32,8 +32,8 @@ int32_t myo_exp2_q30(int32_t y_q26);
 /* sqrt(v), nearest integer, for v < 2^62. */
 uint32_t myo_sqrt_nearest(uint64_t v);
 
-/* a * 2^fraction_bits / b, nearest, at most INT32_MAX; a < 2^63, 0 < b < 2^63, any fraction_bits in
-   -128 .. 128. b == 0 gives 0. */
+/* a * 2^fraction_bits / b, nearest, at most INT32_MAX; a, b < 2^61, any fraction_bits in
+   -256 .. 256. b == 0 gives 0. */
 int32_t myo_divide_nearest(uint64_t a, uint64_t b, int32_t fraction_bits);
 
 /* v / 2^shift, nearest, shift 0 .. 62, limited to int32. Both forms for |v| < 2^62. */
@@ -44,9 +44,9 @@ typedef struct {
     uint32_t words[4];
 } myo_wide_t;
 
-/* mantissa * 2^exponent: the 63 leading bits, the rest cut off. */
+/* mantissa * 2^exponent: the 61 leading bits, the rest cut off. */
 typedef struct {
-    uint64_t mantissa; /* 2^62 .. 2^63 - 1, or 0 */
+    uint64_t mantissa; /* 2^60 .. 2^61 - 1, or 0 */
     int32_t exponent;
 } myo_mantissa_t;
 

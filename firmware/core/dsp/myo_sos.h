@@ -1,4 +1,6 @@
-/* Cascade of second-order sections in Q31, direct form I, over CMSIS-DSP's arm_biquad_cascade_df1_q31.
+/* Cascade of second-order sections in Q31, direct form I: the words of CMSIS-DSP's
+   arm_biquad_cascade_df1_q31, which it runs where its own functions of instructions (sos_section_arm.c) do
+   not.
 
    One cascade is one channel: channels share the coefficients and each has its own state. A result depends on
    the samples alone, never on how they were cut into blocks. The accumulator has one guard bit and wraps: the
@@ -38,7 +40,9 @@ void myo_sos_reset(myo_sos_t *self);
    overlap. ISR-safe: no. */
 void myo_sos_run(myo_sos_t *self, const int32_t *in_q31, int32_t *out_q31, size_t n_samples);
 
-/* A sensor count in Q31. Bits that leave the word are lost: counts beyond the sensor's range wrap. */
-int32_t myo_sos_scale(const myo_sos_config_t *config, int32_t count);
+/* A channel's counts in Q31: out[i] is counts[i * stride] shifted by input_shift. Bits that leave the word
+   are lost: counts beyond the sensor's range wrap. ISR-safe: yes. */
+void myo_sos_scale(const myo_sos_config_t *config, const int32_t *counts, size_t stride, int32_t *out_q31,
+                   size_t n_samples);
 
 #endif

@@ -156,6 +156,12 @@ static void serve_start(myo_link_t *self, const myo_frame_t *frame) {
     }
 }
 
+/* The front end is proved for the converter's range. An ADC cannot leave it; a host can. */
+static int32_t limit_count(int32_t count, uint8_t adc_bits) {
+    const int32_t full_scale = (int32_t)1 << (adc_bits - 1u);
+    return count >= full_scale ? full_scale - 1 : count < -full_scale ? -full_scale : count;
+}
+
 /* Copies n_frames of little-endian counts into the sample ring, which has room for them. */
 static void take_samples(myo_link_t *self, const uint8_t *counts, uint32_t n_frames) {
     const myo_patch_config_t *patch = self->config.patch->config;
@@ -170,6 +176,7 @@ static void take_samples(myo_link_t *self, const uint8_t *counts, uint32_t n_fra
                 slot[channel] = (int32_t)((uint32_t)counts[0] | (uint32_t)counts[1] << 8 |
                                           (uint32_t)counts[2] << 16 | (uint32_t)counts[3] << 24);
             }
+            slot[channel] = limit_count(slot[channel], patch->adc_bits);
             counts += patch->sample_bytes;
         }
         myo_ring_commit(ring, now);

@@ -3,17 +3,21 @@
 #include <stdbool.h>
 #include <string.h>
 
+_Static_assert(MYO_PATCH_MAX_CHANNELS * sizeof(int32_t) <= MYO_MAX_PAYLOAD - sizeof(myo_samples_message_t),
+               "the widest frame fits one SAMPLES message");
+
 static myo_status_t check_config(const myo_patch_config_t *config) {
-    if (config->quantize == NULL || config->net_init == NULL || config->net_run == NULL) {
+    if (config->quantize == NULL || config->net_init == NULL || config->net_run == NULL ||
+        (config->net_push == NULL) != (config->net_reset == NULL)) {
         return MYO_ERROR_NULL;
     }
-    const size_t frame_bytes = (size_t)config->n_channels * config->sample_bytes;
-    if (config->rate_mhz == 0 || config->n_channels == 0 || config->window_samples == 0 ||
-        config->hop_samples == 0 || (config->sample_bytes != 2 && config->sample_bytes != 4) ||
-        config->adc_bits < 1 || config->adc_bits > 24 || config->adc_bits > 8 * config->sample_bytes ||
-        frame_bytes > MYO_MAX_PAYLOAD - sizeof(myo_samples_message_t) ||
+    if (config->rate_mhz == 0 || config->n_channels == 0 || config->n_channels > MYO_PATCH_MAX_CHANNELS ||
+        config->window_samples == 0 || config->hop_samples == 0 ||
+        (config->sample_bytes != 2 && config->sample_bytes != 4) || config->adc_bits < 1 ||
+        config->adc_bits > 24 || config->adc_bits > 8 * config->sample_bytes ||
         config->net_input_size != (size_t)config->window_samples * config->n_channels ||
-        config->net_output_size != config->n_outputs) {
+        config->net_output_size != config->n_outputs ||
+        (config->net_push != NULL && config->hop_samples > config->window_samples)) {
         return MYO_ERROR_CONFIG;
     }
     for (uint16_t channel = 0; channel < config->n_channels; channel++) {
@@ -90,6 +94,15 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
     return status;
 }
 
+/* The network's stream begins with a window of zeros, and so does the ring that it is pushed from. */
+static void reset_stream(const myo_patch_t *self) {
+    const myo_patch_config_t *config = self->config;
+    for (size_t i = 0; i < config->net_input_size; i++) {
+        self->memory.window[i] = config->quantize[i % config->n_channels].zero_point;
+    }
+    config->net_reset(self->memory.arena);
+}
+
 void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     myo_ring_reset(self->memory.ring);
     for (uint16_t channel = 0; channel < self->config->n_channels; channel++) {
@@ -98,7 +111,11 @@ void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     myo_decision_reset(&self->decision);
     self->trace_mask = trace_mask;
     self->samples = 0;
-    self->window_end = self->config->window_samples;
+    self->hop_end = self->config->window_samples;
+    if (self->config->net_push != NULL) {
+        reset_stream(self);
+        self->hop_end = (self->config->window_samples - 1u) % self->config->hop_samples + 1u;
+    }
     self->windows = 0;
     self->front_end_ticks = 0;
     self->window_row = 0;
@@ -108,43 +125,41 @@ static uint32_t work_ticks(const myo_patch_t *self) {
     return self->hooks.work_ticks(self->hooks.context);
 }
 
+static bool is_traced(const myo_patch_t *self, myo_stage_t stage) {
+    return (self->trace_mask >> stage & 1u) != 0;
+}
+
 static void trace(const myo_patch_t *self, myo_stage_t stage, uint32_t index, const void *data,
                   size_t n_elements) {
-    if ((self->trace_mask >> stage & 1u) != 0) {
+    if (is_traced(self, stage)) {
         self->hooks.tensor(self->hooks.context, stage, 0, index, data, n_elements);
     }
 }
 
-/* Frames that the next block takes. It ends with the window, so that window ends fall between blocks. */
+/* Frames that the next block takes. It ends with the hop, so that windows end between blocks. */
 static uint32_t size_block(const myo_patch_t *self) {
     const uint32_t ready = myo_ring_contiguous(self->memory.ring);
-    const uint32_t to_window_end = self->window_end - self->samples;
-    const uint32_t n_frames = ready < to_window_end ? ready : to_window_end;
+    const uint32_t to_hop_end = self->hop_end - self->samples;
+    const uint32_t n_frames = ready < to_hop_end ? ready : to_hop_end;
     return n_frames < MYO_BLOCK_FRAMES ? n_frames : MYO_BLOCK_FRAMES;
-}
-
-/* The export proves the filters for the converter's range. An ADC cannot leave it; a host can. */
-static int32_t limit_count(int32_t count, uint8_t adc_bits) {
-    const int32_t full_scale = (int32_t)1 << (adc_bits - 1u);
-    return count >= full_scale ? full_scale - 1 : count < -full_scale ? -full_scale : count;
 }
 
 /* Filters one channel of a block and writes it into the window ring. */
 static void run_channel(myo_patch_t *self, const int32_t *counts, uint32_t n_frames, uint16_t channel) {
-    const uint16_t n_channels = self->config->n_channels;
-    const myo_quantize_config_t *quantize = &self->config->quantize[channel];
-    int32_t x_q31[MYO_BLOCK_FRAMES];
-    for (uint32_t frame = 0; frame < n_frames; frame++) {
-        const int32_t count =
-            limit_count(counts[(size_t)frame * n_channels + channel], self->config->adc_bits);
-        x_q31[frame] = myo_sos_scale(&self->config->front_end, count);
-    }
+    const myo_patch_config_t *config = self->config;
+    const size_t n_channels = config->n_channels;
+    int32_t *const x_q31 = &self->memory.block[(size_t)channel * MYO_BLOCK_FRAMES];
+    myo_sos_scale(&config->front_end, &counts[channel], n_channels, x_q31, n_frames);
     myo_sos_run(&self->memory.filters[channel], x_q31, x_q31, n_frames);
-    uint16_t row = self->window_row;
-    for (uint32_t frame = 0; frame < n_frames; frame++) {
-        self->memory.block[(size_t)frame * n_channels + channel] = x_q31[frame];
-        self->memory.window[(size_t)row * n_channels + channel] = myo_quantize_run(quantize, x_q31[frame]);
-        row = (uint16_t)(row + 1u == self->config->window_samples ? 0 : row + 1u);
+    uint32_t row = self->window_row;
+    for (uint32_t done = 0; done < n_frames;) { /* twice where the ring's end cuts the block */
+        const uint32_t left = n_frames - done;
+        const uint32_t to_end = config->window_samples - row;
+        const uint32_t n = left < to_end ? left : to_end;
+        int8_t *const first = &self->memory.window[row * n_channels + channel];
+        myo_quantize_block(&config->quantize[channel], &x_q31[done], first, n_channels, n);
+        done += n;
+        row = row + n == config->window_samples ? 0 : row + n;
     }
 }
 
@@ -153,18 +168,35 @@ static void run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_f
     for (uint16_t channel = 0; channel < self->config->n_channels; channel++) {
         run_channel(self, counts, n_frames, channel);
     }
-    self->window_row = (uint16_t)((self->window_row + n_frames) % self->config->window_samples);
+    const uint32_t row = self->window_row + n_frames;
+    self->window_row = (uint16_t)(row % self->config->window_samples);
     self->front_end_ticks += work_ticks(self) - begin;
 }
 
-/* Copies the window ring into the network's input, oldest frame first. */
-static void unroll_window(myo_patch_t *self) {
-    const uint32_t begin = work_ticks(self);
-    const size_t split = (size_t)self->window_row * self->config->n_channels;
-    const size_t older = self->config->net_input_size - split;
-    memcpy(self->memory.input, &self->memory.window[split], older);
-    memcpy(&self->memory.input[older], self->memory.window, split);
-    self->front_end_ticks += work_ticks(self) - begin;
+/* Tells the filtered block, which lies channel by channel, in pieces of whole frames. */
+static void trace_filtered(const myo_patch_t *self, uint32_t n_frames) {
+    int32_t piece[MYO_PATCH_MAX_CHANNELS];
+    const uint32_t n_channels = self->config->n_channels;
+    const uint32_t n_together = MYO_PATCH_MAX_CHANNELS / n_channels;
+    for (uint32_t first = 0; first < n_frames; first += n_together) {
+        const uint32_t left = n_frames - first;
+        const uint32_t n = left < n_together ? left : n_together;
+        for (uint32_t i = 0; i < n * n_channels; i++) {
+            piece[i] = self->memory.block[(i % n_channels) * MYO_BLOCK_FRAMES + first + i / n_channels];
+        }
+        trace(self, MYO_STAGE_FILTERED, self->samples + first, piece, (size_t)n * n_channels);
+    }
+}
+
+/* Copies the newest frames of the window ring into the network's input, oldest first. */
+static void unroll_frames(myo_patch_t *self, uint32_t n_frames) {
+    const size_t n_channels = self->config->n_channels;
+    const uint32_t n_rows = self->config->window_samples;
+    const uint32_t first = (self->window_row + n_rows - n_frames) % n_rows;
+    const uint32_t n_older = n_frames < n_rows - first ? n_frames : n_rows - first;
+    int8_t *const input = self->memory.input;
+    memcpy(input, &self->memory.window[first * n_channels], n_older * n_channels);
+    memcpy(&input[n_older * n_channels], self->memory.window, (n_frames - n_older) * n_channels);
 }
 
 static void observe_layer(void *context, uint16_t layer, const int8_t *data, size_t n) {
@@ -174,17 +206,48 @@ static void observe_layer(void *context, uint16_t layer, const int8_t *data, siz
     self->hook_ticks += work_ticks(self) - begin;
 }
 
-static void run_window(myo_patch_t *self, uint32_t end_tick) {
+/* Runs the whole window; gives the ticks. */
+static uint32_t run_network(myo_patch_t *self) {
     const myo_patch_config_t *config = self->config;
     const myo_patch_memory_t *memory = &self->memory;
-    unroll_window(self);
+    const uint32_t begin = work_ticks(self);
+    unroll_frames(self, config->window_samples);
+    self->front_end_ticks += work_ticks(self) - begin;
     trace(self, MYO_STAGE_INPUT, self->windows, memory->input, config->net_input_size);
-
-    const bool observed = (self->trace_mask >> MYO_STAGE_LAYER & 1u) != 0;
+    net_observer_t const observer = is_traced(self, MYO_STAGE_LAYER) ? observe_layer : NULL;
     self->hook_ticks = 0;
-    const uint32_t network_begin = work_ticks(self);
-    config->net_run(memory->arena, memory->input, memory->output, observed ? observe_layer : NULL, self);
-    const uint32_t network_ticks = work_ticks(self) - network_begin - self->hook_ticks;
+    const uint32_t run_begin = work_ticks(self);
+    config->net_init(memory->arena); /* every window stands for itself, which matters to an LSTM */
+    config->net_run(memory->arena, memory->input, memory->output, observer, self);
+    return work_ticks(self) - run_begin - self->hook_ticks;
+}
+
+/* Pushes the newest hop; gives the ticks. What the host wants to see of the whole window is computed for it
+   first, and its time is in nobody's figures. */
+static uint32_t push_network(myo_patch_t *self, bool is_window) {
+    const myo_patch_config_t *config = self->config;
+    const uint32_t front_end_ticks = self->front_end_ticks;
+    if (is_window && (is_traced(self, MYO_STAGE_INPUT) || is_traced(self, MYO_STAGE_LAYER))) {
+        run_network(self);
+    }
+    const uint32_t begin = work_ticks(self);
+    unroll_frames(self, config->hop_samples);
+    const uint32_t push_begin = work_ticks(self);
+    self->front_end_ticks = front_end_ticks + push_begin - begin;
+    config->net_push(self->memory.arena, self->memory.input, self->memory.output);
+    return work_ticks(self) - push_begin;
+}
+
+static void run_hop(myo_patch_t *self, uint32_t end_tick) {
+    const myo_patch_config_t *config = self->config;
+    const myo_patch_memory_t *memory = &self->memory;
+    const bool is_window = self->samples >= config->window_samples;
+    self->hop_end += config->hop_samples;
+    const uint32_t network_ticks =
+        config->net_push != NULL ? push_network(self, is_window) : run_network(self);
+    if (!is_window) {
+        return;
+    }
     trace(self, MYO_STAGE_OUTPUT, self->windows, memory->output, config->net_output_size);
 
     const uint32_t decision_begin = work_ticks(self);
@@ -199,7 +262,6 @@ static void run_window(myo_patch_t *self, uint32_t end_tick) {
         .decision_ticks = work_ticks(self) - decision_begin,
     };
     self->windows++;
-    self->window_end += config->hop_samples;
     self->front_end_ticks = 0;
     self->hooks.decision(self->hooks.context, &result);
 }
@@ -215,11 +277,13 @@ uint32_t myo_patch_process(myo_patch_t *self) {
     const uint32_t end_tick = myo_ring_peek_tick(ring, n_frames - 1u);
     run_front_end(self, counts, n_frames);
     trace(self, MYO_STAGE_RAW, self->samples, counts, n_counts);
-    trace(self, MYO_STAGE_FILTERED, self->samples, self->memory.block, n_counts);
+    if (is_traced(self, MYO_STAGE_FILTERED)) {
+        trace_filtered(self, n_frames);
+    }
     myo_ring_release(ring, n_frames);
     self->samples += n_frames;
-    if (self->samples == self->window_end) {
-        run_window(self, end_tick);
+    if (self->samples == self->hop_end) {
+        run_hop(self, end_tick);
     }
     return n_frames;
 }

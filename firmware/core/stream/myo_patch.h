@@ -2,7 +2,8 @@
 
    The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
    make none to any word: window k is the last window_samples frames at sample window_samples + k *
-   hop_samples since the start. */
+   hop_samples since the start. A network that streams is pushed every hop_samples, from before the first
+   window on; its words are those of a run. */
 #ifndef MYO_PATCH_H
 #define MYO_PATCH_H
 
@@ -16,7 +17,8 @@
 #include "stream/myo_decision.h"
 #include "stream/myo_ring.h"
 
-#define MYO_BLOCK_FRAMES 16u    /* frames that go through the front end at once, at most */
+#define MYO_BLOCK_FRAMES 32u /* frames that go through the front end at once, at most */
+#define MYO_PATCH_MAX_CHANNELS 64u
 #define MYO_ARENA_ALIGNMENT 16u /* of the network's arena, bytes */
 
 /* As in the generated net.h: called after each layer with its output, before its memory is used again. */
@@ -24,15 +26,16 @@ typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data
 
 /* What the export knows about a patch; bundle/c/patch_config.c defines it. */
 typedef struct {
-    uint32_t rate_mhz;       /* sample rate in millihertz, above 0 */
-    uint16_t n_channels;     /* counts in a frame; a frame must fit one SAMPLES message */
+    uint32_t rate_mhz; /* sample rate in millihertz, above 0 */
+    uint16_t
+        n_channels; /* counts in a frame, 1..MYO_PATCH_MAX_CHANNELS; a frame must fit one SAMPLES message */
     uint16_t window_samples; /* frames in a window, 1.. */
     uint16_t hop_samples;    /* frames between windows, 1.. */
     uint16_t n_layers;       /* layers that net_run reports */
     uint16_t n_outputs;      /* equal to net_output_size */
     uint8_t sample_bytes;    /* of a count on the link: 2 or 4 */
-    uint8_t adc_bits;    /* counts are limited to -2^(adc_bits-1) .. 2^(adc_bits-1)-1; 1..24, at most 16 in 2
-                            bytes */
+    uint8_t adc_bits; /* every source keeps counts in -2^(adc_bits-1) .. 2^(adc_bits-1)-1; 1..24, at most 16
+                         in 2 bytes */
     uint8_t output_kind; /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
     uint8_t vote;        /* windows that count in a decision, 1..MYO_VOTE_MAX */
     int8_t reject_below; /* classes: output under which a window does not vote; -128: all vote */
@@ -42,8 +45,12 @@ typedef struct {
     size_t net_input_size;                 /* window_samples * n_channels, int8, time-major */
     size_t net_output_size;
     size_t net_arena_size;
-    void (*net_init)(void *arena);
+    void (*net_init)(void *arena); /* called before each run as well: leaves the state of pushes alone */
     void (*net_run)(void *arena, const int8_t *input, int8_t *output, net_observer_t observer, void *context);
+    /* Both or neither: net_push takes hop_samples frames, of at most a window; net_run leaves its state
+     * alone. */
+    void (*net_reset)(void *arena);
+    void (*net_push)(void *arena, const int8_t *hop, int8_t *output);
 } myo_patch_config_t;
 
 extern const myo_patch_config_t patch_config;
@@ -79,7 +86,7 @@ typedef struct {
     size_t n_filters;
     int32_t *filter_state; /* n_channels * n_sections * MYO_SOS_STATE_WORDS */
     size_t filter_state_words;
-    int32_t *block; /* MYO_BLOCK_FRAMES * n_channels */
+    int32_t *block; /* MYO_BLOCK_FRAMES words a channel: a block of the filtered signal */
     size_t block_words;
     int8_t *window; /* window_samples * n_channels */
     size_t window_bytes;
@@ -102,7 +109,7 @@ typedef struct {
     myo_decision_state_t decision;
     uint32_t trace_mask;      /* bit 1 << myo_stage_t */
     uint32_t samples;         /* frames taken since the start */
-    uint32_t window_end;      /* samples at which the next window is complete */
+    uint32_t hop_end;         /* samples at which the next window or push is complete */
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */
     uint32_t hook_ticks;      /* spent in the layer hook during this window's network */

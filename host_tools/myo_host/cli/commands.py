@@ -17,7 +17,9 @@ from myo_pipeline.errors import SpecError
 
 SpecArgument = Annotated[Path, typer.Argument(help="The patch.toml, or the folder that holds it.")]
 BundleArgument = Annotated[Path, typer.Argument(help="The bundle's folder.")]
-BoardOption = Annotated[str, typer.Option("--board", help="Virtual board: virtual_m4 or native.")]
+BoardOption = Annotated[
+    str, typer.Option("--board", help="Virtual board: virtual_m0, m3, m4, m7, m33, m55, or native.")
+]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder that holds the data sets.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -137,6 +139,7 @@ def train(
 @app.command("export", short_help="Compile a trained bundle to C and golden vectors.")
 def export_command(bundle: BundleArgument) -> None:
     """Compile a trained bundle: C arrays, fixed-point coefficients, golden vectors, memory and cost, manifest."""
+    from myo_export.budget import describe_limits
     from myo_export.export import export_bundle
 
     with show_progress("export") as progress:
@@ -148,6 +151,14 @@ def export_command(bundle: BundleArgument) -> None:
         f"network: {len(network.layers)} layers, {network.macs} MACs, {network.flash_bytes} B of weights and tables, "
         f"arena {network.arena_bytes} B (lower bound {network.arena_lower_bound_bytes} B)"
     )
+    predicted = exported.choice.prediction
+    limits = describe_limits(exported.bundle.spec.budget)
+    print(
+        f"predicted: flash {predicted.flash_bytes} B, RAM {predicted.ram_bytes} B, {predicted.total_ms:.3g} ms a decision "
+        f"at {exported.bundle.spec.budget.clock_mhz:g} MHz; {exported.choice.describe()}"
+        + (f"; within the budget of {limits}" if limits else "")
+        + ("" if predicted.is_modelled else "; some layers are guessed, see myopatch compile --report")
+    )
     print(
         f"bundle {exported.bundle.bundle_hash[:12]} in {bundle}; next: myopatch build {bundle} --board virtual_m4"
     )
@@ -155,7 +166,7 @@ def export_command(bundle: BundleArgument) -> None:
 
 def _build(bundle: Path, board: str) -> Path:
     """Build the firmware of an exported bundle and return its ELF."""
-    from myo_export.firmware_build import build_firmware
+    from myo_export.firmware_build import build_firmware, check_budget
     from myo_host.boards import find_board
     from myo_pipeline.bundle import open_bundle, write_json
 
@@ -183,6 +194,7 @@ def _build(bundle: Path, board: str) -> Path:
             "ram_parts": parts | {"the rest": built.ram_bytes - sum(parts.values())},
         },
     )
+    check_budget(opened.spec.budget, built)
     print(
         f"{built.elf}: flash {built.flash_bytes} B, static RAM {built.ram_bytes} B of which stack {built.stack_bytes} B"
     )

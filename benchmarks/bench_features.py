@@ -1,6 +1,6 @@
-"""Cost of the front end on a Cortex-M4F, and whether every word is right. So far: features.
+"""Cost of the features on a Cortex-M4F, and whether every word is right.
 
-usage: python benchmarks/bench_front_end.py [--out FILE]
+usage: python benchmarks/bench_features.py [--out FILE]
 
 Each feature set is compiled to C for 8 channels, windows of 200 frames and a hop of 50, built with arm-none-eabi-gcc,
 and run under QEMU (mps2-an386) on noise of EMG's size; every word is compared with the integer twin's. A decision is
@@ -23,20 +23,21 @@ import numpy as np
 from elftools.elf.elffile import ELFFile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import bare_machine
+from bare_machine import EMULATOR, MACHINES
 from bench_network import (
     BENCH_DIR,
     C_FLAGS,
     COMPILER,
     CPU_FLAGS,
-    EMULATOR,
-    LINK_FLAGS,
+    MACHINE,
     ROOT,
     count_instructions,
     find_m4cost,
     missing_tools,
 )
-
 from myo_export.emit_features import render_features
+from myo_pipeline.bundle import write_json
 from myo_pipeline.errors import BuildError
 from myo_pipeline.feature_twin import compute_words, cut_windows
 from myo_pipeline.features import (
@@ -124,7 +125,7 @@ def bench_words(n_frames: int, n_channels: int) -> np.ndarray:
 
 def write_sources(config: FeatureConfig, x: np.ndarray, folder: Path) -> int:
     """Write a config and its vectors; give the number of windows."""
-    header, source = render_features(config, "benchmarks/bench_front_end.py")
+    header, source = render_features(config, "benchmarks/bench_features.py")
     (folder / "features_config.h").write_text(header)
     (folder / "features_config.c").write_text(source)
     return write_vectors(x, compute_words(config, cut_windows(x, config.window, config.hop)), folder)
@@ -144,8 +145,8 @@ def write_vectors(x: np.ndarray, words: np.ndarray, folder: Path) -> int:
     return len(words)
 
 
-def build_image(folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
-    """Compile the sources that :func:`write_sources` wrote to an image.
+def build_image(folder: Path, machine: str = MACHINE) -> Path:
+    """Compile the sources that :func:`write_sources` wrote to an image for a machine.
 
     Raises
     ------
@@ -153,27 +154,24 @@ def build_image(folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
         If the C cannot be compiled.
     """
     return link_image(
-        [*SOURCES, folder / "features_config.c", FEATURES_BENCH_DIR / "main.c"], folder, cpu_flags
+        [*SOURCES, folder / "features_config.c", FEATURES_BENCH_DIR / "main.c"], folder, machine
     )
 
 
-def link_image(sources: Sequence[Path], folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
-    """Compile sources to an image of the bench's board, as :func:`build_image`."""
+def link_image(sources: Sequence[Path], folder: Path, machine: str) -> Path:
+    """Compile sources to an image of a bench's board, as :func:`build_image`."""
     image = folder / "features.elf"
-    command = [COMPILER, *cpu_flags, *C_FLAGS, *LINK_FLAGS, f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
-    command += [
-        f"-T{BENCH_DIR / 'mps2_an386.ld'}",
-        *map(str, [*sources, BENCH_DIR / "startup.c"]),
-        "-o",
-        str(image),
-    ]
+    target = MACHINES[machine]
+    command = [COMPILER, *target.cpu, *C_FLAGS, "-Wl,--gc-sections", *target.link_flags()]
+    command += [f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
+    command += [*map(str, [*sources, BENCH_DIR / "startup.c"]), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BuildError(f"features: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")
     return image
 
 
-def run_image(image: Path, machine: str = "mps2-an386") -> tuple[int, int, int]:
+def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
     """Run an image; give differing words, equal windows, and words of memory.
 
     Raises
@@ -181,11 +179,7 @@ def run_image(image: Path, machine: str = "mps2-an386") -> tuple[int, int, int]:
     BuildError
         If the image does not report.
     """
-    serial = image.with_suffix(".txt")
-    command = [EMULATOR, "-M", machine, "-kernel", str(image), "-display", "none", "-monitor", "none"]
-    command += ["-serial", f"file:{serial}", "-semihosting-config", "enable=on,target=native"]
-    subprocess.run(command, timeout=RUN_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
-    text = serial.read_text(errors="replace")
+    text = bare_machine.run_image(machine, image, RUN_TIMEOUT_S)
     found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+) MEMORY (\d+)", text)
     if found is None:
         raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count")
@@ -221,15 +215,15 @@ def bench_features(name: str, kinds: Sequence[str], counter: Path | None) -> Fea
 
 def main() -> int:
     """Bench the sets and each feature alone, print a table, write the results."""
-    parser = argparse.ArgumentParser(description="Cost of the front end on a Cortex-M4F.")
+    parser = argparse.ArgumentParser(description="Cost of the features on a Cortex-M4F.")
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     if missing_tools():
-        print(f"bench_front_end: {' and '.join(missing_tools())} not found")
+        print(f"bench_features: {' and '.join(missing_tools())} not found")
         return 2
     counter = find_m4cost()
     if counter is None:
-        print("bench_front_end: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
+        print("bench_features: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
     print(f"{'features, a decision':66} {'instr':>8} {'cycles':>8} {'flash':>6} {'RAM':>6} {'equal':>6}")
     results = []
     for name, kinds in {**SETS, **{kind: (kind,) for kind in CATALOGUE}}.items():
@@ -239,13 +233,11 @@ def main() -> int:
         equal = f"{r.equal_windows}/{r.n_windows}"
         print(f"{name:66} {instructions:>8} {cycles:>8} {r.flash:>6} {r.memory_bytes:>6} {equal:>6}")
     old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join(CPU_FLAGS + C_FLAGS)}; mean of 8 decisions"
+    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join([*CPU_FLAGS, *C_FLAGS])}; mean of 8 decisions"
     old["features"] = {
         "how": how, "channels": N_CHANNELS, "window": WINDOW, "hop": HOP, "sets": [asdict(r) for r in results],
     }  # fmt: skip
-    temporary = arguments.out.with_suffix(".tmp")
-    temporary.write_text(json.dumps(old, indent=2) + "\n")
-    temporary.replace(arguments.out)
+    write_json(arguments.out, old)
     return 0 if all(r.equal_windows == r.n_windows for r in results) else 1
 
 

@@ -1,0 +1,145 @@
+/* Cost of the front end: 8 channels at 2 kHz through three sections, from the ring to the network's input.
+
+   Regions between roi_begin and roi_end: an empty one, whose cost a counter subtracts; myo_sos_run of 64
+   samples with 1 to 4 sections; the front end of one hop of HOP frames, as the patch runs it, with a network
+   that does nothing. Prints "DONE" when the last window was decided. */
+#include <string.h>
+
+#include "board.h"
+#include "stream/myo_patch.h"
+
+#define MAX_SECTIONS 6u
+#define WINDOW 400u
+#define RING 512u
+#define BLOCK 64u
+
+__attribute__((noinline)) void roi_begin(void) {
+    __asm__ volatile("nop");
+}
+
+__attribute__((noinline)) void roi_end(void) {
+    __asm__ volatile("nop");
+}
+
+/* Coefficients and scales stay what the start leaves in memory: no instruction of the front end depends on
+   them, but that post_shift and the scale's shift have the sizes that filters have. */
+static int32_t coefficients[5 * MAX_SECTIONS] = {1 << 29, 0, -(1 << 29), 1 << 29, -(1 << 28)};
+static myo_quantize_config_t quantize[N_CHANNELS];
+
+static uint32_t n_decisions;
+
+static void net_init(void *arena) {
+    (void)arena;
+}
+
+static void net_run(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
+                    void *context) {
+    (void)arena, (void)input, (void)observer, (void)context;
+    output[0] = output[1] = 0;
+}
+
+static const myo_patch_config_t config = {
+    .rate_mhz = 2000000,
+    .n_channels = N_CHANNELS,
+    .window_samples = WINDOW,
+    .hop_samples = HOP,
+    .n_layers = 1,
+    .n_outputs = 2,
+    .sample_bytes = 2,
+    .adc_bits = 16,
+    .output_kind = MYO_OUTPUT_CLASSES,
+    .vote = 1,
+    .reject_below = -128,
+    .front_end = {.n_sections = N_SECTIONS, .input_shift = 13, .post_shift = 1, .coefficients = coefficients},
+    .quantize = quantize,
+    .net_input_size = (size_t)WINDOW * N_CHANNELS,
+    .net_output_size = 2,
+    .net_arena_size = 16,
+    .net_init = net_init,
+    .net_run = net_run,
+};
+
+static uint32_t work_ticks(void *context) {
+    (void)context;
+    return 0;
+}
+
+static void on_tensor(void *context, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
+                      size_t n_elements) {
+    (void)context, (void)stage, (void)layer, (void)index, (void)data, (void)n_elements;
+}
+
+static void on_decision(void *context, const myo_patch_result_t *result) {
+    (void)context, (void)result;
+    n_decisions++;
+}
+
+static int32_t counts[RING * N_CHANNELS], block[MYO_BLOCK_FRAMES * N_CHANNELS],
+    state[4 * MAX_SECTIONS * N_CHANNELS];
+static uint32_t ticks[RING];
+static myo_ring_t ring;
+static myo_sos_t filters[N_CHANNELS];
+static int8_t window[WINDOW * N_CHANNELS], input[WINDOW * N_CHANNELS], output[2];
+static _Alignas(16) uint8_t arena[16];
+static myo_patch_t patch;
+
+static void fill(uint32_t n_frames) {
+    for (uint32_t frame = 0; frame < n_frames; frame++) {
+        int32_t *const place = myo_ring_reserve(&ring);
+        for (uint32_t channel = 0; channel < N_CHANNELS; channel++) {
+            place[channel] = (int32_t)(frame * 40503u + channel * 9973u) % 20000 - 10000;
+        }
+        myo_ring_commit(&ring, frame);
+    }
+}
+
+int main(void) {
+    roi_begin();
+    roi_end();
+    for (uint32_t channel = 0; channel < N_CHANNELS; channel++) {
+        quantize[channel] = (myo_quantize_config_t){.multiplier = 1 << 30, .shift = 54};
+    }
+    static int32_t samples[BLOCK];
+    for (uint8_t n = 1; n <= 4; n++) {
+        const myo_sos_config_t cascade = {
+            .n_sections = n, .input_shift = 13, .post_shift = 1, .coefficients = coefficients};
+        if (myo_sos_init(&filters[0], &cascade, state, sizeof state / sizeof *state) != MYO_OK) {
+            return 1;
+        }
+        roi_begin();
+        myo_sos_run(&filters[0], samples, samples, BLOCK);
+        roi_end();
+    }
+    const myo_patch_memory_t memory = {
+        .ring = &ring,
+        .filters = filters,
+        .n_filters = N_CHANNELS,
+        .filter_state = state,
+        .filter_state_words = sizeof state / sizeof *state,
+        .block = block,
+        .block_words = sizeof block / sizeof *block,
+        .window = window,
+        .window_bytes = sizeof window,
+        .input = input,
+        .input_bytes = sizeof input,
+        .output = output,
+        .output_bytes = sizeof output,
+        .arena = arena,
+        .arena_bytes = sizeof arena,
+    };
+    const myo_patch_hooks_t hooks = {.work_ticks = work_ticks, .tensor = on_tensor, .decision = on_decision};
+    if (myo_ring_init(&ring, counts, ticks, RING, N_CHANNELS) != MYO_OK ||
+        myo_patch_init(&patch, &config, &memory, &hooks) != MYO_OK) {
+        return 1;
+    }
+    fill(WINDOW);
+    while (myo_patch_process(&patch) > 0) {
+    }
+    fill(HOP);
+    roi_begin();
+    while (myo_patch_process(&patch) > 0) {
+    }
+    roi_end();
+    board_print(n_decisions == 2 ? "DONE\n" : "WRONG\n");
+    return n_decisions != 2;
+}

@@ -1,0 +1,287 @@
+"""A patch's budget: what the firmware will take of flash, RAM and time, and weights in the forms that fit.
+
+Everything is predicted before anything is built. The network's share comes from the compiler's cost model; that of the
+rest of the firmware from counts of built and validated patches, which stand beside the constants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from myo_export.front_end_cost import BLOCK_FRAMES, predict_instructions
+from myo_export.network_report import LayerReport, NetworkReport, count_code
+from myo_export.pack_dsp import Optimize
+from myo_pipeline.errors import ExportError
+from myo_pipeline.spec import Budget, PatchSpec
+
+KB: Final = 1024
+
+# Of six patches built for virtual_m4 (2 to 16 channels, 0 to 4 sections, one dense layer), flash without the network
+# and these settings is this within 4 bytes. tests/hil/test_budget_on_board.py says when it has changed.
+_FIRMWARE_FLASH: Final = 12358
+_FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
+_FLASH_PER_SECTION: Final = 20  # five coefficients
+
+# As firmware/app/main.c allots them.
+_RING_FRAMES: Final = 128
+_TX_BYTES: Final = 2048
+_STACK_BYTES: Final = 8192  # firmware/ports/virtual_m4/memory.ld
+_OTHER_RAM: Final = 1492  # link, patch, rings' heads: what is left of the six images' RAM
+
+# Instructions of a vote over a few classes, as validation counts them.
+_DECISION: Final = 220.0
+_CYCLES_PER_INSTRUCTION: Final = 1.6  # of what is no network; see docs/cost.md
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a patch is predicted to take, by part.
+
+    Attributes
+    ----------
+    flash, ram : mapping
+        Bytes.
+    instructions : mapping
+        Of a decision.
+    latency_ms : mapping
+        Time of a decision at the budget's clock, estimated.
+    is_modelled : bool
+        Whether every layer has a formula.
+    """
+
+    flash: Mapping[str, int]
+    ram: Mapping[str, int]
+    instructions: Mapping[str, float]
+    latency_ms: Mapping[str, float]
+    is_modelled: bool
+
+    @property
+    def flash_bytes(self) -> int:
+        """Flash of the whole firmware."""
+        return sum(self.flash.values())
+
+    @property
+    def ram_bytes(self) -> int:
+        """Static RAM of the whole firmware, with its stack."""
+        return sum(self.ram.values())
+
+    @property
+    def total_ms(self) -> float:
+        """Time of a decision."""
+        return sum(self.latency_ms.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures for ``budget.json``."""
+        return {
+            "flash_bytes": {**self.flash, "total": self.flash_bytes},
+            "ram_bytes": {**self.ram, "total": self.ram_bytes},
+            "instructions": {k: round(v) for k, v in self.instructions.items()}
+            | {"total": round(sum(self.instructions.values()))},
+            "latency_ms": {k: round(v, 4) for k, v in self.latency_ms.items()}
+            | {"total": round(self.total_ms, 4)},
+            "every_layer_modelled": self.is_modelled,
+        }
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How the DSP kernels hold the weights of each layer, and what the patch then takes."""
+
+    forms: tuple[Optimize, ...]
+    prediction: Prediction
+
+    def describe(self) -> str:
+        """Say in a few words which layers are held how."""
+        n_wide = self.forms.count("speed")
+        if n_wide in (0, len(self.forms)):
+            return "all weights wide" if n_wide else "all weights packed"
+        wide = ", ".join(str(k) for k, form in enumerate(self.forms) if form == "speed")
+        return f"weights wide in layers {wide}, packed in the others"
+
+
+def predict_patch(
+    spec: PatchSpec,
+    layers: Sequence[LayerReport],
+    arena_bytes: int,
+    n_sections: int,
+    push_share: float = 1.0,
+) -> Prediction:
+    """Predict what a patch takes.
+
+    Parameters
+    ----------
+    spec : PatchSpec
+        The patch.
+    layers : sequence of LayerReport
+        Its network's layers, each in the form that it will have.
+    arena_bytes : int
+        The network's.
+    n_sections : int
+        Second-order sections of the front end.
+    push_share : float
+        Cost of a push as a share of a run's; 1 where windows are run.
+
+    Returns
+    -------
+    Prediction
+        By part.
+    """
+    channels, n_outputs = spec.sensor.channels, len(spec.output_names)
+    n_input = spec.window_samples * channels
+    flash = {
+        "weights and tables": sum(layer.flash_bytes for layer in layers),
+        "network code": count_code(layers),
+        "front end settings": _FLASH_PER_CHANNEL * channels + _FLASH_PER_SECTION * n_sections,
+        "rest of the firmware": _FIRMWARE_FLASH,
+    }
+    credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16)
+    ram = {
+        "network arena": arena_bytes + n_input + n_outputs,
+        "sample ring and window": _RING_FRAMES * (4 * channels + 4)
+        + n_input
+        + 4 * BLOCK_FRAMES * channels
+        + (spec.decision.vote + 4) * n_outputs,
+        "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
+        "filter state": 8 * channels + 16 * n_sections * channels + 4,
+        "rest of the firmware": _OTHER_RAM,
+        "stack": _STACK_BYTES,
+    }
+    front_end = predict_instructions(channels, n_sections, spec.hop_samples, spec.window_samples)
+    per_ms = spec.budget.clock_mhz * 1000
+    instructions = {
+        "front end": front_end,
+        "network": push_share * sum(layer.cost.instructions for layer in layers),
+        "decision": _DECISION,
+    }
+    latency_ms = {
+        "front end": front_end * _CYCLES_PER_INSTRUCTION / per_ms,
+        "network": push_share * sum(layer.cost.cycles for layer in layers) / per_ms,
+        "decision": _DECISION * _CYCLES_PER_INSTRUCTION / per_ms,
+    }
+    return Prediction(flash, ram, instructions, latency_ms, all(layer.cost.is_modelled for layer in layers))
+
+
+def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -> list[LayerReport]:
+    pairs = zip(fast.layers, small.layers, forms, strict=True)
+    return [wide if form == "speed" else packed for wide, packed, form in pairs]
+
+
+def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_sections: int) -> Choice:
+    """Choose the fastest forms of weights whose flash fits.
+
+    Wide weights run faster and take twice the flash. Where not all of them fit, layers are widened in the order of
+    cycles saved a byte, as long as there is room.
+
+    Parameters
+    ----------
+    spec : PatchSpec
+        The patch and its budget.
+    fast, small : NetworkReport
+        The network with all weights wide, and packed.
+    n_sections : int
+        Second-order sections of the front end.
+
+    Returns
+    -------
+    Choice
+        Within the budget.
+
+    Raises
+    ------
+    ExportError
+        If the budget cannot be met: which limit, by how much, and what the nearest choices take.
+    """
+
+    def judge(forms: Sequence[Optimize]) -> Choice:
+        layers = _mix(fast, small, forms)
+        share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
+        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, n_sections, share))
+
+    fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))
+    limit = float("inf") if spec.budget.flash_kb is None else spec.budget.flash_kb * KB
+    best = fastest
+    if fastest.prediction.flash_bytes > limit:
+        # Packed weights have functions of their own, which a tiny network does not pay back.
+        best = min(smallest, fastest, key=lambda choice: choice.prediction.flash_bytes)
+        forms: list[Optimize] = list(smallest.forms)
+        for place in _by_gain(fast, small):
+            forms[place] = "speed"
+            found = judge(forms)
+            if found.prediction.flash_bytes > limit:
+                forms[place] = "size"
+            elif found.prediction.total_ms < best.prediction.total_ms:
+                best = found
+    fault = find_excess(
+        spec.budget, best.prediction.flash_bytes, best.prediction.ram_bytes, best.prediction.total_ms
+    )
+    if fault:
+        known = {choice.forms: choice for choice in (fastest, best, smallest)}
+        offers = "; ".join(_offer(choice) for choice in known.values())
+        raise ExportError(
+            f"budget: {fault}; the network can have: {offers}; raise the limit, or train a smaller network"
+        )
+    return best
+
+
+def _by_gain(fast: NetworkReport, small: NetworkReport) -> list[int]:
+    """Layers that wide weights make faster, the most cycles a byte first."""
+    gains = {}
+    for place, (wide, packed) in enumerate(zip(fast.layers, small.layers, strict=True)):
+        n_bytes, cycles = wide.flash_bytes - packed.flash_bytes, packed.cost.cycles - wide.cost.cycles
+        if cycles > 0:
+            gains[place] = cycles / max(n_bytes, 1)
+    return sorted(gains, key=lambda place: -gains[place])
+
+
+def _offer(choice: Choice) -> str:
+    p = choice.prediction
+    return f"{choice.describe()}: flash {p.flash_bytes / KB:.1f} KB, RAM {p.ram_bytes / KB:.1f} KB, {p.total_ms:.3g} ms"
+
+
+def find_excess(
+    budget: Budget, flash_bytes: int | None, ram_bytes: int | None, latency_ms: float | None
+) -> str:
+    """Say which limits figures exceed, and by how much.
+
+    Parameters
+    ----------
+    budget : Budget
+        The limits.
+    flash_bytes, ram_bytes, latency_ms : number or None
+        Figures; None where not known.
+
+    Returns
+    -------
+    str
+        One line; empty if all is within.
+    """
+    faults = []
+    for name, found, limit in (
+        ("flash_kb", flash_bytes, budget.flash_kb),
+        ("ram_kb", ram_bytes, budget.ram_kb),
+    ):
+        if found is not None and limit is not None and found > limit * KB:
+            # More digits than a figure beside it, so that the difference never reads 0.0.
+            faults.append(
+                f"{name} is {limit:g} and the firmware takes {found / KB:.1f}, {found - limit * KB:.0f} bytes more"
+            )
+    if latency_ms is not None and budget.latency_ms is not None and latency_ms > budget.latency_ms:
+        faults.append(
+            f"latency_ms is {budget.latency_ms:g} and a decision takes {latency_ms:.3g} at {budget.clock_mhz:g} MHz, "
+            f"{latency_ms - budget.latency_ms:.2g} more"
+        )
+    return ", and ".join(faults)
+
+
+def describe_limits(budget: Budget) -> str:
+    """Return the limits in words; empty where there is none."""
+    found = []
+    if budget.flash_kb is not None:
+        found.append(f"flash {budget.flash_kb:g} KB")
+    if budget.ram_kb is not None:
+        found.append(f"RAM {budget.ram_kb:g} KB")
+    if budget.latency_ms is not None:
+        found.append(f"{budget.latency_ms:g} ms a decision at {budget.clock_mhz:g} MHz")
+    return ", ".join(found)

@@ -1,0 +1,65 @@
+"""``myopatch front-end``: what the filters of a spec do, before anything is flashed."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from myo_host.cli.app import app
+from myo_host.cli.commands import JsonOption, SpecArgument, _spec_path
+
+
+@app.command("front-end", short_help="Show what a spec's filters do in fixed point.")
+def front_end(
+    spec: SpecArgument = Path("patch.toml"),
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with plots here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a spec's filters in fixed point: responses, ranges, noise, limit cycles, cost, and why they are scaled so."""
+    from myo_export.front_end_analysis import analyse_front_end
+    from myo_pipeline.bundle import render_json
+    from myo_pipeline.spec import load_spec
+
+    path = _spec_path(spec)
+    loaded = load_spec(path)
+    found = analyse_front_end(loaded)
+    if html is not None:
+        from myo_host.front_end_page import render_front_end
+        from myo_pipeline.bundle import write_text
+
+        write_text(html, render_front_end(loaded, found))
+    if as_json:
+        print(render_json(_plain(asdict(found))))
+        return
+    _show(loaded.name, found)
+    if html is not None:
+        print(f"plots: {html}")
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON values
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _show(name: str, found: Any) -> None:  # noqa: ANN401 - a FrontEndAnalysis, whose package loads with the command
+    from rich.console import Console
+    from rich.table import Table
+
+    from myo_host.front_end_page import SECTION_COLUMNS, section_rows, summarize_front_end
+
+    console = Console(highlight=False)
+    table = Table(title=f"{name}: {len(found.sections)} second-order sections in Q31", title_justify="left")
+    for column in SECTION_COLUMNS:
+        table.add_column(column, justify="right")
+    for row in section_rows(found):
+        table.add_row(*row)
+    if found.sections:
+        console.print(table)
+    for label, text in summarize_front_end(found):
+        console.print(f"{label:<28} {text}", soft_wrap=True)

@@ -1,0 +1,19 @@
+"""What the export predicts of a firmware, against the image and the instructions that the board counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("kind", ["classes", "values"])
+def test_the_image_is_as_large_as_predicted(kind: str, built: Callable[[str, str], Path]) -> None:
+    bundle = built(kind, "virtual_m4")
+    predicted = json.loads((bundle / "budget.json").read_text())["predicted"]
+    image = json.loads((bundle / "firmware" / "virtual_m4.json").read_text())
+    told = "the firmware has changed: bring the constants of myo_export/budget.py up to date"
+    assert predicted["flash_bytes"]["total"] == pytest.approx(image["flash_bytes"], rel=0.05), told
+    assert predicted["ram_bytes"]["total"] == pytest.approx(image["ram_bytes"], rel=0.05), told
