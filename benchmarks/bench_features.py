@@ -195,7 +195,8 @@ def flash_bytes(image: Path) -> int:
             for s in symbols.iter_symbols()
             if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")
         }
-    own = ("myo_", "features_config", "accumulate", "block_lengths", "features", "finish", "needs")
+    own = ("myo_", "features_config", "accumulate", "block_lengths", "features", "finish", "needs",
+           "spectrum_config", "turns", "bins", "taper")  # fmt: skip
     return sum(size for name, size in sizes.items() if name.startswith(own))
 
 

@@ -1,4 +1,4 @@
-"""Cost of spectral features on a Cortex-M4F, whether every word is right, and their errors on recorded EMG.
+"""Cost of spectral features on a Cortex-M4F, their errors on recorded EMG, and docs/spectrum.md with both.
 
 usage: python benchmarks/bench_spectrum.py [--out FILE]
 
@@ -54,9 +54,10 @@ from myo_pipeline.spectrum import (
     compile_spectrum,
     compute_spectrum_features,
 )
-from myo_pipeline.spectrum_bounds import bound_spectrum
+from myo_pipeline.spectrum_bounds import bound_spectrum, transform_error
 from myo_pipeline.spectrum_twin import compute_spectrum_words, spectrum_to_real
 
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "spectrum.md"
 SPECTRUM_BENCH_DIR = Path(__file__).resolve().parent / "spectrum_bench"
 RATE_HZ = 1000.0
 BANDS_HZ = ((20.0, 60.0), (60.0, 120.0), (120.0, 250.0), (250.0, 450.0))
@@ -177,6 +178,67 @@ def measure_errors(source: Source, folder: Path, taper: Taper) -> list[SpectrumE
     return found
 
 
+def render_page(costs: Sequence[SpectrumCost], errors: Sequence[SpectrumError]) -> str:
+    """Write docs/spectrum.md: the catalogue, how the integers go, costs and errors."""
+    first = costs[0].instructions
+    beside_peer = "" if first is None else (
+        f" The first line is {first / N_CHANNELS:,.0f} a channel; `arm_rfft_q31` of 256, the transform alone, "
+        "takes 19,195."
+    )  # fmt: skip
+    lines = [
+        "# Spectral features", "",
+        "Made by `python benchmarks/bench_spectrum.py`. Beside them stand the features of `docs/features.md`, under the same "
+        "laws: samples are int16 words, device and twin equal to the bit (`tests/core/test_spectrum.py`, "
+        "`tests/core/test_spectrum_on_cores.py`), the twin within a bound that `pipeline/myo_pipeline/spectrum_bounds.py` "
+        "derives for each window (`tests/pipeline/test_spectrum.py`, `tests/data/test_spectrum_on_emg.py`).", "",
+        "`P[k]` is the periodogram's power in bin `k` at `f = k rate / length`, 0 < k < length / 2, of a window of `N` samples "
+        "that is tapered (`none`, or `hann`) and filled up with zeros to `length`, a power of two of 64 to 1024: "
+        "`2 |sum w x exp(-2 pi j k n / length)|^2 / (length sum w^2)`. Each feature takes a band; without one, all bins.", "",
+        "| kind | definition | unit | reference |", "|---|---|---|---|",
+    ]  # fmt: skip
+    lines += [
+        f"| `{kind}` | `{d.formula}` | {d.unit} | {d.reference} |" for kind, d in SPECTRUM_CATALOGUE.items()
+    ]
+    lines += [
+        "", "Two channels are transformed as one complex signal, in 32 bits at a fixed gain: int16 words leave so much room that "
+        f"rounding stays below {transform_error(256) / 64:.2f} words in any bin of 256, whatever the input, where half a word in "
+        "each of 200 samples makes up to 100. A channel's last bits depend on its partner's signal. Each channel's powers are "
+        "then brought to 31 bits.", "",
+        "Mean and median are those of all that is in the band. White noise of power `Q` under a signal of power `S` moves the "
+        "mean from `m` to `(S m + Q rate / 4) / (S + Q)`: at 10 dB and 2000 Hz from 90 Hz to 127 Hz. Below 10 dB "
+        "the mean is not usable.", "",
+        "## Cost", "",
+        f"A decision of {N_CHANNELS} channels, hop {HOP}: the push of a hop's frames and all words of the window; mps2-an386 "
+        f"under QEMU, instructions by m4cost, every word compared.{beside_peer}", "",
+        "| features | window | length | taper | instructions | cycles | flash, bytes | RAM, bytes | windows equal |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for r in costs:
+        counts = " | ".join("-" if v is None else f"{v:,.0f}" for v in (r.instructions, r.cycles))
+        lines.append(
+            f"| {r.name} | {r.window} | {r.length} | {r.taper} | {counts} | {r.flash:,} | {r.memory_bytes:,} | "
+            f"{r.equal_windows} of {r.n_windows} |"
+        )
+    for data in dict.fromkeys(e.data for e in errors):
+        source = next(s for s in RECORDINGS if s.name == data)
+        lines += [
+            "", f"## Errors on `{data}`", "",
+            f"Windows of {source.window} samples at {source.rate_hz:g} Hz, band-passed from 20 to {source.high_hz:g} Hz in "
+            "float64, against float64, in the features' units. The bound is of each window: its median, where it is finite, "
+            "and how much of it the worst window uses. The median frequency jumps where bins are nearly empty and a peak where two are "
+            "nearly equal: their bounds are the range of frequencies that the error of the powers leaves open.", "",
+            "| feature | taper | median | 99 % | largest | median bound | bounded windows | largest share |",
+            "|---|---|---|---|---|---|---|---|",
+        ]  # fmt: skip
+        for e in (e for e in errors if e.data == data):
+            figures = " | ".join(f"{v:.2g}" for v in (e.median, e.percentile_99, e.largest, e.median_bound))
+            lines.append(
+                f"| `{e.feature}`, {e.unit} | {e.taper} | {figures} | {100 * e.promised_share:.1f} % | "
+                f"{e.largest_share_of_bound:.2f} |"
+            )
+    return "\n".join([*lines, ""])
+
+
 def main() -> int:
     """Bench the sets, measure the errors, print tables, write the results."""
     parser = argparse.ArgumentParser(description="Cost and error of spectral features.")
@@ -218,6 +280,7 @@ def main() -> int:
         "errors": [asdict(e) for e in errors],
     }  # fmt: skip
     write_json(arguments.out, old)
+    PAGE.write_text(render_page(costs, errors))
     return 0 if all(r.equal_windows == r.n_windows for r in costs) else 1
 
 

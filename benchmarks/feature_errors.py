@@ -166,7 +166,7 @@ def render_page(found: dict[str, Measured]) -> str:
             "`autocorrelation` takes `lags`; `ar` and `cepstrum` take `order`, "
             "here 4; `histogram` takes `bins` and `range` in counts.", "",
             "The words of `log_detector` depend on the hop by their last rounding: logarithms are taken of the product of two "
-            "samples, and pairs begin with each block of a hop.", ""]  # fmt: skip
+            "samples, and pairs begin with each block of a hop. Spectral features: `docs/spectrum.md`.", ""]  # fmt: skip
     for name, m in found.items():
         source = next(s for s in SOURCES if s.name == name)
         out += [

@@ -114,6 +114,7 @@ static void take_powers(const myo_spectrum_t *self, size_t of_pair, uint32_t shi
 
 static uint64_t sum_powers(const uint32_t *powers, const myo_spectrum_feature_t *feature) {
     uint64_t total = 0;
+#pragma GCC unroll 4
     for (uint32_t k = feature->first_bin; k < feature->end_bin; k++) {
         total += powers[k];
     }
@@ -122,6 +123,7 @@ static uint64_t sum_powers(const uint32_t *powers, const myo_spectrum_feature_t 
 
 static uint64_t sum_moment(const uint32_t *powers, const myo_spectrum_feature_t *feature) {
     uint64_t total = 0;
+#pragma GCC unroll 4
     for (uint32_t k = feature->first_bin; k < feature->end_bin; k++) {
         total += (uint64_t)k * powers[k];
     }
