@@ -225,7 +225,8 @@ def render_page(costs: Sequence[SpectrumCost], errors: Sequence[SpectrumError]) 
             "", f"## Errors on `{data}`", "",
             f"Windows of {source.window} samples at {source.rate_hz:g} Hz, band-passed from 20 to {source.high_hz:g} Hz in "
             "float64, against float64, in the features' units. The bound is of each window: its median, where it is finite, "
-            "and how much of it the worst window uses. The median frequency jumps where bins are nearly empty and a peak where two are "
+            "and how much of it the worst window uses. The median frequency jumps where bins are nearly empty and a "
+            "peak where two are "
             "nearly equal: their bounds are the range of frequencies that the error of the powers leaves open.", "",
             "| feature | taper | median | 99 % | largest | median bound | bounded windows | largest share |",
             "|---|---|---|---|---|---|---|---|",
