@@ -151,6 +151,8 @@ def export_command(bundle: BundleArgument) -> None:
         f"network: {len(network.layers)} layers, {network.macs} MACs, {network.flash_bytes} B of weights and tables, "
         f"arena {network.arena_bytes} B (lower bound {network.arena_lower_bound_bytes} B)"
     )
+    for line in network.stream_summary[1:]:
+        print(f"network: {line}")
     predicted = exported.choice.prediction
     limits = describe_limits(exported.bundle.spec.budget)
     print(
