@@ -37,7 +37,9 @@ def transform_error(length: int) -> float:
     last stage does not halve. The turns are off by ``sqrt(2) 2^-31`` at most, of elements that stay below ``2^31``.
     """
     n_halvings = -(-(length.bit_length() - 1) // 2) - 1
-    return float(sum(np.sqrt(2) * 2.0 ** (n_halvings - s) * 4 for s in range(1, n_halvings + 1)) + 2.0 * n_halvings)
+    return float(
+        sum(np.sqrt(2) * 2.0 ** (n_halvings - s) * 4 for s in range(1, n_halvings + 1)) + 2.0 * n_halvings
+    )
 
 
 class _Powers:

@@ -18,6 +18,7 @@ from myo_pipeline.features import (
     PredictionFeature,
     compile_features,
 )
+from myo_pipeline.prediction import _bound_recursion
 
 Floats = NDArray[np.float64]
 
@@ -94,8 +95,6 @@ def test_twin_stays_inside_a_bound_that_says_something(order: int, rms_words: fl
 @pytest.mark.parametrize("order", [2, 8])
 def test_arithmetic_keeps_inside_its_own_bound(order: int) -> None:
     """Windows that are words already: only the recursion rounds."""
-    from myo_pipeline.prediction import _bound_recursion
-
     features, sizes = bench(order, 0)
     config = compile_features(features[:1], **sizes)
     x = np.round(emg(5, (200, 200, 2), 3000, 0.6))
