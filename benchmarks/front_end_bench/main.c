@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "board.h"
+#include "dsp/myo_sos.h"
 #include "stream/myo_patch.h"
 
 #define MAX_SECTIONS 6u
@@ -38,9 +39,13 @@ static void net_run(void *arena, const int8_t *input, int8_t *output, net_observ
     output[0] = output[1] = 0;
 }
 
+static const myo_sos_config_t sections = {
+    .n_sections = N_SECTIONS, .post_shift = 1, .coefficients = coefficients};
+static const myo_step_t step = {
+    .kind = &myo_sos_kind, .config = &sections, .n_in = N_CHANNELS, .n_out = N_CHANNELS, .decimation = 1};
+
 static const myo_patch_config_t config = {
     .rate_mhz = 2000000,
-    .n_channels = N_CHANNELS,
     .window_samples = WINDOW,
     .hop_samples = HOP,
     .n_layers = 1,
@@ -50,7 +55,7 @@ static const myo_patch_config_t config = {
     .output_kind = MYO_OUTPUT_CLASSES,
     .vote = 1,
     .reject_below = -128,
-    .front_end = {.n_sections = N_SECTIONS, .input_shift = 13, .post_shift = 1, .coefficients = coefficients},
+    .front_end = {.steps = &step, .n_steps = N_SECTIONS > 0, .input_shift = 13, .n_channels = N_CHANNELS},
     .quantize = quantize,
     .net_input_size = (size_t)WINDOW * N_CHANNELS,
     .net_output_size = 2,
@@ -78,7 +83,6 @@ static int32_t counts[RING * N_CHANNELS], block[MYO_BLOCK_FRAMES * N_CHANNELS],
     state[4 * MAX_SECTIONS * N_CHANNELS];
 static uint32_t ticks[RING];
 static myo_ring_t ring;
-static myo_sos_t filters[N_CHANNELS];
 static int8_t window[WINDOW * N_CHANNELS], input[WINDOW * N_CHANNELS], output[2];
 static _Alignas(16) uint8_t arena[16];
 static myo_patch_t patch;
@@ -101,21 +105,19 @@ int main(void) {
     }
     static int32_t samples[BLOCK];
     for (uint8_t n = 1; n <= 4; n++) {
-        const myo_sos_config_t cascade = {
-            .n_sections = n, .input_shift = 13, .post_shift = 1, .coefficients = coefficients};
-        if (myo_sos_init(&filters[0], &cascade, state, sizeof state / sizeof *state) != MYO_OK) {
+        const myo_sos_config_t cascade = {.n_sections = n, .post_shift = 1, .coefficients = coefficients};
+        myo_sos_t filter;
+        if (myo_sos_init(&filter, &cascade, state, sizeof state / sizeof *state) != MYO_OK) {
             return 1;
         }
         roi_begin();
-        myo_sos_run(&filters[0], samples, samples, BLOCK);
+        myo_sos_run(&filter, samples, samples, BLOCK);
         roi_end();
     }
     const myo_patch_memory_t memory = {
         .ring = &ring,
-        .filters = filters,
-        .n_filters = N_CHANNELS,
-        .filter_state = state,
-        .filter_state_words = sizeof state / sizeof *state,
+        .front_end_state = state,
+        .front_end_state_words = sizeof state / sizeof *state,
         .block = block,
         .block_words = sizeof block / sizeof *block,
         .window = window,

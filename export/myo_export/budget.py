@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from myo_export.front_end_cost import BLOCK_FRAMES, predict_instructions
+from myo_export.front_end import FrontEnd
+from myo_export.front_end_cost import predict_front_end
 from myo_export.network_report import LayerReport, NetworkReport, count_code
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import ExportError
 from myo_pipeline.spec import Budget, PatchSpec
+from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
 
 KB: Final = 1024
 
@@ -22,7 +24,10 @@ KB: Final = 1024
 # and these settings is this within 4 bytes. tests/hil/test_budget_on_board.py says when it has changed.
 _FIRMWARE_FLASH: Final = 12358
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
-_FLASH_PER_SECTION: Final = 20  # five coefficients
+_FLASH_PER_STEP: Final = 16
+_FLASH_OF_KIND: Final = {
+    Kind.SOS: 0, Kind.MATRIX: 0, Kind.RECTIFY: 0, Kind.MEAN: 0, Kind.DECIMATE: 0, Kind.FIR: 0, Kind.TKEO: 0,
+}  # fmt: skip
 
 # As firmware/app/main.c allots them.
 _RING_FRAMES: Final = 128
@@ -48,7 +53,7 @@ class Prediction:
     latency_ms : mapping
         Time of a decision at the budget's clock, estimated.
     is_modelled : bool
-        Whether every layer has a formula.
+        Whether every layer and every step of the front end has a formula.
     """
 
     flash: Mapping[str, int]
@@ -101,11 +106,18 @@ class Choice:
         return f"weights wide in layers {wide}, packed in the others"
 
 
+def _count_step(step: Step) -> int:
+    """Return the flash of a step's settings and, as one of its kind, of its code."""
+    words = {Kind.MATRIX: step.count + -(-step.n_out // 2), Kind.MEAN: 2, Kind.FIR: len(step.words) + 2}
+    settings = words.get(step.kind, len(step.words) + 2)
+    return _FLASH_PER_STEP + 4 * settings + _FLASH_OF_KIND[step.kind]
+
+
 def predict_patch(
     spec: PatchSpec,
     layers: Sequence[LayerReport],
     arena_bytes: int,
-    n_sections: int,
+    front_end: FrontEnd,
 ) -> Prediction:
     """Predict what a patch takes.
 
@@ -117,8 +129,8 @@ def predict_patch(
         Its network's layers, each in the form that it will have.
     arena_bytes : int
         The network's.
-    n_sections : int
-        Second-order sections of the front end.
+    front_end : FrontEnd
+        In fixed point.
 
     Returns
     -------
@@ -126,11 +138,12 @@ def predict_patch(
         By part.
     """
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
-    n_input = spec.window_samples * channels
+    n_input = spec.window_samples * front_end.n_out
     flash = {
         "weights and tables": sum(layer.flash_bytes for layer in layers),
         "network code": count_code(layers),
-        "front end settings": _FLASH_PER_CHANNEL * channels + _FLASH_PER_SECTION * n_sections,
+        "front end settings": _FLASH_PER_CHANNEL * front_end.n_out
+        + sum(map(_count_step, front_end.device_steps)),
         "rest of the firmware": _FIRMWARE_FLASH,
     }
     credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16)
@@ -138,26 +151,29 @@ def predict_patch(
         "network arena": arena_bytes + n_input + n_outputs,
         "sample ring and window": _RING_FRAMES * (4 * channels + 4)
         + n_input
-        + 4 * BLOCK_FRAMES * channels
+        + 4 * BLOCK_FRAMES * front_end.widest
         + (spec.decision.vote + 4) * n_outputs,
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
-        "filter state": 8 * channels + 16 * n_sections * channels + 4,
+        "front end state": 4 * front_end.state_words + 4,
         "rest of the firmware": _OTHER_RAM,
         "stack": _STACK_BYTES,
     }
-    front_end = predict_instructions(channels, n_sections, spec.hop_samples, spec.window_samples)
+    filtering, filtering_known = predict_front_end(
+        front_end.device_steps, channels, spec.hop_samples, spec.window_samples
+    )
     per_ms = spec.budget.clock_mhz * 1000
     instructions = {
-        "front end": front_end,
+        "front end": filtering,
         "network": sum(layer.cost.instructions for layer in layers),
         "decision": _DECISION,
     }
     latency_ms = {
-        "front end": front_end * _CYCLES_PER_INSTRUCTION / per_ms,
+        "front end": filtering * _CYCLES_PER_INSTRUCTION / per_ms,
         "network": sum(layer.cost.cycles for layer in layers) / per_ms,
         "decision": _DECISION * _CYCLES_PER_INSTRUCTION / per_ms,
     }
-    return Prediction(flash, ram, instructions, latency_ms, all(layer.cost.is_modelled for layer in layers))
+    is_modelled = filtering_known and all(layer.cost.is_modelled for layer in layers)
+    return Prediction(flash, ram, instructions, latency_ms, is_modelled)
 
 
 def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -> list[LayerReport]:
@@ -165,7 +181,7 @@ def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -
     return [wide if form == "speed" else packed for wide, packed, form in pairs]
 
 
-def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_sections: int) -> Choice:
+def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, front_end: FrontEnd) -> Choice:
     """Choose the fastest forms of weights whose flash fits.
 
     Wide weights run faster and take twice the flash. Where not all of them fit, layers are widened in the order of
@@ -177,8 +193,8 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_s
         The patch and its budget.
     fast, small : NetworkReport
         The network with all weights wide, and packed.
-    n_sections : int
-        Second-order sections of the front end.
+    front_end : FrontEnd
+        In fixed point.
 
     Returns
     -------
@@ -193,7 +209,7 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_s
 
     def judge(forms: Sequence[Optimize]) -> Choice:
         layers = _mix(fast, small, forms)
-        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, n_sections))
+        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, front_end))
 
     fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))
     limit = float("inf") if spec.budget.flash_kb is None else spec.budget.flash_kb * KB
