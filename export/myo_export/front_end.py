@@ -282,17 +282,21 @@ def _delay_ms(step: FloatStep) -> float:
     return float(np.median(delay[magnitude >= np.quantile(magnitude, 2 / 3)]) / step.rate_hz * 1000)
 
 
-def _note_cascade(cascade: Cascade, peak: float) -> list[str]:
+def _note_cascade(cascade: Cascade, peak: float, is_first: bool) -> list[str]:
     coefficients = cascade.coefficients_q31 * 2.0 ** (cascade.post_shift - 31)
     shift = cascade.exponent
+    scaled = (
+        f"A count is shifted {'left' if shift >= 0 else 'right'} by {abs(shift)}: full scale {peak:.0f}"
+        if is_first
+        else f"A word is 2^{-shift}: what comes in, at most {peak:.6g},"
+    )
     return [
         f"Coefficients reach {np.abs(coefficients).max():.3f}: stored divided by 2^{cascade.post_shift}.",
         f"Largest gain from input to any node, by the L1 norm: {cascade.node_gain:.3f}.",
-        f"A count is shifted {'left' if shift >= 0 else 'right'} by {abs(shift)}: an input of {peak:.6g} "
-        f"then reaches at most {cascade.node_peak.max():.3f} of 2^31 at any node and "
+        f"{scaled} then reaches at most {cascade.node_peak.max():.3f} of 2^31 at any node and "
         f"{cascade.accumulator_peak.max():.3f} of 2^63 in any sum, whatever the input; nothing can overflow.",
         f"Of {cascade.n_arrangements} arrangements of sections and zeros this one has the least truncation noise, "
-        f"predicted {cascade.noise:.2g} counts (rms with offset).",
+        f"predicted {cascade.noise:.2g} (rms with offset).",
     ]
 
 
@@ -309,13 +313,14 @@ _WORDS = {
 def describe_step(proved: ProvedStep) -> str:
     """Return a step in words."""
     if proved.cascade:
-        return f"{len(proved.cascade.sections)} second-order sections in Q31 direct form I"
+        n = len(proved.cascade.sections)
+        return f"{n} second-order section{'s' * (n != 1)} in Q31 direct form I"
     return _WORDS[proved.step.kind].format(s=proved.step)
 
 
-def _note_step(proved: ProvedStep, peak: float) -> list[str]:
+def _note_step(proved: ProvedStep, peak: float, is_first: bool) -> list[str]:
     if proved.cascade:
-        return [f"{describe_step(proved)}.", *_note_cascade(proved.cascade, peak)]
+        return [f"{describe_step(proved)}.", *_note_cascade(proved.cascade, peak, is_first)]
     step = proved.step
     shift = f" Words are shifted by {step.align} before it." if step.align else ""
     return [
@@ -360,7 +365,7 @@ def quantize_front_end(spec: PatchSpec) -> FrontEnd:
             error = _enter(input_shift)
         else:
             found = _lower(designed, peak, error, proved[-1].exponent if proved else input_shift, names)
-        notes += _note_step(found, peak + error)
+        notes += _note_step(found, peak + error, not number)
         if input_shift < 0 and not number:
             notes.append(f"The shift drops the lowest {-input_shift} bit(s) of a count.")
         proved.append(found)

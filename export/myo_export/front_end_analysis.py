@@ -133,8 +133,6 @@ class FrontEndAnalysis:
         That output in words.
     instructions_per_sample
         Predicted, of one count of the sensor, Cortex-M4, from the ring to the network's input.
-    is_modelled
-        Whether every step is in that prediction.
     core_share
         Of a 64 MHz core.
     state_bytes
@@ -153,7 +151,6 @@ class FrontEndAnalysis:
     limit_cycle_bound_counts: float
     limit_cycle: str
     instructions_per_sample: float
-    is_modelled: bool
     core_share: float
     state_bytes: int
 
@@ -280,7 +277,7 @@ def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
     error = filtered[:n_out] * unit - exact
     tail = filtered[-round(rate_hz / front_end.decimation) :]
     tail_counts = float(np.abs(tail).max(initial=0)) * unit
-    instructions, is_modelled = predict_front_end(
+    instructions = predict_front_end(
         front_end.device_steps, spec.sensor.channels, spec.hop_samples, spec.window_samples
     )
     n_frames = spec.hop_samples * front_end.decimation
@@ -304,7 +301,6 @@ def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
         limit_cycle_bound_counts=front_end.error_bound_counts(0.0),
         limit_cycle=_describe_cycle(tail, tail_counts),
         instructions_per_sample=instructions / (n_frames * spec.sensor.channels),
-        is_modelled=is_modelled,
         core_share=instructions / n_frames * rate_hz / CLOCK_HZ,
         state_bytes=4 * front_end.state_words,
     )

@@ -56,8 +56,7 @@ def summarize_front_end(found: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - 
         ]  # fmt: skip
     rows.append(
         ("cost, predicted", f"{found.instructions_per_sample:.1f} instructions a sample and channel on a Cortex-M4, "
-         f"{100 * found.core_share:.2f} % of 64 MHz{'' if found.is_modelled else ', without steps that are not modelled'}; "
-         f"{found.state_bytes} bytes of state")
+         f"{100 * found.core_share:.2f} % of 64 MHz; {found.state_bytes} bytes of state")
     )  # fmt: skip
     return rows
 

@@ -8,7 +8,7 @@ static myo_status_t check(const myo_step_t *step) {
         return MYO_ERROR_NULL;
     }
     if (config->n < 2 || config->n > MYO_MOVING_AVERAGE_MAX || config->before > 12 ||
-        1u << config->before < config->n || config->shift < 1 || config->shift > 62) {
+        1u << config->before < config->n || config->shift < 1 || config->shift > 31) {
         return MYO_ERROR_CONFIG;
     }
     return myo_step_check_plain(step);
@@ -25,6 +25,7 @@ static size_t count_state(const myo_step_t *step) {
 static void run_channel(const myo_moving_average_config_t *config, int32_t *state, int32_t *x,
                         uint32_t n_frames) {
     const uint32_t n = config->n, before = config->before, shift = config->shift;
+    const int32_t multiplier = config->multiplier;
     const int64_t half = (int64_t)1 << (shift - 1u);
     int64_t sum;
     memcpy(&sum, &state[n], sizeof sum); /* the words need not lie at a multiple of eight */
@@ -33,7 +34,7 @@ static void run_channel(const myo_moving_average_config_t *config, int32_t *stat
         sum += (int64_t)x[i] - state[oldest];
         state[oldest] = x[i];
         oldest = oldest + 1u == n ? 0u : oldest + 1u;
-        x[i] = (int32_t)(((int64_t)(int32_t)(sum >> before) * config->multiplier + half) >> shift);
+        x[i] = myo_step_narrow((int64_t)myo_step_narrow(sum, before) * multiplier + half, shift);
     }
     memcpy(&state[n], &sum, sizeof sum);
     state[n + 2u] = (int32_t)oldest;

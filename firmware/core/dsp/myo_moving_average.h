@@ -13,7 +13,7 @@
 typedef struct {
     uint16_t n;         /* samples, 2..MYO_MOVING_AVERAGE_MAX */
     uint8_t before;     /* the least for which n <= 2^before: the shifted sum fits a word */
-    uint8_t shift;      /* 1..62 */
+    uint8_t shift;      /* 1..31 */
     int32_t multiplier; /* 2^30 .. 2^31 - 1 */
 } myo_moving_average_config_t;
 

@@ -48,4 +48,10 @@ static inline size_t myo_step_no_state(const myo_step_t *step) {
     return 0;
 }
 
+/* The low word of sum >> shift, shift 0..31: half of what a 64-bit shift by a variable takes. */
+static inline int32_t myo_step_narrow(int64_t sum, uint32_t shift) {
+    const uint32_t low = (uint32_t)sum, high = (uint32_t)((uint64_t)sum >> 32);
+    return (int32_t)(low >> shift | high << 1 << (31u - shift)); /* two shifts: by 32 would be undefined */
+}
+
 #endif
