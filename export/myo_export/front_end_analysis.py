@@ -60,8 +60,8 @@ class StepFigures:
 
     Attributes
     ----------
-    text
-        What it does.
+    kind, text
+        What it is in a word, and what it does.
     channels, rate_hz
         Behind it.
     exponent
@@ -74,6 +74,7 @@ class StepFigures:
         Largest ``|twin - float|`` behind it for any full-scale input.
     """
 
+    kind: str
     text: str
     channels: int
     rate_hz: float
@@ -318,7 +319,7 @@ def _describe_steps(
         rms = float(np.sqrt(np.mean(node[:n] ** 2))) * 2.0 ** (proved.exponent - 31)
         found.append(
             StepFigures(
-                describe_step(proved), step.n_out, rate_hz, proved.exponent, proved.peak, rms,
+                step.kind.name.lower(), describe_step(proved), step.n_out, rate_hz, proved.exponent, proved.peak, rms,
                 before.error_bound_counts(full_scale),
             )
         )  # fmt: skip

@@ -14,14 +14,14 @@ SECTION_COLUMNS = (
 )  # fmt: skip
 
 
-STEP_COLUMNS = ("step", "", "channels", "rate, Hz", "bit, counts", "worst peak", "typical rms", "bound, counts")
+STEP_COLUMNS = ("step", "", "ch.", "rate, Hz", "last bit", "worst peak", "typical", "error bound")
 
 
 def step_rows(found: Any) -> list[list[str]]:  # noqa: ANN401 - a FrontEndAnalysis of myo_export
     """Return the table of the steps: peaks and rms as shares of the word's range."""
     return [
         [
-            str(number), s.text, str(s.channels), f"{s.rate_hz:g}", f"2^{-s.exponent}", f"{100 * s.worst_peak:.1f} %",
+            str(number), s.kind, str(s.channels), f"{s.rate_hz:g}", f"2^{-s.exponent}", f"{100 * s.worst_peak:.1f} %",
             f"{100 * s.typical_rms:.2f} %", f"{s.bound_counts:.2g}",
         ]
         for number, s in enumerate(found.steps)
@@ -43,7 +43,7 @@ def summarize_front_end(found: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - 
     """Return labelled sentences: what the filters are, how exact, and what they cost."""
     stages = "; ".join(found.stages) or "none"
     rows = [("stages", stages)]
-    rows += [("", note) for note in found.front_end.notes]
+    rows += [("", note) for note in found.front_end.notes[1 if found.steps else 0 :]]  # the first lists the stages
     rows += [
         ("response", f"{r.text}: within {r.deviation_db:.2g} dB of the design where it passes") for r in found.responses
     ]  # fmt: skip
