@@ -305,3 +305,11 @@ def test_a_row_that_vanishes_in_16_bits_is_refused() -> None:
     stage = 'kind = "spatial"\nmode = "matrix"\nweights = [[1.0, 0.0, 0.0], [0.00001, 0.0, 0.0]]\n'
     with pytest.raises(ExportError, match="row 1 vanishes in 16 bits beside a weight of 1"):
         quantize_chain((stage,))
+
+
+def test_error_that_enters_an_energy_reaches_its_bound() -> None:
+    """Weights that 16 bits do not hold are off by E; two products of two samples make 4 P E of it."""
+    stages = ('kind = "spatial"\nmode = "matrix"\nweights = [[0.1, 0.0, 0.0], [0.0, 0.1, 0.0]]\n', 'kind = "tkeo"\n')
+    counts = np.repeat(np.array([-2048, 2047, 2047])[:, None], 3, axis=1)
+    error, bound = measure_error(stages, counts)
+    assert 0.95 * bound <= error <= bound
