@@ -34,9 +34,10 @@ format: setup ## format Python and C
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: setup ## count instructions of the bench networks and of the filters (benchmarks/)
+bench: setup ## count instructions of the bench networks, the filters and the features (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
 	$(VENV)/python benchmarks/bench_filters.py
+	$(VENV)/python benchmarks/bench_features.py
 
 study: setup ## the compiler against 2,000 random networks and 10,000 damaged files (minutes)
 	$(VENV)/python benchmarks/study_network.py

@@ -20,7 +20,7 @@ from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench_network import COMPILER, CPU_FLAGS, PEERS, find_m4cost, missing_tools
+from bench_network import COMPILER, CPU_FLAGS, LINK_FLAGS, PEERS, find_m4cost, missing_tools
 from myo_export import cmsis_dsp
 from myo_export.front_end_cost import count_step_terms, count_terms, predict_front_end
 from myo_pipeline.bundle import write_json
@@ -52,7 +52,7 @@ def count(channels: int, sections: int, hop: int, counter: Path) -> tuple[list[f
                    "-isystem", str(cmsis / "Include"), f"-I{cmsis / 'PrivateInclude'}", "-w",
                    str(HERE / "front_end_bench" / "main.c"), *map(str, sorted((core / "dsp").glob("*.c"))),
                    *map(str, sorted((core / "stream").glob("*.c"))), str(cmsis / BIQUAD), str(nets / "startup.c"),
-                   f"-T{nets / 'mps2_an386.ld'}", "-nostartfiles", "--specs=nano.specs", "-o", str(image)]  # fmt: skip
+                   *LINK_FLAGS, "-o", str(image)]  # fmt: skip
         subprocess.run(command, check=True)
         counted = subprocess.run(
             [sys.executable, str(counter), str(image)], check=True, capture_output=True, text=True
@@ -67,8 +67,12 @@ def fit_others(measured: dict[int, list[float]]) -> dict[str, list[float]]:
     for channels, instructions in measured.items():
         places = itertools.product((8, BLOCK_FRAMES), OTHERS)
         for (frames, (name, kind, n)), taken in zip(places, instructions, strict=True):
-            count = n * channels if kind is Kind.MATRIX and n == 1 else channels**2 if kind is Kind.MATRIX else n
-            terms = count_step_terms(kind, channels, count, frames // n if kind is Kind.DECIMATE else frames, 1)
+            count = (
+                n * channels if kind is Kind.MATRIX and n == 1 else channels**2 if kind is Kind.MATRIX else n
+            )
+            terms = count_step_terms(
+                kind, channels, count, frames // n if kind is Kind.DECIMATE else frames, 1
+            )
             rows.setdefault(name, []).append((*terms, taken))
     found = {}
     for name, values in rows.items():
@@ -101,7 +105,9 @@ def main() -> int:
     constants = np.linalg.lstsq(terms[half] / counts[half, None], np.ones(len(half)), rcond=None)[0]
     predicted = np.array(
         [
-            predict_front_end([Step(Kind.SOS, c, c, 0, 1, s, np.zeros(0, np.int32))] if s else [], c, hop, WINDOW)
+            predict_front_end(
+                [Step(Kind.SOS, c, c, 0, 1, s, np.zeros(0, np.int32))] if s else [], c, hop, WINDOW
+            )
             for c, s, hop in CONFIGURATIONS
         ]
     )

@@ -23,9 +23,9 @@ from myo_export.lowered import (
     Add,
     Alias,
     Broadcast,
-    Concatenation,
     Conv,
     DepthwiseConv,
+    Extremum,
     FullyConnected,
     Layer,
     Mean,
@@ -33,8 +33,11 @@ from myo_export.lowered import (
     Operand,
     Pad,
     Pool,
+    Prelu,
+    Reduce,
     Requantize,
     Softmax,
+    SquaredDifference,
     Table,
     Window,
 )
@@ -83,7 +86,8 @@ class Shapes:
         found: list[Case] = []
         makers = [
             self._conv_over_time, self._conv, self._pointwise, self._depthwise, self._dense, self._pool, self._mean,
-            self._add, self._mul, self._pad, self._concatenation, self._softmax, self._table, self._alias,
+            self._reduce, self._add, self._mul, self._squared_difference, self._prelu, self._extremum, self._pad,
+            self._softmax, self._table, self._alias,
         ]  # fmt: skip
         for make in makers:
             for _ in range(n):
@@ -188,6 +192,14 @@ class Shapes:
         is_row = self.rng.random() < 0.3
         return Broadcast(size, stride, (0, 0, 0, 1) if is_row else stride), size[3]
 
+    def _factor(self, shift: int) -> Factor:
+        return Factor(int(self.rng.integers(1 << 30, (1 << 31) - 1)), shift)
+
+    def _reduce(self) -> Layer:
+        if self.rng.random() < 0.3:
+            return Reduce("max", self.size(1, 30), 1, self.size(1, 8), self.size(2, 40))
+        return Reduce("max", 1, self.size(8, 100), self.size(1, 60), int(self.rng.choice([1, 1, 1, 5])))
+
     def _operands(self, row: int, is_row: bool) -> tuple[Operand, Operand]:
         values = self.rng.integers(-128, 128, row).astype(np.int8) if is_row else None
         return Operand(0, None), Operand(1, values)
@@ -195,24 +207,33 @@ class Shapes:
     def _add(self) -> Layer:
         meet, row = self._broadcast()
         a, b = self._operands(row, meet.stride_b[1] == 0)
-        factors = [Factor(int(self.rng.integers(1 << 30, (1 << 31) - 1)), s) for s in (-1, -1, -19)]
-        return Add(meet, a, b, 3, -5, *factors, 2, -128, 127)
+        factors = Factor(1 << 30, 0), self._factor(-1), self._factor(-19)
+        return Add(meet, a, b, 3, -5, *factors, 2, int(self.rng.choice([-128, -128, -20])), 127)
 
     def _mul(self) -> Layer:
         meet, row = self._broadcast()
         a, b = self._operands(row, meet.stride_b[1] == 0)
-        return Mul(
-            meet, a, b, 3, -5, Factor(int(self.rng.integers(1 << 30, (1 << 31) - 1)), -6), 2, -128, 127
-        )
+        return Mul(meet, a, b, 3, -5, self._factor(-6), 2, int(self.rng.choice([-128, -128, -20])), 127)
+
+    def _squared_difference(self) -> Layer:
+        meet, row = self._broadcast()
+        a, b = self._operands(row, meet.stride_b[1] == 0)
+        factors = Factor(1 << 30, 0), self._factor(-1), self._factor(-19)
+        return SquaredDifference(meet, a, b, 3, -5, *factors, -128)
+
+    def _prelu(self) -> Layer:
+        meet, row = self._broadcast()
+        a, b = self._operands(row, meet.stride_b[1] == 0)
+        return Prelu(meet, a, b, 3, -5, self._factor(-1), self._factor(-8), 2)
+
+    def _extremum(self) -> Layer:
+        meet, row = self._broadcast()
+        return Extremum("maximum", meet, *self._operands(row, meet.stride_b[1] == 0))
 
     def _pad(self) -> Layer:
         shape = (self.size(1, 6), self.size(4, 80), self.size(1, 40))
         before, after = ((int(self.rng.integers(0, 3)), int(self.rng.integers(0, 4)), 0) for _ in range(2))
         return Pad(shape, before, after, 5)
-
-    def _concatenation(self) -> Layer:
-        sizes = tuple(self.size(1, 60) for _ in range(int(self.rng.integers(2, 5))))
-        return Concatenation(self.size(1, 60), sizes)
 
     def _softmax(self) -> Layer:
         factors = softmax_factors(Quantization(float(self.rng.uniform(0.03, 0.2)), 0), 1.0)
@@ -295,7 +316,7 @@ class Bench:
     def _link(self, source: str) -> Path:
         (self.folder / "main.c").write_text(source)
         image = self.folder / "image.elf"
-        link = [*LINK_FLAGS, f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, self.objects)]
+        link = [*LINK_FLAGS, *map(str, self.objects)]
         self._run([*self.flags, "-w", *link, str(self.folder / "main.c"), "-o", str(image)])
         return image
 
@@ -320,8 +341,7 @@ class Bench:
 
 
 def _sources(layer: Layer) -> list[str]:
-    n = len(layer.row_sizes) if isinstance(layer, Concatenation) else 2
-    return ["input", *["input_b"] * (n - 1)]
+    return ["input", "input_b"]
 
 
 _MAIN = """#include <string.h>

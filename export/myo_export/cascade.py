@@ -267,7 +267,9 @@ def _fit(order: NDArray[np.float64], peak: float, loss_lsb: float = 0.0) -> _Fit
     return None
 
 
-def quantize_cascade(designed: NDArray[np.float64], peak: float, names: str, loss_lsb: float = 0.0) -> Cascade:
+def quantize_cascade(
+    designed: NDArray[np.float64], peak: float, names: str, loss_lsb: float = 0.0
+) -> Cascade:
     """Bring a cascade to Q31 and prove that it cannot overflow.
 
     Parameters

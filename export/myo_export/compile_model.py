@@ -3,24 +3,30 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
+from myo_export.cores import CPU_FLAGS
 from myo_export.cost_model import Level
 from myo_export.emit_net import render_network, write_files
 from myo_export.emit_net_step import Kernels
+from myo_export.fold_mve import Folded, Form
 from myo_export.lowered import (
-    Add,
-    Concatenation,
+    BatchMatmul,
+    Binary,
     Conv,
+    Copy,
     DepthwiseConv,
     FullyConnected,
     Layer,
+    Lstm,
     Mean,
-    Mul,
+    Network,
     Pad,
     Pool,
+    Reduce,
     Softmax,
     Table,
+    TransposeConv,
 )
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize, Packed
@@ -39,11 +45,12 @@ class Core:
 
 
 CORES: Final = {
-    "m0": Core("plain", ("-mcpu=cortex-m0", "-mthumb")),
-    "m3": Core("plain", ("-mcpu=cortex-m3", "-mthumb")),
-    "m4": Core("dsp", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
-    "m7": Core("dsp", ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16")),
-    "m33": Core("dsp", ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+    "m0": Core("plain", CPU_FLAGS["m0"]),
+    "m3": Core("plain", CPU_FLAGS["m3"]),
+    "m4": Core("dsp", CPU_FLAGS["m4"]),
+    "m7": Core("dsp", CPU_FLAGS["m7"]),
+    "m33": Core("dsp", CPU_FLAGS["m33"]),
+    "m55": Core("mve", CPU_FLAGS["m55"]),
     "host": Core("plain", ()),
 }
 OPTIMIZE: Final[dict[str, Optimize]] = {"speed": "speed", "size": "size"}
@@ -54,28 +61,57 @@ _PLAIN_SOURCES: Final[dict[type, str]] = {
     FullyConnected: "fully_connected.c",
     Pool: "pool.c",
     Mean: "mean.c",
-    Add: "elementwise.c",
-    Mul: "elementwise.c",
+    Reduce: "reduce.c",
+    **dict.fromkeys(get_args(Binary), "elementwise.c"),
     Table: "elementwise.c",
     Pad: "rearrange.c",
-    Concatenation: "rearrange.c",
+    Copy: "rearrange.c",
+    TransposeConv: "transpose_conv.c",
+    BatchMatmul: "batch_matmul.c",
     Softmax: "softmax.c",
+    Lstm: "lstm.c",
 }
 _DSP_SOURCES: Final[dict[type, str]] = {
     Conv: "conv_dsp.c",
     DepthwiseConv: "depthwise_conv_dsp.c",
     FullyConnected: "fully_connected_dsp.c",
+    Lstm: "lstm_dsp.c",
+}
+_SHARED_SOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "lstm.c": ("lstm_curves.c",),
+    "lstm_dsp.c": ("lstm_curves.c", "lstm_dsp_arm.c"),
 }
 _TILE_SOURCES: Final = ("tile_dsp.c", "tile_dsp_arm.c")
+_MVE_SOURCES: Final[dict[type, tuple[str, ...]]] = {
+    Conv: ("conv_mve.c", "dot_mve.c"),
+    DepthwiseConv: ("depthwise_conv_mve.c",),
+    FullyConnected: ("fully_connected_mve.c", "dot_mve.c"),
+}
 
 
-def _sources(layer: Layer, form: Packed | str) -> tuple[str, ...]:
-    if not isinstance(form, str):
-        return (_DSP_SOURCES[type(layer)], *_TILE_SOURCES)
-    return tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
+def _sources(layer: Layer, form: Form) -> tuple[str, ...]:
+    if isinstance(form, Folded):
+        return _MVE_SOURCES[type(layer)]
+    if isinstance(form, Packed):
+        name = _DSP_SOURCES[type(layer)]
+        return (name, *_TILE_SOURCES, *_SHARED_SOURCES.get(name, ()))
+    names = tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
+    return (*names, *(shared for name in names for shared in _SHARED_SOURCES.get(name, ())))
 
 
-def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:
+def _streamed_layer(network: Network, stream: StreamPlan, place: int) -> dict[str, object]:
+    """Say what a push computes of a layer, in columns: all words of one time step."""
+    step, parts = network.steps[place], stream.streamed[place]
+    entry: dict[str, object] = {"layer": step.index, "operator": step.op.name}
+    if parts:
+        buffer = stream.buffers[step.output]
+        c, n_computed = buffer.columns, sum(part.n for part in parts)
+        reused, edges = c.width - n_computed, [c.left, c.right]
+        entry |= {"columns": c.width, "new": buffer.n_new, "edges": edges, "reused": reused}
+    return entry
+
+
+def _stream_entry(network: Network, stream: StreamPlan) -> dict[str, object]:
     """Say in ``build.json`` what a push computes."""
     return {
         "hop": stream.hop,
@@ -84,7 +120,11 @@ def _stream_entry(stream: StreamPlan, op_names: list[str]) -> dict[str, object]:
         "macs_of_push": stream.macs_push,
         "macs_recomputed": stream.macs_recomputed,
         "push_arena_bytes": stream.push_bytes,
-        "streamed": [{"layer": place, "operator": op_names[place]} for place in sorted(stream.streamed)],
+        "streamed": [_streamed_layer(network, stream, place) for place in sorted(stream.streamed)],
+        "running_sums": [
+            {"layer": step.index, "operator": step.op.name}
+            for step in (network.steps[sums.place] for sums in stream.sums)
+        ],
         "recomputed_from": [
             {"layer": o.index, "operator": o.op_name, "why": f"it {o.reason}"} for o in stream.obstacles
         ],
@@ -168,6 +208,8 @@ def compile_model(
         for step, form in zip(text.network.steps, text.packed, strict=True)
         for name in _sources(step.layer, form)
     }
+    if text.stream is not None and text.stream.sums:
+        used.add("running_sums.c")
     build: dict[str, object] = {
         "core": core,
         "optimize": optimize,
@@ -176,7 +218,7 @@ def compile_model(
         "cflags": [*target.flags, "-std=c11", LEVELS[how], "-ffunction-sections", "-fdata-sections"],
     }
     if text.stream is not None:
-        build["stream"] = _stream_entry(text.stream, [step.op.name for step in text.network.steps])
+        build["stream"] = _stream_entry(text.network, text.stream)
     body = json.dumps(build, indent=2) + "\n"
     write_files(out_dir, {"net.h": text.header, "net.c": text.source, "build.json": body})
     return report_network(text, level=LEVELS[how])

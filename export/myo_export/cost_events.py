@@ -9,20 +9,24 @@ from collections import Counter
 from typing import Literal, get_args
 
 from myo_export.cost_copies import Events, copy_events, fill_events
+from myo_export.fold_mve import Folded
 from myo_export.lowered import (
     Add,
     Alias,
-    Concatenation,
     Conv,
     DepthwiseConv,
+    Extremum,
     FullyConnected,
     Layer,
     Mean,
     Mul,
     Pad,
     Pool,
+    Prelu,
+    Reduce,
     Requantize,
     Softmax,
+    SquaredDifference,
     Table,
     Window,
 )
@@ -31,12 +35,13 @@ from myo_export.pack_dsp import TILE, Packed
 # How a layer runs on a core with the DSP extension: its kernel with weights of 16 or of 8 bits, or the plain kernel.
 Form = Literal["wide", "packed", "plain"]
 
+_WORDS_AT_ONCE = 4  # of a sum or product, see elementwise.c
 _MOST_ROWS = 255  # of a mean that adds in 16 bits, see mean.c
 
 
-def form_of(packed: Packed | str) -> Form:
-    """Name what `pack_layer` gave; depthwise weights are always wide."""
-    if isinstance(packed, str):
+def form_of(packed: Packed | Folded | str) -> Form:
+    """Name what `pack_layer` gave; depthwise weights are always wide. Helium's kernels have no model."""
+    if not isinstance(packed, Packed):
         return "plain"
     return "wide" if packed.weights.itemsize == 2 else "packed"
 
@@ -69,14 +74,18 @@ def count_events(layer: Layer, form: Form, moves: bool = True) -> Events | None:
             return _pool(layer)
         case Mean():
             return _mean(layer)
-        case Add():
-            return _meet("add", layer.broadcast.size)
-        case Mul():
-            return _meet("mul", layer.broadcast.size)
+        case Reduce():
+            return _reduce(layer)
+        case Add() | Mul():
+            return _meet_at_once(layer)
+        case SquaredDifference():
+            return _meet("squared_difference", layer.broadcast.size)
+        case Prelu():
+            return _meet("prelu", layer.broadcast.size)
+        case Extremum():
+            return _meet("extremum", layer.broadcast.size)
         case Pad():
             return _pad(layer)
-        case Concatenation():
-            return _concatenation(layer)
         case Softmax():
             return Counter(
                 {
@@ -95,7 +104,8 @@ def count_events(layer: Layer, form: Form, moves: bool = True) -> Events | None:
 def kinds_without_formula() -> tuple[str, ...]:
     """Return the layer kinds that `count_events` does not know, by name."""
     known = {
-        Conv, DepthwiseConv, FullyConnected, Pool, Mean, Add, Mul, Pad, Concatenation, Softmax, Table, Alias,
+        Conv, DepthwiseConv, FullyConnected, Pool, Mean, Reduce, Add, Mul, SquaredDifference, Prelu, Extremum, Pad,
+        Softmax, Table, Alias,
     }  # fmt: skip
     return tuple(kind.__name__ for kind in get_args(Layer) if kind not in known)
 
@@ -363,6 +373,41 @@ def _mean(layer: Mean) -> Events:
     )
 
 
+def _reduce(layer: Reduce) -> Events:
+    n_outputs = layer.kept_0 * layer.kept_1
+    return Counter(
+        {
+            "reduce.call": 1,
+            "reduce.outer": layer.kept_0,
+            "reduce.output": n_outputs,
+            "reduce.row": n_outputs * layer.reduced_0,
+            "reduce.element": n_outputs * layer.reduced_0 * layer.reduced_1,
+        }
+    )
+
+
+def _meet_at_once(layer: Add | Mul) -> Events:
+    """Count four words at once where neither operand of a sum or product is repeated from word to word."""
+    name, meet = type(layer).__name__.lower(), layer.broadcast
+    size, n_rows = meet.size, meet.size[0] * meet.size[1] * meet.size[2]
+    is_contiguous = (meet.stride_a[3], meet.stride_b[3]) == (1, 1)
+    n_fours = size[3] // _WORDS_AT_ONCE if is_contiguous else 0
+    n_single = size[3] - n_fours * _WORDS_AT_ONCE
+    found: Events = Counter(
+        {
+            f"{name}.call": 1,
+            f"{name}.plane": size[0] * size[1],
+            f"{name}.row": n_rows,
+            f"{name}.4_words": n_rows * n_fours,
+            f"{name}.word": n_rows * n_single,
+        }
+    )
+    if layer.low > -128 or layer.high < 127:
+        found[f"{name}.4_limits"] = n_rows * n_fours
+        found[f"{name}.limits"] = n_rows * n_single
+    return found
+
+
 def _meet(name: str, size: tuple[int, int, int, int]) -> Events:
     n_rows = size[0] * size[1] * size[2]
     n_words = n_rows * size[3]
@@ -388,13 +433,3 @@ def _pad(layer: Pad) -> Events:
     for n in (layer.before[2], layer.after[2]):
         found += fill_events(n, height * width, column)
     return found + copy_events(channels, height * width, channels, column, start)
-
-
-def _concatenation(layer: Concatenation) -> Events:
-    found: Events = Counter()
-    start = 0
-    for size in layer.row_sizes:
-        found += Counter({"concatenation.call": 1, "concatenation.row": layer.n_rows})
-        found += copy_events(size, layer.n_rows, size, sum(layer.row_sizes), start)
-        start += size
-    return found

@@ -39,7 +39,9 @@ def _render_sections(proved: ProvedStep, name: str) -> list[str]:
 def _render_matrix(proved: ProvedStep, name: str) -> list[str]:
     step = proved.step
     rows = step.words.reshape(step.n_out, step.n_in)
-    out = [f"/* Weight, channel: a line a row. */\nstatic const myo_matrix_term_t {name}_terms[{step.count}] = {{"]
+    out = [
+        f"/* Weight, channel: a line a row. */\nstatic const myo_matrix_term_t {name}_terms[{step.count}] = {{"
+    ]
     out += [
         f"    {', '.join(f'{{{int(row[c])}, {c}}}' for c in range(step.n_in) if row[c])}," for row in rows
     ]

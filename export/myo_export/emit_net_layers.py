@@ -1,33 +1,53 @@
 """C text of one lowered layer: its constants, its configuration, and its call."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from textwrap import fill
+from typing import Final
 
 import numpy as np
 
 from myo_export.lowered import (
     Add,
     Alias,
+    BatchMatmul,
+    Binary,
     Broadcast,
-    Concatenation,
     Conv,
+    Copy,
     DepthwiseConv,
+    Extremum,
     FullyConnected,
     Layer,
+    Lstm,
+    Matrices,
     Mean,
     Mul,
     Operand,
     Pad,
+    Part,
     Pool,
+    Prelu,
+    Reduce,
     Requantize,
     Shape3,
     Softmax,
+    SquaredDifference,
     Table,
+    TransposeConv,
     Window,
 )
+from myo_export.quantized_math import Factor
 
 _COLUMNS = 110
+MAX_COPY_AXES = 5  # of myo_copy_config_t
+# Names in C.
+_BINARY_KINDS: Final[dict[type, str]] = {
+    Add: "add",
+    Mul: "mul",
+    SquaredDifference: "squared_difference",
+    Prelu: "prelu",
+}
 
 
 @dataclass(frozen=True)
@@ -65,9 +85,21 @@ def c_array(ctype: str, name: str, values: Iterable[int], dimensions: str) -> st
     return f"static const {ctype} {name}{dimensions} = {{\n{body},\n}};\n"
 
 
+def c_at(pointer: str, begin: int) -> str:
+    """Point so many bytes behind a pointer, which may itself be of the form that this gives."""
+    name, _, rest = pointer.partition(" + ")
+    begin += int(rest or 0)
+    return f"{name} + {begin}" if begin else name
+
+
 def c_shape(shape: Shape3) -> str:
     """Initialize a ``myo_nn_shape_t``."""
     return f"{{.height = {shape[0]}, .width = {shape[1]}, .channels = {shape[2]}}}"
+
+
+def c_row(values: Iterable[int]) -> str:
+    """Initialize an array in a structure."""
+    return "{" + ", ".join(str(v) for v in values) + "}"
 
 
 def c_window(window: Window) -> str:
@@ -100,12 +132,17 @@ def _factors(name: str, requantize: Requantize) -> tuple[str, str, int]:
     return arrays, field, 5 * n
 
 
+def bias_array(name: str, bias: np.ndarray) -> str:
+    """Define the biases of a layer with weights."""
+    return c_array("int32_t", f"{name}_bias", bias.flat, f"[{bias.size}]")
+
+
 def _weights(name: str, weights: np.ndarray, bias: np.ndarray) -> str:
     shape = " x ".join(str(n) for n in weights.shape)
     return (
         f"/* {shape} */\n"
         + c_array("int8_t", f"{name}_weights", weights.flat, f"[{weights.size}]")
-        + c_array("int32_t", f"{name}_bias", bias.flat, f"[{bias.size}]")
+        + bias_array(name, bias)
     )
 
 
@@ -113,7 +150,7 @@ def _weighted(
     kind: str,
     name: str,
     config_name: str,
-    layer: Conv | DepthwiseConv | FullyConnected,
+    layer: Conv | DepthwiseConv | FullyConnected | TransposeConv,
     geometry: dict[str, object],
     source: str,
     target: str,
@@ -205,12 +242,9 @@ def _mean(name: str, config_name: str, layer: Mean, source: str, target: str) ->
 
 
 def _broadcast(broadcast: Broadcast) -> str:
-    def row(values: tuple[int, int, int, int]) -> str:
-        return "{" + ", ".join(str(v) for v in values) + "}"
-
     return (
-        f"{{.size = {row(broadcast.size)},\n                  .stride_a = {row(broadcast.stride_a)},\n"
-        f"                  .stride_b = {row(broadcast.stride_b)}}}"
+        f"{{.size = {c_row(broadcast.size)},\n                  .stride_a = {c_row(broadcast.stride_a)},\n"
+        f"                  .stride_b = {c_row(broadcast.stride_b)}}}"
     )
 
 
@@ -227,46 +261,40 @@ def _operands(name: str, a: Operand, b: Operand, sources: list[str]) -> tuple[st
     return arrays, expressions[0], expressions[1], n_bytes
 
 
-def _add(name: str, config_name: str, layer: Add, sources: list[str], target: str) -> LayerText:
-    arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
-    config = c_config(
-        "myo_add_config_t",
-        config_name,
-        {
-            "broadcast": _broadcast(layer.broadcast),
-            "offset_a": layer.offset_a,
-            "offset_b": layer.offset_b,
-            "multiplier_a": layer.factor_a.multiplier,
-            "multiplier_b": layer.factor_b.multiplier,
-            "multiplier_output": layer.factor_output.multiplier,
-            "shift_a": layer.factor_a.shift,
-            "shift_b": layer.factor_b.shift,
-            "shift_output": layer.factor_output.shift,
-            "zero_point": layer.zero_point,
-            "low": layer.low,
-            "high": layer.high,
-        },
-    )
-    return LayerText(arrays, config, (f"myo_add_run(&{config_name}, {a}, {b}, {target});",), n_bytes)
+def _scalars(layer: Binary) -> dict[str, object]:
+    """Numbers of a binary layer under the names of its configuration; a factor is a multiplier and a shift."""
+    found: dict[str, object] = {}
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        if isinstance(value, Factor):
+            suffix = field.name.removeprefix("factor")
+            found[f"multiplier{suffix}"], found[f"shift{suffix}"] = value.multiplier, value.shift
+        elif isinstance(value, int):
+            found[field.name] = value
+    return found
 
 
-def _mul(name: str, config_name: str, layer: Mul, sources: list[str], target: str) -> LayerText:
+def _binary(name: str, config_name: str, layer: Binary, sources: list[str], target: str) -> LayerText:
     arrays, a, b, n_bytes = _operands(name, layer.a, layer.b, sources)
-    config = c_config(
-        "myo_mul_config_t",
-        config_name,
-        {
-            "broadcast": _broadcast(layer.broadcast),
-            "offset_a": layer.offset_a,
-            "offset_b": layer.offset_b,
-            "multiplier": layer.factor.multiplier,
-            "shift": layer.factor.shift,
-            "zero_point": layer.zero_point,
-            "low": layer.low,
-            "high": layer.high,
-        },
-    )
-    return LayerText(arrays, config, (f"myo_mul_run(&{config_name}, {a}, {b}, {target});",), n_bytes)
+    if isinstance(layer, Extremum):
+        kind = layer.kind
+        config = f"static const myo_nn_broadcast_t {config_name} = {_broadcast(layer.broadcast)};\n"
+    else:
+        kind = _BINARY_KINDS[type(layer)]
+        numbers = {"broadcast": _broadcast(layer.broadcast)} | _scalars(layer)
+        config = c_config(f"myo_{kind}_config_t", config_name, numbers)
+    return LayerText(arrays, config, (f"myo_{kind}_run(&{config_name}, {a}, {b}, {target});",), n_bytes)
+
+
+def _reduce(config_name: str, layer: Reduce, source: str, target: str) -> LayerText:
+    stretches: dict[str, object] = {
+        "kept_0": layer.kept_0,
+        "reduced_0": layer.reduced_0,
+        "kept_1": layer.kept_1,
+        "reduced_1": layer.reduced_1,
+    }
+    config = c_config("myo_nn_stretches_t", config_name, stretches)
+    return LayerText("", config, (f"myo_reduce_{layer.kind}_run(&{config_name}, {source}, {target});",))
 
 
 def _pad(name: str, config_name: str, layer: Pad, source: str, target: str) -> LayerText:
@@ -283,16 +311,26 @@ def _pad(name: str, config_name: str, layer: Pad, source: str, target: str) -> L
     return LayerText("", config, (f"myo_pad_run(&{config_name}, {source}, {target});",))
 
 
-def _concatenation(
-    name: str, config_name: str, layer: Concatenation, sources: list[str], target: str
-) -> LayerText:
-    stride = sum(layer.row_sizes)
-    configs, calls, begin = "", [], 0
-    for i, (row_size, source) in enumerate(zip(layer.row_sizes, sources, strict=True)):
-        fields = {"n_rows": layer.n_rows, "row_size": row_size, "output_stride": stride}
-        configs += c_config("myo_concatenation_config_t", f"{config_name}_{i}", dict(fields))
-        calls.append(f"myo_concatenation_run(&{config_name}_{i}, {source}, {target} + {begin});")
-        begin += row_size
+def _copy(config_name: str, layer: Copy, sources: list[str], target: str) -> LayerText:
+    configs, calls = "", []
+    for i, (part, source) in enumerate(zip(layer.parts, sources, strict=True)):
+        name = config_name if len(layer.parts) == 1 else f"{config_name}_{i}"
+        ends = f"{c_at(target, part.target_begin)}, {c_at(source, part.source_begin)}"
+        if part.is_run:
+            to, at = ends.split(", ")
+            if to == at:
+                continue  # written there by its own layer
+            calls.append(f"memcpy({ends}, {part.sizes[0]});")
+            continue
+        n_absent = MAX_COPY_AXES - len(part.sizes)
+        rows = {
+            "size": (1,) * n_absent + part.sizes,
+            "input_stride": (0,) * n_absent + part.source_strides,
+            "output_stride": (0,) * n_absent + part.target_strides,
+        }
+        configs += c_config("myo_copy_config_t", name, {key: c_row(row) for key, row in rows.items()})
+        to, at = ends.split(", ")
+        calls.append(f"myo_copy_run(&{name}, {at}, {to});")
     return LayerText("", configs, tuple(calls))
 
 
@@ -320,6 +358,51 @@ def _table(name: str, layer: Table, source: str, target: str) -> LayerText:
         (f"myo_table_run({name}_table, {source}, {target}, {layer.size});",),
         table_bytes=256,
     )
+
+
+def _transpose_conv(name: str, config_name: str, layer: TransposeConv, source: str, target: str) -> LayerText:
+    geometry: dict[str, object] = {
+        "input": c_shape(layer.input_shape),
+        "output": c_shape(layer.output_shape),
+        "window": c_window(layer.window),
+    }
+    return _weighted("transpose_conv", name, config_name, layer, geometry, source, target)
+
+
+def _matrices(m: Matrices) -> str:
+    return (
+        f"{{.batch_stride = {c_row(m.batch_strides)}, .row_stride = {m.row_stride},\n"
+        f"          .column_stride = {m.column_stride}, .offset = {m.offset}}}"
+    )
+
+
+def _batch_matmul(
+    name: str, config_name: str, layer: BatchMatmul, sources: list[str], target: str
+) -> LayerText:
+    arrays, a, b, n_bytes = _operands(name, layer.a.operand, layer.b.operand, sources)
+    if layer.bias is not None:
+        arrays += c_array("int32_t", f"{name}_bias", layer.bias.flat, f"[{layer.bias.size}]")
+        n_bytes += 4 * layer.bias.size
+    config = c_config(
+        "myo_batch_matmul_config_t",
+        config_name,
+        {
+            "batch": c_row(layer.batch),
+            "n_rows": layer.n_rows,
+            "depth": layer.depth,
+            "n_columns": layer.n_columns,
+            "a": _matrices(layer.a),
+            "b": _matrices(layer.b),
+            "bias": "NULL" if layer.bias is None else f"{name}_bias",
+            "multiplier": layer.factor.multiplier,
+            "shift": layer.factor.shift,
+            "zero_point": layer.zero_point,
+            "low": layer.low,
+            "high": layer.high,
+        },
+    )
+    call = f"myo_batch_matmul_run(&{config_name}, {a}, {b}, {target});"
+    return LayerText(arrays, config, (call,), n_bytes)
 
 
 def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix: str = "") -> LayerText:
@@ -356,18 +439,28 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix
             return _pool(name, config_name, layer, sources[0], target)
         case Mean():
             return _mean(name, config_name, layer, sources[0], target)
-        case Add():
-            return _add(name, config_name, layer, sources, target)
-        case Mul():
-            return _mul(name, config_name, layer, sources, target)
+        case Reduce():
+            return _reduce(config_name, layer, sources[0], target)
+        case Add() | Mul() | SquaredDifference() | Prelu() | Extremum():
+            return _binary(name, config_name, layer, sources, target)
         case Pad():
             return _pad(name, config_name, layer, sources[0], target)
-        case Concatenation():
-            return _concatenation(name, config_name, layer, sources, target)
+        case Copy():
+            return _copy(config_name, layer, sources, target)
+        case TransposeConv():
+            return _transpose_conv(name, config_name, layer, sources[0], target)
+        case BatchMatmul():
+            return _batch_matmul(name, config_name, layer, sources, target)
         case Softmax():
             return _softmax(name, config_name, layer, sources[0], target)
         case Table():
             return _table(name, layer, sources[0], target)
+        case Lstm():
+            raise TypeError("an LSTM is written by lstm_text")
         case Alias():
             copy = () if sources[0] == target else (f"memcpy({target}, {sources[0]}, {layer.size});",)
+            return LayerText("", "", copy)
+        case Part():
+            source = c_at(sources[0], layer.begin)
+            copy = () if source == target else (f"memcpy({target}, {source}, {layer.size});",)
             return LayerText("", "", copy)

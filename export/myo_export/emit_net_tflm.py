@@ -12,28 +12,54 @@ from myo_pipeline.errors import ExportError
 
 # The resolver's method of every operator that the export supports.
 _ADD_METHODS: Final = {
+    "ABS": "AddAbs",
     "ADD": "AddAdd",
     "AVERAGE_POOL_2D": "AddAveragePool2D",
+    "BATCH_MATMUL": "AddBatchMatMul",
     "CONCATENATION": "AddConcatenation",
     "CONV_2D": "AddConv2D",
     "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
+    "DEQUANTIZE": "AddDequantize",
+    "ELU": "AddElu",
+    "EXP": "AddExp",
     "EXPAND_DIMS": "AddExpandDims",
     "FULLY_CONNECTED": "AddFullyConnected",
     "HARD_SWISH": "AddHardSwish",
     "LEAKY_RELU": "AddLeakyRelu",
     "LOGISTIC": "AddLogistic",
+    "MAXIMUM": "AddMaximum",
     "MAX_POOL_2D": "AddMaxPool2D",
     "MEAN": "AddMean",
+    "MINIMUM": "AddMinimum",
     "MUL": "AddMul",
+    "NEG": "AddNeg",
+    "PACK": "AddPack",
     "PAD": "AddPad",
     "PADV2": "AddPadV2",
+    "PRELU": "AddPrelu",
     "QUANTIZE": "AddQuantize",
+    "REDUCE_MAX": "AddReduceMax",
+    "REDUCE_MIN": "AddReduceMin",
     "RELU": "AddRelu",
     "RELU6": "AddRelu6",
     "RESHAPE": "AddReshape",
+    "RSQRT": "AddRsqrt",
+    "SLICE": "AddSlice",
     "SOFTMAX": "AddSoftmax",
+    "SPLIT": "AddSplit",
+    "SPLIT_V": "AddSplitV",
+    "SQRT": "AddSqrt",
+    "SQUARE": "AddSquare",
+    "SQUARED_DIFFERENCE": "AddSquaredDifference",
     "SQUEEZE": "AddSqueeze",
+    "STRIDED_SLICE": "AddStridedSlice",
+    "SUB": "AddSub",
+    "SUM": "AddSum",
     "TANH": "AddTanh",
+    "TRANSPOSE": "AddTranspose",
+    "TRANSPOSE_CONV": "AddTransposeConv",
+    "UNPACK": "AddUnpack",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }
 
 _MEASURE_TIMEOUT_S: Final = 60
@@ -148,7 +174,7 @@ constexpr int kModelArenaSize = {arena};
     )
     source = f'{provenance}#include "model_data.h"\n\n{array}\n'
     source += f"extern const unsigned int g_model_size = {len(model)};\n"
-    names = sorted({step.op.name for step in network.steps})
+    names = sorted({op.name for op in network.graph.ops})
     adds = "".join(
         f"    if (resolver.{_ADD_METHODS[n]}() != kTfLiteOk) return kTfLiteError;\n" for n in names
     )

@@ -43,14 +43,19 @@ extern const myo_patch_config_t patch_config;
 """
 
 
-def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEnd) -> str:
-    """Return ``patch_config.c``: coefficients, quantization and settings, as the twin has them."""
+def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, is_pushed: bool) -> str:
+    """Return ``patch_config.c``: coefficients, quantization and settings, as the twin has them.
+
+    ``is_pushed`` tells whether the network has ``net_push`` for the spec's hop.
+    """
     out = [f'/* Settings of patch "{spec.name}". {_MAKE}', ""]
     out += [f"   {note}" for note in front_end.notes]
     out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"']
     out += [*(f'#include "{header}"' for header in list_headers(front_end)), ""]
     out += render_steps(front_end)
-    out.append("/* Words to the network's int8 input, one a channel behind the front end: multiplier, shift, zero point. */")
+    out.append(
+        "/* Words to the network's int8 input, one a channel behind the front end: multiplier, shift, zero point. */"
+    )
     out.append(f"static const myo_quantize_config_t quantize[{config.front_end_channels}] = {{")
     out += [
         f"    {{{int(multiplier)}, {int(shift)}, {config.zero_point}}},"
@@ -84,6 +89,7 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
         "    .net_arena_size = NET_ARENA_SIZE,",
         "    .net_init = net_init,",
         "    .net_run = net_run_observed,",
+        *(["    .net_reset = net_reset,", "    .net_push = net_push,"] if is_pushed else []),
         "};",
         "",
     ]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from myo_export.budget import Choice, choose_forms
 from myo_export.emit_net import emit_network, render_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
-from myo_export.float_layers import read_float_layers
 from myo_export.fixed_point import quantize_multiplier
+from myo_export.float_layers import read_float_layers
 from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize
@@ -41,6 +41,7 @@ from myo_pipeline.steps import pack_steps
 from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
+STREAM_WORTH = 0.9  # of a run's MACs: a push that takes more does not pay for its memory
 TRACED_WINDOWS = 240  # windows whose every layer goes into the golden vectors, spread over all segments
 
 Progress = Callable[[str, float], None]
@@ -91,15 +92,16 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     front_end = quantize_front_end(spec)
     model = (path / "model.tflite").read_bytes()
     tell("network to C", 0.05)
-    choice = _choose(spec, front_end, model)
-    network = emit_network(model, path / "c", f"myopatch export {path.name}", "both", choice.forms)
+    hop = _streaming_hop(spec, model)
+    choice = _choose(spec, front_end, model, hop)
+    network = emit_network(model, path / "c", f"myopatch export {path.name}", "both", choice.forms, hop)
     config = _twin_config(spec, front_end, input_scale, model)
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
         render_config_header(spec, config, front_end),
     )
-    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end))
+    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end, hop is not None))
     float_model = (path / "model_float.tflite").read_bytes()
     float_twin = NetworkTwin(
         float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers])
@@ -115,10 +117,23 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     return Exported(_write_manifest(path, training), front_end, network, choice)
 
 
-def _choose(spec: PatchSpec, front_end: FrontEnd, model: bytes) -> Choice:
+def _streaming_hop(spec: PatchSpec, model: bytes) -> int | None:
+    """Return the hop if pushing it saves what its state costs; None where whole windows are run."""
+    if spec.hop_samples >= spec.window_samples:
+        return None
+    try:
+        stream = render_network(model, "", hop=spec.hop_samples).stream
+    except (
+        ExportError
+    ):  # the network has no time axis; whatever else is wrong, the export finds without a hop
+        return None
+    return spec.hop_samples if stream and stream.macs_push <= STREAM_WORTH * stream.macs else None
+
+
+def _choose(spec: PatchSpec, front_end: FrontEnd, model: bytes, hop: int | None) -> Choice:
     """Choose the forms of the weights that the budget allows."""
     ways: tuple[Optimize, Optimize] = ("speed", "size")
-    fast, small = (report_network(render_network(model, "", optimize=way)) for way in ways)
+    fast, small = (report_network(render_network(model, "", optimize=way, hop=hop)) for way in ways)
     return choose_forms(spec, fast, small, front_end)
 
 
@@ -161,7 +176,7 @@ def _twin_config(
         output_kind=CLASSES if spec.output.kind == "classes" else VALUES,
         vote=spec.decision.vote,
         reject_below=reject,
-        layer_tensors=np.array([op.outputs[0] for op in graph.ops], np.int64),
+        layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
     )
 
 
@@ -272,6 +287,7 @@ def _budget(
                     "zero_point": layer.output_zero_point,
                     "macs": layer.macs,
                     "weight_bytes": layer.weight_bytes + layer.table_bytes,
+                    "in_layer": layer.in_layer,  # which computes it along: it has no words on the device
                 }
                 for layer in network.layers
             ],

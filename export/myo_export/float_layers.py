@@ -14,14 +14,14 @@ _NAMES = {v: k for k, v in vars(schema.BuiltinOperator).items() if not k.startsw
 
 
 def read_float_layers(float_model: bytes, int8_ops: list[str]) -> NDArray[np.int64]:
-    """Return the output tensor of each operator of the float model, which must be the int8 model's, one for one.
+    """Return the output tensors of the float model's operators, which must be the int8 model's, one for one.
 
     Parameters
     ----------
     float_model
         Content of ``model_float.tflite``.
     int8_ops
-        Operator names of ``model.tflite``, in order.
+        Operator name of each layer of ``model.tflite``, in order; a layer is one output of one operator.
 
     Raises
     ------
@@ -33,8 +33,13 @@ def read_float_layers(float_model: bytes, int8_ops: list[str]) -> NDArray[np.int
         subgraph = file.Subgraphs(0)
         ops = [subgraph.Operators(i) for i in range(subgraph.OperatorsLength())]
         codes = [file.OperatorCodes(op.OpcodeIndex()) for op in ops]
-        names = [_NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes]
-        tensors = np.array([op.Outputs(0) for op in ops], np.int64)
+        outputs = [[int(i) for i in op.OutputsAsNumpy()] for op in ops]
+        names = [
+            _NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+            for code, own in zip(codes, outputs, strict=True)
+            for _ in own
+        ]
+        tensors = np.array([tensor for own in outputs for tensor in own], np.int64)
         takes_float = subgraph.Tensors(subgraph.Inputs(0)).Type() == schema.TensorType.FLOAT32
     except (struct.error, IndexError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise ExportError(

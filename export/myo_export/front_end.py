@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import signal
 
 from myo_export.cascade import PROOF_LIMIT, Q31, Cascade, quantize_cascade
@@ -68,7 +67,13 @@ class ProvedStep:
 
 
 def _propagate(
-    kind: Kind, peak: float, error: float, designed_gain: float, gain: float, coefficient_gain: float, rounding: float
+    kind: Kind,
+    peak: float,
+    error: float,
+    designed_gain: float,
+    gain: float,
+    coefficient_gain: float,
+    rounding: float,
 ) -> tuple[float, float]:
     if kind is Kind.TKEO:  # two products of two samples, each off by error
         return 2 * peak**2, 4 * peak * error + 2 * error**2 + rounding
@@ -156,7 +161,9 @@ def _lower_matrix(designed: FloatStep, peak: float, error: float, exponent: int)
     largest = np.abs(weights).max()
     most = int(np.floor(np.log2(32767 / largest)))
     if most < 0:
-        raise ExportError(f"spatial stage: a weight of {largest:g}, at most 32767 fits 16 bits: scale the rows down")
+        raise ExportError(
+            f"spatial stage: a weight of {largest:g}, at most 32767 fits 16 bits: scale the rows down"
+        )
     exact = (k for k in range(min(most, 15) + 1) if np.array_equal(np.round(weights * 2**k), weights * 2**k))
     bits = next(exact, min(most, 30))
     words = np.round(weights * 2.0**bits)
@@ -172,7 +179,13 @@ def _lower_matrix(designed: FloatStep, peak: float, error: float, exponent: int)
     out = _fitting(bound, exponent + bits)
     shift = exponent + bits - out
     step = Step(
-        Kind.MATRIX, designed.n_in, designed.n_out, 0, shift, int(np.count_nonzero(words)), words.astype(np.int32).ravel()
+        Kind.MATRIX,
+        designed.n_in,
+        designed.n_out,
+        0,
+        shift,
+        int(np.count_nonzero(words)),
+        words.astype(np.int32).ravel(),
     )
     half = 0.5 if shift else 0.0
     return ProvedStep(
@@ -208,7 +221,9 @@ def _lower_mean(designed: FloatStep, peak: float, error: float, exponent: int) -
     loss = 2.0**before / n + 0.5 + 1.0
     out = _fitting(peak + error + loss * 2.0**-exponent, exponent)
     alignment, aligned = _align(exponent, out)
-    step = Step(Kind.MEAN, designed.n_in, designed.n_out, alignment, shift, n, np.array([multiplier], np.int32))
+    step = Step(
+        Kind.MEAN, designed.n_in, designed.n_out, alignment, shift, n, np.array([multiplier], np.int32)
+    )
     bound = (peak + error + aligned) * 2.0**out + loss
     return ProvedStep(
         designed, step, out, bound / Q31, bound * n / 2**63, alignment=aligned, rounding=loss * 2.0**-out

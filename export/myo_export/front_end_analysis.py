@@ -164,7 +164,9 @@ def _typical_signal(spec: PatchSpec) -> NDArray[np.int64]:
     high = min(_BAND_HZ[1], 0.45 * rate_hz)
     shape = signal.butter(2, (min(_BAND_HZ[0], high / 4), high), "bandpass", fs=rate_hz, output="sos")
     noise = signal.sosfilt(shape, rng.standard_normal((n, spec.sensor.channels)), axis=0)
-    counts = np.clip(np.round(noise / noise.std(axis=0) * TYPICAL_RMS * full_scale), -full_scale, full_scale - 1)
+    counts = np.clip(
+        np.round(noise / noise.std(axis=0) * TYPICAL_RMS * full_scale), -full_scale, full_scale - 1
+    )
     silence = np.zeros((round(_SILENCE_S * rate_hz), spec.sensor.channels))
     return np.concatenate([counts, silence]).astype(np.int64)
 
@@ -187,7 +189,9 @@ def _decibels(h: NDArray[np.complexfloating]) -> NDArray[np.float64]:
     return np.asarray(20 * np.log10(np.maximum(np.abs(h), 1e-15)), dtype=np.float64)
 
 
-def _delay_ms(steps: list[FloatStep], frequencies_hz: NDArray[np.float64], rate_hz: float) -> NDArray[np.float64]:
+def _delay_ms(
+    steps: list[FloatStep], frequencies_hz: NDArray[np.float64], rate_hz: float
+) -> NDArray[np.float64]:
     """Group delay, polynomial by polynomial and exact: -d(phase)/d(omega)."""
     z = np.exp(-2j * np.pi * frequencies_hz / rate_hz)
     delay = np.zeros(len(frequencies_hz))
@@ -264,7 +268,9 @@ def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
     rate_hz, full_scale = spec.sensor.rate_hz, spec.sensor.full_scale_counts
     # Channels that never meet are all alike: one is enough.
     alike = not any(isinstance(stage, Spatial) for stage in spec.stage)
-    heard = spec.model_copy(update={"sensor": spec.sensor.model_copy(update={"channels": 1})}) if alike else spec
+    heard = (
+        spec.model_copy(update={"sensor": spec.sensor.model_copy(update={"channels": 1})}) if alike else spec
+    )
     measured = quantize_front_end(heard) if alike else front_end
     counts = _typical_signal(heard)
     unit = 2.0**-front_end.exponent

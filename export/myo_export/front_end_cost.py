@@ -45,7 +45,9 @@ def count_terms(n_channels: int, n_sections: int, hop: int, window: int) -> tupl
     )  # fmt: skip
 
 
-def count_step_terms(kind: Kind, n_channels: int, count: int, n_frames: float, n_blocks: float) -> tuple[float, ...]:
+def count_step_terms(
+    kind: Kind, n_channels: int, count: int, n_frames: float, n_blocks: float
+) -> tuple[float, ...]:
     """Return how often each part of a step runs: blocks, channels, words, and words by taps.
 
     Of a matrix: blocks, frames, words, and products. ``n_frames`` are those that a step takes, of a decimation those that

@@ -22,7 +22,8 @@ class Tensor:
     dtype : str
         ``int8``, ``int32``, ``float32`` ...
     scales, zero_points : tuple
-        Empty if not quantized; one entry, or one per channel.
+        Empty if not quantized; one entry, or one per channel. In a lowered network, float32 tensors have those of
+        the int8 words that stand for them.
     channel_axis : int
         Axis of per-channel scales.
     data : numpy.ndarray or None
@@ -62,7 +63,7 @@ class NoOptions:
 
 @dataclass(frozen=True)
 class ConvOptions:
-    """CONV_2D and DEPTHWISE_CONV_2D; ``depth_multiplier`` is of the latter."""
+    """CONV_2D, DEPTHWISE_CONV_2D and TRANSPOSE_CONV; ``depth_multiplier`` is of the second."""
 
     padding: str
     stride_height: int
@@ -95,7 +96,7 @@ class FullyConnectedOptions:
 
 @dataclass(frozen=True)
 class ActivationOptions:
-    """ADD and MUL."""
+    """ADD, SUB and MUL."""
 
     activation: str
 
@@ -122,6 +123,44 @@ class LeakyReluOptions:
     alpha: float
 
 
+@dataclass(frozen=True)
+class LstmOptions:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM; ``cell_clip`` 0 is none, ``time_major`` has the time axis first."""
+
+    activation: str
+    cell_clip: float
+    time_major: bool
+    diagonal: bool
+
+
+@dataclass(frozen=True)
+class StridedSliceOptions:
+    """STRIDED_SLICE; bit ``i`` of a mask stands for axis ``i``."""
+
+    begin_mask: int
+    end_mask: int
+    ellipsis_mask: int
+    new_axis_mask: int
+    shrink_axis_mask: int
+    end_is_offset: bool
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """PACK and UNPACK; ``count`` inputs or outputs."""
+
+    axis: int
+    count: int
+
+
+@dataclass(frozen=True)
+class BatchMatmulOptions:
+    """BATCH_MATMUL; ``adj_x``: the first operand stands transposed in memory; ``adj_y``: the second."""
+
+    adj_x: bool
+    adj_y: bool
+
+
 Options = (
     NoOptions
     | ConvOptions
@@ -131,6 +170,10 @@ Options = (
     | ConcatenationOptions
     | SoftmaxOptions
     | LeakyReluOptions
+    | StridedSliceOptions
+    | PackOptions
+    | BatchMatmulOptions
+    | LstmOptions
 )
 
 
@@ -141,7 +184,7 @@ class Op:
     Attributes
     ----------
     index : int
-        Place in the file's order, which is the order of execution; also the layer's index.
+        Place in the file's order, which is the order of execution.
     name : str
         The format's name, such as ``CONV_2D``; a custom one is ``CUSTOM name``.
     inputs : tuple of int
@@ -150,6 +193,9 @@ class Op:
         Tensor indices.
     options : Options
         Typed attributes.
+    first_layer : int
+        Index of the layer that its first output is. A layer is one output of one operator; they count in the file's
+        order, so an operator's index is its layer's as long as every operator before has one output.
     """
 
     index: int
@@ -157,6 +203,7 @@ class Op:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     options: Options = NoOptions()
+    first_layer: int = 0
 
 
 @dataclass(frozen=True)
@@ -167,3 +214,8 @@ class Graph:
     ops: tuple[Op, ...]
     input: int
     output: int
+
+    @property
+    def n_layers(self) -> int:
+        """Outputs of all operators."""
+        return sum(len(op.outputs) for op in self.ops)

@@ -1,11 +1,8 @@
-"""Lower what gathers or moves words: pools, mean, padding, concatenation, and reshapes."""
+"""Lower what gathers words or surrounds them: pools, padding, and reshapes."""
 
-from itertools import groupby
-
-from myo_export.graph import ConcatenationOptions, PoolOptions
+from myo_export.graph import PoolOptions
 from myo_export.lower_weights import clamp_of, window_of
-from myo_export.lowered import Alias, Concatenation, Mean, OpView, Pad, Pool, Step
-from myo_export.quantized_math import Factor, quantize_factor
+from myo_export.lowered import Alias, OpView, Pad, Pool, Step
 
 
 def lower_pool(view: OpView) -> Step:
@@ -24,61 +21,6 @@ def lower_pool(view: OpView) -> Step:
     return Step(
         view.op, Pool(kind, input_shape, output_shape, window, low, high), (source.index,), target.index, 0
     )
-
-
-def lower_mean(view: OpView) -> Step:
-    """Lower MEAN over any axes; they make at most two stretches of neighbours among four."""
-    view.expect_arity((2, 2))
-    source, target = view.activation(0), view.output()
-    axes = view.constant(1, "int32", "axes")
-    rank = len(source.shape)
-    found = [] if axes.data is None else [int(a) for a in axes.data.reshape(-1)]
-    if not 0 < rank <= 4 or not found or not all(-rank <= a < rank for a in found):
-        view.fail(
-            f"reduces axes {found} of shape {list(source.shape)}",
-            "use at most 4 axes and reduce existing ones",
-        )
-    reduced = {a % rank for a in found}
-    kept = [n for axis, n in enumerate(source.shape) if axis not in reduced]
-    if tuple(n for n in target.shape if n != 1) != tuple(n for n in kept if n != 1):
-        view.fail(
-            f"reduces {list(source.shape)} over {sorted(reduced)} to {list(target.shape)}", "export again"
-        )
-    stretches = _stretches(source.shape, reduced)
-    kept_0, reduced_0, kept_1, reduced_1 = stretches
-    count = reduced_0 * reduced_1
-    factor = _factor_of_mean(
-        view.expect_factor(quantize_factor(source.quantization.scale / target.quantization.scale)), count
-    )
-    layer = Mean(
-        kept_0,
-        reduced_0,
-        kept_1,
-        reduced_1,
-        -count * source.quantization.zero_point,
-        factor,
-        target.quantization.zero_point,
-    )
-    return Step(view.op, layer, (source.index,), target.index, 0)
-
-
-def _stretches(shape: tuple[int, ...], reduced: set[int]) -> tuple[int, int, int, int]:
-    """See a shape as (kept, reduced, kept, reduced); axes of size 1 separate nothing."""
-    real = [(axis in reduced, n) for axis, n in enumerate(shape) if n != 1]
-    sizes = [1, 1, 1, 1]
-    place = 0
-    for is_reduced, run in groupby(real, key=lambda item: item[0]):
-        place += (place % 2 == 1) != is_reduced
-        for _, n in run:
-            sizes[place] *= n
-        place += 1
-    return sizes[0], sizes[1], sizes[2], sizes[3]
-
-
-def _factor_of_mean(factor: Factor, count: int) -> Factor:
-    """Fold 1 / count into a factor, as the format does: the quotient is cut, not rounded."""
-    shift = min(count.bit_length() - 1, 32, 31 + factor.shift)
-    return Factor((factor.multiplier << shift) // count, factor.shift - shift)
 
 
 def lower_pad(view: OpView) -> Step:
@@ -121,40 +63,10 @@ def lower_pad(view: OpView) -> Step:
     return Step(view.op, layer, (source.index,), target.index, 0)
 
 
-def lower_concatenation(view: OpView) -> Step:
-    """Lower CONCATENATION of activations along any axis but the batch."""
-    view.expect_arity((1, 10))
-    options = view.options(ConcatenationOptions)
-    target = view.output()
-    sources = [view.activation(i) for i in range(len(view.op.inputs))]
-    rank = len(target.shape)
-    axis = options.axis + rank if options.axis < 0 else options.axis
-    if options.activation != "NONE" or not 0 < axis < rank or rank > 4:
-        view.fail(
-            f"joins along axis {options.axis} of {list(target.shape)}",
-            "join along another axis than the batch, of at most 4",
-        )
-    joined = 0
-    for source in sources:
-        view.expect_shape(
-            source.shape[:axis] + source.shape[axis + 1 :],
-            target.shape[:axis] + target.shape[axis + 1 :],
-            "an input",
-        )
-        view.expect_same_quantization(source.quantization, target.quantization)
-        joined += source.shape[axis]
-    view.expect_shape(target.shape[axis : axis + 1], (joined,), "output along its axis")
-    n_rows = 1
-    for n in target.shape[:axis]:
-        n_rows *= n
-    layer = Concatenation(n_rows, tuple(source.size // n_rows for source in sources))
-    return Step(view.op, layer, tuple(source.index for source in sources), target.index, 0)
-
-
 def lower_alias(view: OpView) -> Step:
     """Lower RESHAPE, EXPAND_DIMS and SQUEEZE: nothing moves."""
     view.expect_arity((1, 2))
-    source, target = view.activation(0), view.output()
+    source, target = view.activation(0, any_batch=True), view.output(any_batch=True)
     if source.size != target.size:
         view.fail(
             f"turns {list(source.shape)} into {list(target.shape)}", "the file is damaged, export again"

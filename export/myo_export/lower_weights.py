@@ -1,10 +1,21 @@
-"""Lower the layers with weights: convolution, depthwise convolution, fully connected."""
+"""Lower the layers with weights: convolution, depthwise convolution, transposed convolution, fully connected."""
 
 import numpy as np
 
 from myo_export.graph import ConvOptions, FullyConnectedOptions, PoolOptions, Tensor
-from myo_export.lowered import Conv, DepthwiseConv, FullyConnected, OpView, Requantize, Shape3, Step, Window
+from myo_export.lowered import (
+    Conv,
+    DepthwiseConv,
+    FullyConnected,
+    OpView,
+    Requantize,
+    Shape3,
+    Step,
+    TransposeConv,
+    Window,
+)
 from myo_export.quantized_math import Factor, activation_range, quantize_factor
+from myo_export.unfold_transpose_conv import as_conv
 
 
 def lower_conv(view: OpView) -> Step:
@@ -14,11 +25,7 @@ def lower_conv(view: OpView) -> Step:
     source, target = view.activation(0), view.output()
     input_shape, output_shape = view.plane(source, "input"), view.plane(target, "output")
     weights = _weights(view, 0)
-    if len(weights.shape) != 4 or max(weights.shape) > 65535:
-        view.fail(
-            f"has weights of shape {list(weights.shape)}, expected 4 sizes of at most 65535", "export again"
-        )
-    n_outputs, height, width, weight_channels = weights.shape
+    n_outputs, height, width, weight_channels = view.kernel(weights)
     n_groups, rest = divmod(input_shape[2], weight_channels)
     if rest or n_groups == 0 or n_outputs % n_groups or n_outputs != output_shape[2]:
         view.fail(
@@ -82,6 +89,59 @@ def lower_depthwise_conv(view: OpView) -> Step:
     return Step(view.op, layer, (source.index,), target.index, target.size * height * width)
 
 
+def lower_transpose_conv(view: OpView) -> Step:
+    """Lower TRANSPOSE_CONV: to a convolution where one gives the same words, else to a kernel of its own."""
+    view.expect_arity((3, 4))
+    options = view.options(ConvOptions)
+    shape = view.constant(0, "int32", "output shape")
+    source, target = view.activation(2), view.output()
+    input_shape, output_shape = view.plane(source, "input"), view.plane(target, "output")
+    stated = () if shape.data is None else tuple(int(n) for n in shape.data.reshape(-1))
+    view.expect_shape(stated, target.shape, "its constant output shape")
+    weights = _weights(view, 0)
+    n_outputs, height, width, channels = view.kernel(weights)
+    if (n_outputs, channels) != (output_shape[2], input_shape[2]):
+        view.fail(
+            f"has weights of shape {list(weights.shape)} for {input_shape[2]} input and"
+            f" {output_shape[2]} output channels",
+            "the file is damaged, export again",
+        )
+    strides, pads = (options.stride_height, options.stride_width), []
+    if not all(0 < n <= 65535 for n in strides):
+        view.fail(f"has strides {strides}", "each must be 1 to 65535")
+    for axis, size in enumerate((height, width)):
+        # The forward convolution, from this layer's output to its input, fixes the padding.
+        n_input, n_output, stride = input_shape[axis], output_shape[axis], strides[axis]
+        expected = (
+            -(-n_output // stride) if options.padding == "SAME" else -(-(n_output - size + 1) // stride)
+        )
+        if n_input != expected:
+            view.fail(
+                f"makes {list(output_shape)} from {list(input_shape)}, its window and padding {options.padding}"
+                f" ask for {expected} along axis {axis + 1} of the input",
+                "the file is damaged, export again",
+            )
+        pads.append(max(0, (n_input - 1) * stride + size - n_output) // 2)
+    offset = -source.quantization.zero_point
+    bias = _bias(view, n_outputs, 3)
+    values = _values(weights)
+    view.expect_sums_fit(bias, values.reshape(n_outputs, -1), offset)
+    plain = TransposeConv(
+        input_shape,
+        output_shape,
+        Window(height, width, *strides, 1, 1, pads[0], pads[1]),
+        offset,
+        values,
+        bias,
+        _requantize(view, source, weights, target, n_outputs),
+    )
+    layer = as_conv(plain)
+    macs = layer.weights.size * source.size // channels
+    if isinstance(layer, Conv):
+        macs = layer.weights.size * layer.output_shape[0] * layer.output_shape[1]
+    return Step(view.op, layer, (source.index,), target.index, macs)
+
+
 def lower_fully_connected(view: OpView) -> Step:
     """Lower FULLY_CONNECTED over the last axis of any number of rows."""
     view.expect_arity((2, 3))
@@ -91,7 +151,7 @@ def lower_fully_connected(view: OpView) -> Step:
             f"has weights in format {options.weights_format}, expected 0 (plain)",
             "export without shuffled weights",
         )
-    source, target = view.activation(0), view.output()
+    source, target = view.activation(0, any_batch=True), view.output(any_batch=True)
     weights = _weights(view, 0)
     if len(weights.shape) != 2:
         view.fail(
@@ -181,10 +241,10 @@ def _values(weights: Tensor) -> np.ndarray:
     return np.zeros(weights.shape, np.int8) if weights.data is None else weights.data
 
 
-def _bias(view: OpView, n_outputs: int) -> np.ndarray:
-    if len(view.op.inputs) < 3 or view.op.inputs[2] < 0:
+def _bias(view: OpView, n_outputs: int, position: int = 2) -> np.ndarray:
+    if len(view.op.inputs) <= position or view.op.inputs[position] < 0:
         return np.zeros(n_outputs, np.int32)
-    bias = view.constant(2, "int32", "biases")
+    bias = view.constant(position, "int32", "biases")
     if bias.data is None or bias.size != n_outputs:
         view.fail(f"has {bias.size} biases for {n_outputs} outputs", "the file is damaged, export again")
     return bias.data.reshape(-1).astype(np.int32)

@@ -93,7 +93,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Mean:
-    """MEAN over an input seen as (kept_0, reduced_0, kept_1, reduced_1)."""
+    """MEAN and SUM over an input seen as (kept_0, reduced_0, kept_1, reduced_1)."""
 
     kept_0: int
     reduced_0: int
@@ -105,8 +105,22 @@ class Mean:
 
 
 @dataclass(frozen=True)
+class Reduce:
+    """REDUCE_MAX (``kind`` max) and REDUCE_MIN (``kind`` min) over an input seen as `Mean` sees it."""
+
+    kind: str
+    kept_0: int
+    reduced_0: int
+    kept_1: int
+    reduced_1: int
+
+
+@dataclass(frozen=True)
 class Broadcast:
-    """How two operands meet over four axes, outermost first; strides in elements."""
+    """How two operands meet over four axes, outermost first; strides in words, 0 along which one is repeated.
+
+    Neighbouring axes along which both operands go on alike are one axis.
+    """
 
     size: tuple[int, int, int, int]
     stride_a: tuple[int, int, int, int]
@@ -115,7 +129,7 @@ class Broadcast:
 
 @dataclass(frozen=True)
 class Operand:
-    """An operand of ADD or MUL: an activation (``tensor``) or a constant (``values``, int8, flat)."""
+    """An operand of a binary layer: an activation (``tensor``) or a constant (``values``, int8, flat)."""
 
     tensor: int
     values: np.ndarray | None
@@ -123,7 +137,7 @@ class Operand:
 
 @dataclass(frozen=True, eq=False)
 class Add:
-    """ADD."""
+    """ADD and SUB, where ``sign``, that of ``b``, is -1."""
 
     broadcast: Broadcast
     a: Operand
@@ -136,6 +150,7 @@ class Add:
     zero_point: int
     low: int
     high: int
+    sign: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,6 +168,48 @@ class Mul:
     high: int
 
 
+@dataclass(frozen=True, eq=False)
+class SquaredDifference:
+    """SQUARED_DIFFERENCE."""
+
+    broadcast: Broadcast
+    a: Operand
+    b: Operand
+    offset_a: int
+    offset_b: int
+    factor_a: Factor
+    factor_b: Factor
+    factor_output: Factor
+    zero_point: int
+
+
+@dataclass(frozen=True, eq=False)
+class Prelu:
+    """PRELU: ``b`` is the slope of negative numbers."""
+
+    broadcast: Broadcast
+    a: Operand
+    b: Operand
+    offset_a: int
+    offset_b: int
+    factor: Factor
+    factor_slope: Factor
+    zero_point: int
+
+
+@dataclass(frozen=True, eq=False)
+class Extremum:
+    """MAXIMUM (``kind`` maximum) and MINIMUM (``kind`` minimum) of two tensors."""
+
+    kind: str
+    broadcast: Broadcast
+    a: Operand
+    b: Operand
+
+
+Binary = Add | Mul | SquaredDifference | Prelu | Extremum
+
+
 @dataclass(frozen=True)
 class Pad:
     """PAD and PADV2 of (height, width, channels)."""
@@ -164,11 +221,37 @@ class Pad:
 
 
 @dataclass(frozen=True)
-class Concatenation:
-    """CONCATENATION: ``n_rows`` rows, each made of one row of every input, ``row_sizes`` long."""
+class CopyPart:
+    """Words of one input and their places in the output, over axes of ``sizes``, outermost first.
 
-    n_rows: int
-    row_sizes: tuple[int, ...]
+    Attributes
+    ----------
+    sizes : tuple of int
+        At most 5; no axis that another one follows without a gap in both input and output.
+    source_strides, target_strides : tuple of int
+        Words from one index to the next; those of the source may be negative.
+    source_begin, target_begin : int
+        Word of index 0 along all axes.
+    """
+
+    sizes: tuple[int, ...]
+    source_strides: tuple[int, ...]
+    target_strides: tuple[int, ...]
+    source_begin: int
+    target_begin: int
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is one stretch of neighbours in both input and output."""
+        return (self.source_strides, self.target_strides) == ((1,), (1,))
+
+
+@dataclass(frozen=True)
+class Copy:
+    """CONCATENATION, PACK, SLICE, SPLIT, TRANSPOSE ...: one part per input, which fill the output of ``size`` words."""
+
+    parts: tuple[CopyPart, ...]
+    size: int
 
 
 @dataclass(frozen=True)
@@ -188,11 +271,106 @@ class Table:
     size: int
 
 
+@dataclass(frozen=True, eq=False)
+class LstmGate:
+    """One gate of an `Lstm`: weights int8 (cell, input) and (cell, cell), ``bias`` int32 per cell."""
+
+    input_weights: np.ndarray
+    recurrent_weights: np.ndarray
+    bias: np.ndarray
+    input_factor: Factor
+    recurrent_factor: Factor
+
+
+@dataclass(frozen=True, eq=False)
+class Lstm:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM; see ``myo_lstm_config_t``. Its state lives from run to run."""
+
+    n_steps: int
+    input_offset: int
+    hidden_offset: int
+    gates: tuple[LstmGate, ...]
+    forget: Factor
+    update: Factor
+    hidden: Factor
+    tanh_multiplier: int
+    tanh_shift: int
+    cell_low: int
+    cell_high: int
+
+    @property
+    def n_inputs(self) -> int:
+        """Words of one time step of the input."""
+        return int(self.gates[0].input_weights.shape[1])
+
+    @property
+    def n_cells(self) -> int:
+        """Cells, which are the words of one time step of the output."""
+        return int(self.gates[0].input_weights.shape[0])
+
+    @property
+    def state_bytes(self) -> int:
+        """Cells of 16 bits and hidden state of 8."""
+        return 3 * self.n_cells
+
+
 @dataclass(frozen=True)
 class Alias:
     """RESHAPE, EXPAND_DIMS, SQUEEZE: the same words under another shape."""
 
     size: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One stretch of the input's words, from ``begin`` on, under another name."""
+
+    begin: int
+    size: int
+
+
+@dataclass(frozen=True, eq=False)
+class TransposeConv:
+    """TRANSPOSE_CONV. ``weights`` int8 (output channel, height, width, channel), ``bias`` int32 (output channel)."""
+
+    input_shape: Shape3
+    output_shape: Shape3
+    window: Window
+    input_offset: int
+    weights: np.ndarray
+    bias: np.ndarray
+    requantize: Requantize
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """How one operand of a product of matrices lies in memory; strides in words, 0 where it is repeated."""
+
+    operand: Operand
+    offset: int
+    batch_strides: tuple[int, int, int]
+    row_stride: int
+    column_stride: int
+
+
+@dataclass(frozen=True, eq=False)
+class BatchMatmul:
+    """BATCH_MATMUL, and FULLY_CONNECTED whose weights are an activation.
+
+    ``a`` is (rows, depth), ``b`` is (depth, columns), as ``bias`` if there is one: int32 (columns).
+    """
+
+    batch: tuple[int, int, int]
+    n_rows: int
+    depth: int
+    n_columns: int
+    a: Matrices
+    b: Matrices
+    bias: np.ndarray | None
+    factor: Factor
+    zero_point: int
+    low: int
+    high: int
 
 
 Layer = (
@@ -201,24 +379,28 @@ Layer = (
     | FullyConnected
     | Pool
     | Mean
-    | Add
-    | Mul
+    | Reduce
+    | Binary
     | Pad
-    | Concatenation
+    | Copy
+    | TransposeConv
+    | BatchMatmul
     | Softmax
     | Table
+    | Lstm
     | Alias
+    | Part
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One operator of the file, lowered.
+    """One output of one operator of the file, lowered.
 
     Attributes
     ----------
     op : Op
-        Where it comes from; ``op.index`` is the layer's index.
+        Where it comes from.
     layer : Layer
         What runs.
     inputs : tuple of int
@@ -226,7 +408,10 @@ class Step:
     output : int
         Activation that it writes.
     macs : int
-        Multiplications with weights, padding counted as if it were data.
+        Multiplications with weights, padding counted as if it were data; with activations, where they take their place.
+    folded : tuple of Op
+        Operators that the layer computes besides, in the file's order. Their outputs never exist; ``op`` is
+        the one whose output does.
     """
 
     op: Op
@@ -234,6 +419,17 @@ class Step:
     inputs: tuple[int, ...]
     output: int
     macs: int
+    folded: tuple[Op, ...] = ()
+
+    @property
+    def op_names(self) -> str:
+        """Names of all operators that the layer computes, in the file's order."""
+        return " + ".join(op.name for op in sorted((*self.folded, self.op), key=lambda op: op.index))
+
+    @property
+    def index(self) -> int:
+        """The layer's index, as the observer of ``net_run_observed`` gets it."""
+        return self.op.first_layer + self.op.outputs.index(self.output)
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +438,11 @@ class Network:
 
     graph: Graph
     steps: tuple[Step, ...]
+
+    @property
+    def folded_into(self) -> dict[int, int]:
+        """Index of every layer that is computed in another one, to that one's."""
+        return {op.first_layer: step.index for step in self.steps for op in step.folded}
 
 
 _Kind = TypeVar("_Kind", bound=Options)
@@ -290,25 +491,26 @@ class OpView:
                 "the file is damaged, export again",
             )
 
-    def activation(self, position: int) -> Tensor:
-        """Input ``position`` as an int8 activation of batch 1."""
+    def activation(self, position: int, any_batch: bool = False) -> Tensor:
+        """Input ``position`` as an int8 activation of batch 1, or of any where words keep their rows."""
         index = self.op.inputs[position]
         if index < 0 or self.graph.tensors[index].data is not None:
             self.fail(f"has a constant or no input {position}", "fold the constant before export")
-        return self._check_int8(self.graph.tensors[index], f"input {position}")
+        return self._check_int8(self.graph.tensors[index], f"input {position}", any_batch)
 
-    def output(self) -> Tensor:
-        """Output 0 as an int8 activation of batch 1."""
-        return self._check_int8(self.graph.tensors[self.op.outputs[0]], "its output")
+    def output(self, place: int = 0, any_batch: bool = False) -> Tensor:
+        """Output ``place`` as an int8 activation of batch 1, or of any."""
+        what = "its output" if len(self.op.outputs) == 1 else f"output {place}"
+        return self._check_int8(self.graph.tensors[self.op.outputs[place]], what, any_batch)
 
-    def _check_int8(self, tensor: Tensor, what: str) -> Tensor:
+    def _check_int8(self, tensor: Tensor, what: str, any_batch: bool) -> Tensor:
         if tensor.dtype != "int8":
             self.fail(f"has {tensor.dtype} as {what}, expected int8", "quantize the whole model to int8")
         if len(tensor.scales) != 1:
             self.fail(
                 f"has {len(tensor.scales)} scales for {what}, expected 1", "quantize the whole model to int8"
             )
-        if tensor.shape[:1] not in ((), (1,)):
+        if not any_batch and tensor.shape[:1] not in ((), (1,)):
             self.fail(
                 f"has shape {list(tensor.shape)} for {what}, expected batch 1",
                 "export the model with batch 1",
@@ -334,6 +536,15 @@ class OpView:
                 "reshape it",
             )
         return tensor.shape[1], tensor.shape[2], tensor.shape[3]
+
+    def kernel(self, weights: Tensor) -> tuple[int, int, int, int]:
+        """Shape of weights (output channels, height, width, channels), every size at most 65535."""
+        if len(weights.shape) != 4 or max(weights.shape) > 65535:
+            self.fail(
+                f"has weights of shape {list(weights.shape)}, expected 4 sizes of at most 65535",
+                "export again",
+            )
+        return weights.shape[0], weights.shape[1], weights.shape[2], weights.shape[3]
 
     def expect_shape(self, found: tuple[int, ...], expected: tuple[int, ...], what: str) -> None:
         """Check a shape that follows from others."""

@@ -1,16 +1,18 @@
-"""Plan one arena for all activations of a network: tensors that never live at once share bytes.
+"""Plan one arena for all activations of a network: buffers that never live at once share bytes.
 
-The network's input and output are the caller's buffers and take no arena. Reshapes move nothing: their
-tensors are one buffer under several names.
+The network's input and output are the caller's buffers and take no arena. Which tensors lie in one buffer is
+decided in `share_memory`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from myo_export.lowered import Alias, Network
+from myo_export.lowered import Network
+from myo_export.share_memory import Home, SharedMemory
 
 ALIGNMENT: Final = 16  # bytes; the widest load of any core that we compile for
+_TRIES: Final = 12  # of each order in which buffers are placed
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,11 @@ def _aligned(size: int) -> int:
 
 
 def place(lifetimes: Sequence[Lifetime]) -> Placement:
-    """Place buffers, the largest first, each at the lowest offset that is free while it lives.
+    """Place buffers, each at the lowest offset that is free while it lives.
+
+    Several orders are tried, the largest buffer first, the longest-lived first, and the busiest step first; and each
+    again with the buffer on top moved to the front. The smallest arena is kept, and the search ends where the
+    lower bound is met.
 
     Parameters
     ----------
@@ -69,9 +75,39 @@ def place(lifetimes: Sequence[Lifetime]) -> Placement:
     Placement
         No two buffers that live at one step overlap.
     """
+    live = {
+        step: sum(_aligned(b.size) for b in lifetimes if b.first <= step <= b.last)
+        for step in {b.first for b in lifetimes}  # the sum changes only where a buffer begins to live
+    }
+    lower_bound = max(live.values(), default=0)
+
+    def busiest(buffer: Lifetime) -> int:
+        return max(n for step, n in live.items() if buffer.first <= step <= buffer.last)
+
+    orders = (
+        sorted(lifetimes, key=lambda b: (-b.size, b.first, b.key)),
+        sorted(lifetimes, key=lambda b: (b.first - b.last, -b.size, b.first, b.key)),
+        sorted(lifetimes, key=lambda b: (-busiest(b), -b.size, b.first, b.key)),
+    )
+    best, size = {}, None
+    for order in orders:
+        for _ in range(_TRIES):
+            offsets = _place_in_order(order)
+            tops = [offsets[b.key] + _aligned(b.size) for b in order]
+            top = max(tops, default=0)
+            if size is None or top < size:
+                best, size = offsets, top
+            if size == lower_bound:
+                return Placement(best, size, lower_bound)
+            highest = tops.index(top)
+            order = [order[highest], *order[:highest], *order[highest + 1 :]]
+    return Placement(best, size or 0, lower_bound)
+
+
+def _place_in_order(order: Sequence[Lifetime]) -> dict[int, int]:
     offsets: dict[int, int] = {}
     placed: list[tuple[Lifetime, int]] = []
-    for buffer in sorted(lifetimes, key=lambda b: (-b.size, b.first, b.key)):
+    for buffer in order:
         taken = sorted(
             (offset, offset + _aligned(other.size))
             for other, offset in placed
@@ -84,16 +120,7 @@ def place(lifetimes: Sequence[Lifetime]) -> Placement:
             offset = max(offset, end)
         offsets[buffer.key] = offset
         placed.append((buffer, offset))
-    size = max((offset + _aligned(buffer.size) for buffer, offset in placed), default=0)
-    # The sum of what lives changes only where a buffer begins to live.
-    lower_bound = max(
-        (
-            sum(_aligned(b.size) for b in lifetimes if b.first <= step <= b.last)
-            for step in {b.first for b in lifetimes}
-        ),
-        default=0,
-    )
-    return Placement(offsets, size, lower_bound)
+    return offsets
 
 
 @dataclass(frozen=True)
@@ -102,8 +129,11 @@ class MemoryPlan:
 
     Attributes
     ----------
-    buffer_of : dict
-        Tensor index to buffer: the tensor that first wrote it.
+    homes : dict
+        Buffer of every tensor, and its place there in bytes. A buffer's name is the tensor that is first
+        written in it.
+    sizes : dict
+        Bytes of every buffer.
     offsets : dict
         Arena offset in bytes of every buffer but the caller's.
     input_buffer, output_buffer : int
@@ -116,7 +146,8 @@ class MemoryPlan:
         Bytes; see `Placement`.
     """
 
-    buffer_of: dict[int, int]
+    homes: dict[int, Home]
+    sizes: dict[int, int]
     offsets: dict[int, int]
     scratch: dict[int, int]
     input_buffer: int
@@ -128,6 +159,9 @@ class MemoryPlan:
 
 def plan_memory(network: Network, scratch_bytes: Sequence[int] = ()) -> MemoryPlan:
     """Plan the arena of a network.
+
+    Layers work in place where they may and their operand dies there. The parts of a concatenation are written
+    straight into their place, unless the arena would grow thereby.
 
     Parameters
     ----------
@@ -141,30 +175,31 @@ def plan_memory(network: Network, scratch_bytes: Sequence[int] = ()) -> MemoryPl
     MemoryPlan
         Offsets, arena size and its lower bound.
     """
-    tensors, ends = network.graph.tensors, (network.graph.input, network.graph.output)
-    # An alias is in its input's buffer. The caller's output must be a buffer of its own: if all steps from
-    # the caller's input to it are aliases, the last one copies.
-    buffer_of = {network.graph.input: network.graph.input}
-    copies = []
-    for place_in_order, step in enumerate(network.steps):
-        if isinstance(step.layer, Alias):
-            source = buffer_of[step.inputs[0]]
-            if step.output != network.graph.output or source != network.graph.input:
-                buffer_of[step.output] = source
-                continue
-            copies.append(place_in_order)
-        buffer_of[step.output] = step.output
-    input_buffer, output_buffer = (buffer_of[i] for i in ends)
+    memory = SharedMemory(network)
+    memory.share_aliases()
+    memory.share_in_place()
+    plan = _plan(network, memory, scratch_bytes)
+    for step in network.steps:
+        trial = memory.copy()
+        if trial.share_parts(step):
+            found = _plan(network, trial, scratch_bytes)
+            if found.arena_size <= plan.arena_size:
+                memory, plan = trial, found
+    return plan
 
+
+def _plan(network: Network, memory: SharedMemory, scratch_bytes: Sequence[int]) -> MemoryPlan:
+    tensors, homes = network.graph.tensors, memory.homes()
+    input_buffer, output_buffer = (homes[i].buffer for i in (network.graph.input, network.graph.output))
     first: dict[int, int] = {}
     last: dict[int, int] = {}
-    for place_in_order, step in enumerate(network.steps):
-        for tensor in (*step.inputs, step.output):
-            buffer = buffer_of[tensor]
-            first.setdefault(buffer, place_in_order)
-            last[buffer] = place_in_order
+    sizes: dict[int, int] = {}
+    for tensor, home in homes.items():
+        first[home.buffer] = min(memory.first[tensor], first.get(home.buffer, memory.first[tensor]))
+        last[home.buffer] = max(memory.last[tensor], last.get(home.buffer, -1))
+        sizes[home.buffer] = max(home.begin + tensors[tensor].size, sizes.get(home.buffer, 0))
     lifetimes = [
-        Lifetime(buffer, tensors[buffer].size, first[buffer], last[buffer])
+        Lifetime(buffer, sizes[buffer], first[buffer], last[buffer])
         for buffer in first
         if buffer not in (input_buffer, output_buffer)
     ]
@@ -172,12 +207,13 @@ def plan_memory(network: Network, scratch_bytes: Sequence[int] = ()) -> MemoryPl
     lifetimes += [Lifetime(~i, size, i, i) for i, size in enumerate(scratch_bytes) if size]
     placement = place(lifetimes)
     return MemoryPlan(
-        buffer_of,
+        homes,
+        sizes,
         {key: offset for key, offset in placement.offsets.items() if key >= 0},
         {~key: offset for key, offset in placement.offsets.items() if key < 0},
         input_buffer,
         output_buffer,
-        tuple(copies),
+        memory.copies,
         placement.size,
         placement.lower_bound,
     )

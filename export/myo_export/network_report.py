@@ -1,12 +1,15 @@
 """Figures of a compiled network, by layer and in all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from myo_export.cost_copies import copy_events
 from myo_export.cost_events import form_of
 from myo_export.cost_model import Cost, Level, estimate_code, estimate_layer, estimate_network, price
-from myo_export.lowered import Alias
+from myo_export.emit_lstm import NetworkState
+from myo_export.emit_net_stream import stream_summary
+from myo_export.fold_mve import Folded
+from myo_export.graph import Graph, Op
 from myo_export.network_source import NetworkSource
 from myo_export.pack_dsp import Packed
 from myo_export.stream_plan import StreamPlan
@@ -14,12 +17,12 @@ from myo_export.stream_plan import StreamPlan
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One layer: one operator of the file.
+    """One layer: one output of an operator of the file, whether computed by itself or in another layer.
 
     Attributes
     ----------
     index : int
-        Operator index, as the observer of ``net_run_observed`` gets it.
+        Layer index, as the observer of ``net_run_observed`` gets it.
     op_name : str
         Such as ``CONV_2D``.
     output_name : str
@@ -37,7 +40,7 @@ class LayerReport:
     table_bytes : int
         Flash of factors and function tables.
     kernel : str
-        ``dsp`` and how it holds weights, or ``plain`` and why.
+        ``dsp`` and how it holds weights, ``mve``, or ``plain`` and why; ``in layer N`` where another layer computes it.
     scratch_bytes : int
         Working memory in the arena while the layer runs.
     cost : Cost
@@ -46,6 +49,9 @@ class LayerReport:
         Predicted bytes of the functions that run it, by name; layers share them.
     call_bytes : int
         Predicted bytes of its configuration and call.
+    in_layer : int or None
+        The layer that computes this one along: then its words never exist on the device, and its MACs, flash and
+        working memory are counted there.
     """
 
     index: int
@@ -62,6 +68,7 @@ class LayerReport:
     cost: Cost
     functions: Mapping[str, int]
     call_bytes: int
+    in_layer: int | None = None
 
     @property
     def flash_bytes(self) -> int:
@@ -76,7 +83,7 @@ class NetworkReport:
     Attributes
     ----------
     layers : tuple of LayerReport
-        In order of execution.
+        One for every output of every operator, in the file's order.
     input_shape, output_shape : tuple of int
         Batch first, channels last.
     input_scale, output_scale : float
@@ -89,8 +96,9 @@ class NetworkReport:
         Weights and tables, without code and configurations.
     arena_bytes : int
         ``NET_ARENA_SIZE``.
-    arena_lower_bound_bytes : int
-        Largest sum of activations that live at once: no plan needs less.
+    run_arena_bytes, arena_lower_bound_bytes : int
+        What a run needs, and the largest sum of state, activations and working memory that live at once: with the same
+        tensors sharing buffers, no plan needs less.
     tflm_arena_bytes : int
         What TensorFlow Lite for Microcontrollers needs for the same model; 0 where it was not measured.
     cost : Cost
@@ -99,6 +107,8 @@ class NetworkReport:
         How it is pushed, where a hop was asked for.
     push_cost : Cost or None
         Predicted instructions and cycles of a push.
+    stream_summary : tuple of str
+        The same in lines.
     """
 
     layers: tuple[LayerReport, ...]
@@ -111,11 +121,14 @@ class NetworkReport:
     macs: int
     flash_bytes: int
     arena_bytes: int
+    run_arena_bytes: int
     arena_lower_bound_bytes: int
     tflm_arena_bytes: int
     cost: Cost
     stream: StreamPlan | None = None
     push_cost: Cost | None = None
+
+    stream_summary: tuple[str, ...] = ()
 
     @property
     def code_bytes(self) -> int:
@@ -133,8 +146,32 @@ def count_code(layers: Iterable[LayerReport]) -> int:
     return own + sum(functions.values())
 
 
-def _form_name(form: Packed) -> str:
+def _form_name(form: Packed | Folded) -> str:
+    if isinstance(form, Folded):
+        return "mve"
     return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
+
+
+def _folded_layer(graph: Graph, op: Op, into: int) -> LayerReport:
+    output = graph.tensors[op.outputs[0]]
+    scale, zero_point = output.quantization.scale, output.quantization.zero_point
+    return LayerReport(
+        op.first_layer,
+        op.name,
+        output.name,
+        output.shape,
+        scale,
+        zero_point,
+        0,
+        0,
+        0,
+        f"in layer {into}",
+        0,
+        Cost(0.0, 0.0),
+        {},
+        0,
+        into,
+    )
 
 
 def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level = "-O3") -> NetworkReport:
@@ -149,13 +186,13 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
     level : str
         How its kernels will be compiled.
     """
-    graph = text.network.graph
-    layers = []
+    graph, state_bytes = text.network.graph, NetworkState(text.network).n_bytes
+    layers = [_folded_layer(graph, op, step.index) for step in text.network.steps for op in step.folded]
     for step, layer, form in zip(text.network.steps, text.texts, text.packed, strict=True):
         output = graph.tensors[step.output]
         layers.append(
             LayerReport(
-                step.op.index,
+                step.index,
                 step.op.name,
                 output.name,
                 output.shape,
@@ -177,6 +214,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
                 *estimate_code(step.layer, form_of(form), level),
             )
         )
+    layers.sort(key=lambda layer: layer.index)
     source, target = graph.tensors[graph.input], graph.tensors[graph.output]
     return NetworkReport(
         tuple(layers),
@@ -189,31 +227,34 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
         sum(layer.macs for layer in layers),
         sum(layer.flash_bytes for layer in layers),
         text.arena_bytes,
-        text.plan.lower_bound,
+        state_bytes + text.plan.arena_size,
+        state_bytes + text.plan.lower_bound,
         tflm_arena_bytes,
         estimate_network([layer.cost for layer in layers]),
         text.stream,
         None
         if text.stream is None
-        else _estimate_push(text, text.stream, [layer.cost for layer in layers], level),
+        else _estimate_push(text, text.stream, {layer.index: layer.cost for layer in layers}, level),
+        tuple(stream_summary(text.network, text.stream)) if text.stream else (),
     )
 
 
-def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Sequence[Cost], level: Level) -> Cost:
+def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Mapping[int, Cost], level: Level) -> Cost:
     """Predict a push: columns that move, layers on new columns, and layers that are recomputed."""
     found = Cost(0.0, 0.0)
     source = text.network.graph.input
     for root, buffer in stream.buffers.items():
         n_words = buffer.columns.n_words
-        n_kept = buffer.n_kept - buffer.n_new
         n_new = buffer.n_new if root == source else 0
-        for n in (n_kept, n_new):
+        for n in (buffer.n_old, n_new):
             found += price(copy_events(n * n_words, int(n > 0)), level)
-    for place, (step, form, cost) in enumerate(zip(text.network.steps, text.packed, costs, strict=True)):
+    for place, (step, form) in enumerate(zip(text.network.steps, text.packed, strict=True)):
         if place not in stream.streamed:
-            found += cost
-        elif not isinstance(step.layer, Alias):
+            found += costs[step.index]
+        else:
             output = text.network.graph.tensors[step.output]
-            layer = stream.streamed[place].layer
-            found += estimate_layer(layer, form_of(form), level, n_words=2 * output.size, macs=step.macs)
+            for part in stream.streamed[place]:
+                found += estimate_layer(
+                    part.layer, form_of(form), level, n_words=2 * output.size, macs=step.macs
+                )
     return estimate_network([found])

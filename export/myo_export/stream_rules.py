@@ -1,31 +1,44 @@
-"""What a layer needs to compute only its newest columns: a column is all words of one time step of a tensor.
+"""What a layer needs to compute only some of its columns: a column is all words of one time step of a tensor.
 
 A layer streams where every output column follows from its own stretch of input columns, whichever column it is:
-convolutions and pools without padding over time, and whatever works word by word or row by row. The rules look
-at how words lie in memory, not at shapes, so reshapes are no obstacle.
+convolutions and pools over time, and whatever works word by word or row by row. Columns whose stretch reaches into
+padding, or sees such columns, are the window's edges: they change with every push. The others only move. The rules
+look at how words lie in memory, not at shapes, so reshapes are no obstacle.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 
 from myo_export.lowered import (
     Add,
     Alias,
-    Broadcast,
-    Concatenation,
+    BatchMatmul,
+    Binary,
     Conv,
+    Copy,
+    CopyPart,
     DepthwiseConv,
+    Extremum,
     FullyConnected,
     Layer,
+    Lstm,
     Mean,
     Mul,
     Pad,
+    Part,
     Pool,
+    Prelu,
+    Reduce,
     Softmax,
+    SquaredDifference,
     Table,
+    TransposeConv,
 )
+from myo_export.strided_copy import Axis, axes_of, copy_part
 
 _OVER_TIME = "works over the whole time axis at once"
+_MOVES_TIME = "moves words along the time axis"
 
 
 @dataclass(frozen=True)
@@ -40,11 +53,15 @@ class Columns:
         Words in a column.
     pace : int
         Time steps of the network's input from one column to the next.
+    left, right : int
+        Columns at both ends that padding reaches into.
     """
 
     width: int
     n_words: int
     pace: int
+    left: int = 0
+    right: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,18 +70,40 @@ class Rule:
 
     Attributes
     ----------
-    stride, reach : int
-        Input columns from one output column to the next, and those that one output column sees.
+    stride, reach, pad : int
+        Input columns from one output column to the next, those that one output column sees, and those of
+        padding before the first.
     width : int
         Output columns in the window.
-    narrow : callable
-        Gives the layer that makes so many output columns.
+    part : callable
+        Gives the layer that makes n output columns from ``first`` on; its input are the columns of `reads`.
     """
 
     stride: int
     reach: int
+    pad: int
     width: int
-    narrow: Callable[[int], Layer]
+    part: Callable[[int, int], Layer]
+
+    def reads(self, first: int, n: int, n_inputs: int) -> tuple[int, int]:
+        """Return the first input column that output columns see, and one past the last; at least one."""
+        return _inside(first * self.stride - self.pad, (n - 1) * self.stride + self.reach, n_inputs)
+
+    def edges(self, sources: Sequence[Columns]) -> tuple[int, int]:
+        """Return how many output columns at both ends change with every push."""
+        left = max(-(-(s.left + self.pad) // self.stride) for s in sources)
+        last = min((s.width - s.right - self.reach + self.pad) // self.stride for s in sources)
+        return min(left, self.width), min(max(self.width - 1 - last, 0), self.width)
+
+
+def _inside(first: int, n: int, n_inputs: int) -> tuple[int, int]:
+    """Cut a stretch of columns to those that exist; one of them if it lies outside wholly."""
+    begin = min(max(first, 0), n_inputs - 1)
+    return begin, max(min(first + n, n_inputs), begin + 1)
+
+
+def _wordwise(width: int, narrow: Callable[[int], Layer]) -> Rule:
+    return Rule(1, 1, 0, width, lambda _, n: narrow(n))
 
 
 def find_rule(layer: Layer, sources: Sequence[Columns]) -> Rule | str:
@@ -86,24 +125,37 @@ def find_rule(layer: Layer, sources: Sequence[Columns]) -> Rule | str:
     if any((s.width, s.pace) != (width, sources[0].pace) for s in sources):
         return "joins tensors of different widths or paces"
     match layer:
+        case Part():
+            return "takes a part of the time axis"
         case Alias():
-            return Rule(1, 1, width, lambda n: layer)
+            return _wordwise(width, lambda n: layer)
         case Table():
-            return Rule(1, 1, width, lambda n: replace(layer, size=n * sources[0].n_words))
+            return _wordwise(width, lambda n: replace(layer, size=n * sources[0].n_words))
         case Conv() | DepthwiseConv() | Pool():
             return _window_rule(_along_width(layer), sources[0])
-        case FullyConnected() | Softmax() | Concatenation():
+        case FullyConnected() | Softmax():
             if layer.n_rows != width:
                 return _OVER_TIME
-            return Rule(1, 1, width, lambda n: replace(layer, n_rows=n))
-        case Mean():
+            return _wordwise(width, lambda n: replace(layer, n_rows=n))
+        case Mean() | Reduce():
             if layer.kept_0 != width:
                 return _OVER_TIME
-            return Rule(1, 1, width, lambda n: replace(layer, kept_0=n))
+            return _wordwise(width, lambda n: replace(layer, kept_0=n))
+        case Lstm():
+            return "begins anew with every window, so that all its time steps change with every push"
         case Pad():
             return _pad_rule(layer, sources[0])
-        case Add() | Mul():
+        case Add() | Mul() | SquaredDifference() | Prelu() | Extremum():
             return _binary_rule(layer, sources)
+        case Copy():
+            return _copy_rule(layer, sources)
+        case TransposeConv():
+            return "spreads over the time axis, so that columns at its ends change with every push"
+        case BatchMatmul():
+            is_row_by_row = layer.b.operand.values is not None and layer.a.row_stride == sources[0].n_words
+            if (*layer.batch, layer.n_rows) != (1, 1, 1, width) or not is_row_by_row:
+                return _OVER_TIME
+            return _wordwise(width, lambda n: replace(layer, n_rows=n))
 
 
 def _along_width(layer: Conv | DepthwiseConv | Pool) -> Conv | DepthwiseConv | Pool:
@@ -132,45 +184,98 @@ def _window_rule(layer: Conv | DepthwiseConv | Pool, source: Columns) -> Rule | 
         return "slides over another axis than time"
     width, n_outputs = layer.output_shape[1:]
     reach = (window.width - 1) * window.dilation_width + 1
-    if window.pad_left > 0 or (width - 1) * window.stride_width + reach > source.width:
-        return "pads the time axis, so that columns at its ends change with every push"
 
-    def narrow(n: int) -> Layer:
-        n_inputs = (n - 1) * window.stride_width + reach
-        return replace(layer, input_shape=(1, n_inputs, source.n_words), output_shape=(1, n, n_outputs))
+    def part(first: int, n: int) -> Layer:
+        origin = first * window.stride_width - window.pad_left
+        begin, end = _inside(origin, (n - 1) * window.stride_width + reach, source.width)
+        return replace(
+            layer,
+            input_shape=(1, end - begin, source.n_words),
+            output_shape=(1, n, n_outputs),
+            window=replace(window, pad_left=max(-origin, 0)),
+        )
 
-    return Rule(window.stride_width, reach, width, narrow)
+    return Rule(window.stride_width, reach, window.pad_left, width, part)
 
 
 def _pad_rule(layer: Pad, source: Columns) -> Rule | str:
     if layer.input_shape != (1, source.width, source.n_words):
         return "pads another plane than time and channels"
-    if (layer.before[:2], layer.after[:2]) != ((0, 0), (0, 0)):
-        return "pads the time axis, so that columns at its ends change with every push"
-    return Rule(1, 1, source.width, lambda n: replace(layer, input_shape=(1, n, source.n_words)))
+    if layer.before[0] or layer.after[0]:
+        return "pads another axis than time and channels"
+    before, after = layer.before[1], layer.after[1]
+
+    def part(first: int, n: int) -> Layer:
+        n_before = min(max(before - first, 0), n)
+        n_after = min(max(first + n - before - source.width, 0), n)
+        return replace(
+            layer,
+            input_shape=(1, n - n_before - n_after, source.n_words),
+            before=(0, n_before, layer.before[2]),
+            after=(0, n_after, layer.after[2]),
+        )
+
+    return Rule(1, 1, before, before + source.width + after, part)
 
 
-def _binary_rule(layer: Add | Mul, sources: Sequence[Columns]) -> Rule | str:
-    width, n_words = sources[0].width, max(s.n_words for s in sources)
-    operands, b = (layer.a, layer.b), layer.broadcast
-    has_constant = any(o.values is not None for o in operands)
-    if b.size == (1, 1, 1, width * n_words) and not has_constant:
-        return Rule(1, 1, width, lambda n: replace(layer, broadcast=replace(b, size=(1, 1, 1, n * n_words))))
-    # The time axis stands third in [1, 1, time, channels], second in [1, time, 1, channels].
-    order = (0, 2, 1, 3) if b.size[2] == 1 else (0, 1, 2, 3)
-    size, stride_a, stride_b = (tuple(row[i] for i in order) for row in (b.size, b.stride_a, b.stride_b))
-    if size[:3] != (1, 1, width):
+def _binary_rule(layer: Binary, sources: Sequence[Columns]) -> Rule | str:
+    width, sizes = sources[0].width, layer.broadcast.size
+    n_words = prod(sizes) // width
+    # The outermost axis that is one holds columns: so many of its steps make one.
+    outer = next((axis for axis, n in enumerate(sizes) if n > 1), 3)
+    steps = sizes[outer] // width
+    if steps * width != sizes[outer] or prod(sizes) != n_words * width:
         return "joins tensors along another axis than time"
-    for operand, stride in zip(operands, (stride_a, stride_b), strict=True):
-        if width > 1 and (operand.values is not None) == (stride[2] != 0):
+    remaining = iter(sources)
+    strides = (layer.broadcast.stride_a, layer.broadcast.stride_b)
+    for operand, stride in zip((layer.a, layer.b), strides, strict=True):
+        moved = 0 if operand.values is not None else next(remaining).n_words
+        if width > 1 and stride[outer] * steps != moved:
             return "has an operand that differs from time step to time step"
 
     def narrow(n: int) -> Layer:
-        moved = Broadcast((1, 1, n, size[3]), _four(stride_a), _four(stride_b))
-        return replace(layer, broadcast=moved)
+        moved = (*sizes[:outer], n * steps, *sizes[outer + 1 :])
+        return replace(
+            layer, broadcast=replace(layer.broadcast, size=(moved[0], moved[1], moved[2], moved[3]))
+        )
 
-    return Rule(1, 1, width, narrow)
+    return _wordwise(width, narrow)
 
 
-def _four(row: tuple[int, ...]) -> tuple[int, int, int, int]:
-    return row[0], row[1], row[2], row[3]
+def _copy_rule(layer: Copy, sources: Sequence[Columns]) -> Rule | str:
+    """Find the time axis of every part; a column's words must come from the same column of the input."""
+    width = sources[0].width
+    if layer.size % width:
+        return _MOVES_TIME
+    n_words = layer.size // width
+    found = [_time_axis(p, width, s.n_words, n_words) for p, s in zip(layer.parts, sources, strict=True)]
+    splits = [(part, *axes) for part, axes in zip(layer.parts, found, strict=True) if axes is not None]
+    if len(splits) < len(found):
+        return _MOVES_TIME
+
+    def narrow(n: int) -> Layer:
+        parts = [
+            copy_part([time._replace(size=n), *rest], part.source_begin, part.target_begin)
+            for part, time, rest in splits
+        ]
+        return Copy(tuple(parts), n * n_words)
+
+    return _wordwise(width, narrow)
+
+
+def _time_axis(
+    part: CopyPart, width: int, source_words: int, target_words: int
+) -> tuple[Axis, list[Axis]] | None:
+    """Split a part into the axis from column to column and the axes within a column; None if there is none."""
+    axes = axes_of(part)
+    for place, axis in enumerate(axes):
+        inner, rest = divmod(axis.size, width)
+        if rest or (axis.source * inner, axis.target * inner) != (source_words, target_words):
+            continue
+        within = [*axes[:place], axis._replace(size=inner), *axes[place + 1 :]]
+        reach = [(a.size - 1) * a.source for a in within]
+        lowest = part.source_begin + sum(min(0, n) for n in reach)
+        highest = part.source_begin + sum(max(0, n) for n in reach)
+        if lowest >= 0 and highest < source_words:
+            return Axis(width, source_words, target_words), within
+    return None

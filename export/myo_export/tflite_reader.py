@@ -7,6 +7,7 @@ is used; the reader allocates nothing that is larger than the file.
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -113,10 +114,12 @@ def read_graph(model: bytes) -> Graph:
             f"model: {n_ops} operators and {n_tensors} tensors, expected 1 to {_MAX_OPS} and 1 to"
             f" {_MAX_TENSORS}; {_DAMAGED}"
         )
-    ops = []
+    ops: list[Op] = []
+    n_layers = 0
     for i in range(n_ops):
         with _damage_is_reported(f"operator {i}"):
-            ops.append(_read_op(file, subgraph.Operators(i), i, n_tensors))
+            ops.append(replace(_read_op(file, subgraph.Operators(i), i, n_tensors), first_layer=n_layers))
+        n_layers += len(ops[-1].outputs)
     with _damage_is_reported("the list of inputs and outputs"):
         inputs = _indices(subgraph.InputsAsNumpy(), n_tensors, "the network's inputs")
         outputs = _indices(subgraph.OutputsAsNumpy(), n_tensors, "the network's outputs")
@@ -319,8 +322,8 @@ def _read_options(table: Any, index: int, name: str) -> Options:  # noqa: ANN401
         return graph.FullyConnectedOptions(
             _activation(dense.FusedActivationFunction(), index, name), dense.WeightsFormat()
         )
-    if name in ("ADD", "MUL"):
-        kind = schema.AddOptions if name == "ADD" else schema.MulOptions
+    if name in ("ADD", "MUL", "SUB"):
+        kind = {"ADD": schema.AddOptions, "MUL": schema.MulOptions, "SUB": schema.SubOptions}[name]
         return graph.ActivationOptions(
             _activation(_attributes(table, index, name, kind).FusedActivationFunction(), index, name)
         )
@@ -329,10 +332,40 @@ def _read_options(table: Any, index: int, name: str) -> Options:  # noqa: ANN401
         return graph.ConcatenationOptions(
             concatenation.Axis(), _activation(concatenation.FusedActivationFunction(), index, name)
         )
+    if name == "TRANSPOSE_CONV":
+        spread = _attributes(table, index, name, schema.TransposeConvOptions)
+        padding = _padding(spread.Padding(), index, name)
+        activation = _activation(spread.FusedActivationFunction(), index, name)
+        return graph.ConvOptions(padding, spread.StrideH(), spread.StrideW(), 1, 1, activation)
+    if name == "STRIDED_SLICE":
+        part = _attributes(table, index, name, schema.StridedSliceOptions)
+        return graph.StridedSliceOptions(
+            part.BeginMask(),
+            part.EndMask(),
+            part.EllipsisMask(),
+            part.NewAxisMask(),
+            part.ShrinkAxisMask(),
+            bool(part.Offset()),
+        )
+    if name in ("PACK", "UNPACK"):
+        kind = schema.PackOptions if name == "PACK" else schema.UnpackOptions
+        stack = _attributes(table, index, name, kind)
+        return graph.PackOptions(stack.Axis(), stack.ValuesCount() if name == "PACK" else stack.Num())
+    if name == "BATCH_MATMUL":
+        product = _attributes(table, index, name, schema.BatchMatMulOptions)
+        return graph.BatchMatmulOptions(bool(product.AdjX()), bool(product.AdjY()))
     if name == "SOFTMAX":
         return graph.SoftmaxOptions(_attributes(table, index, name, schema.SoftmaxOptions).Beta())
     if name == "LEAKY_RELU":
         return graph.LeakyReluOptions(_attributes(table, index, name, schema.LeakyReluOptions).Alpha())
+    if name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+        lstm = _attributes(table, index, name, schema.UnidirectionalSequenceLSTMOptions)
+        return graph.LstmOptions(
+            _ACTIVATION_NAMES.get(lstm.FusedActivationFunction(), str(lstm.FusedActivationFunction())),
+            lstm.CellClip(),
+            bool(lstm.TimeMajor()),
+            bool(lstm.DiagonalRecurrentTensors()),
+        )
     return graph.NoOptions()
 
 

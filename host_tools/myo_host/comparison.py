@@ -89,6 +89,12 @@ class StageResult:
         self.cosine = self._dot / norm if norm else 1.0
 
 
+def _layer_name(layer: dict[str, Any]) -> str:
+    """Name a layer; one that another one computes along is never sent."""
+    into = "" if layer["in_layer"] is None else f" (in layer {layer['in_layer']})"
+    return f"layer {layer['index']} {layer['op']}{into}"
+
+
 class Comparison:
     """The stages' running comparison over segments."""
 
@@ -102,7 +108,7 @@ class Comparison:
         self.raw = StageResult("samples")
         self.filtered = StageResult("filtered signal")
         self.input = StageResult("network input")
-        self.layer_results = [StageResult(f"layer {layer['index']} {layer['op']}") for layer in self.layers]
+        self.layer_results = [StageResult(_layer_name(layer)) for layer in self.layers]
         self.output = StageResult("network output")
         self.decision = StageResult("decision")
 
@@ -122,14 +128,14 @@ class Comparison:
                 return f"{golden.name} sample {index[0]} channel {index[1]}"
 
             self.raw.compare(capture.raw, golden.counts[:n], sample)
-            self.filtered.compare(
-                capture.filtered_q31, golden.filtered_q31[: n // config.decimation], sample
-            )
+            self.filtered.compare(capture.filtered_q31, golden.filtered_q31[: n // config.decimation], sample)
             self.input.compare(
                 capture.inputs, golden.inputs[:n_windows],
                 lambda i: f"{golden.name} window {i[0]} sample {i[1] // width} channel {i[1] % width}",
             )  # fmt: skip
             for number, result in enumerate(self.layer_results):
+                if self.layers[number]["in_layer"] is not None:
+                    continue
                 result.compare(
                     capture.layers[number], golden.layers[number][:n_windows],
                     lambda i: f"{golden.name} window {i[0]} element {i[1]}",

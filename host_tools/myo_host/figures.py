@@ -116,7 +116,11 @@ def draw_response(found: Any) -> str:  # noqa: ANN401 - a Response of myo_export
 def draw_segment(bundle: Bundle, config: TwinConfig, segment: GoldenSegment) -> str:
     """Draw one streamed recording: counts, filtered signal, and what was decided."""
     rate_hz = bundle.spec.sensor.rate_hz
-    ends_s = (config.window_samples + np.arange(segment.n_windows) * config.hop_samples) / rate_hz * config.decimation
+    ends_s = (
+        (config.window_samples + np.arange(segment.n_windows) * config.hop_samples)
+        / rate_hz
+        * config.decimation
+    )
     classes = bundle.spec.output.kind == "classes"
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.6, 5.2))
@@ -180,4 +184,22 @@ def draw_stages(stages: list[dict[str, Any]]) -> str:
         axes.set_xlabel("signal-to-noise ratio of the twin against float, dB")
         for row, stage in enumerate(rows):
             axes.text(stage["snr_db"], row, f" {stage['snr_db']:.1f}", va="center")
+        return _render(figure)
+
+
+def draw_costs(costs: dict[str, tuple[float, float]], unit: str) -> str:
+    """Draw what each part costs: instructions, and behind them the cycles that they take."""
+    names = list(costs)
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.0, 0.26 * len(names) + 0.9))
+        axes = figure.add_subplot()
+        cycles = [costs[name][1] for name in names]
+        axes.barh(names, cycles, color=_ORANGE, alpha=0.5, label="cycles of a Cortex-M4, estimated")
+        axes.barh(names, [costs[name][0] for name in names], height=0.5, color=_BLUE, label="instructions")
+        axes.invert_yaxis()
+        axes.set_xlabel(unit)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        for row, value in enumerate(cycles):
+            axes.text(value, row, f" {value:,.0f}", va="center")
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         return _render(figure)

@@ -43,7 +43,9 @@ def summarize_front_end(found: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - 
     """Return labelled sentences: what the filters are, how exact, and what they cost."""
     stages = "; ".join(found.stages) or "none"
     rows = [("stages", stages)]
-    rows += [("", note) for note in found.front_end.notes[1 if found.steps else 0 :]]  # the first lists the stages
+    rows += [
+        ("", note) for note in found.front_end.notes[1 if found.steps else 0 :]
+    ]  # the first lists the stages
     rows += [
         ("response", f"{r.text}: within {r.deviation_db:.2g} dB of the design where it passes") for r in found.responses
     ]  # fmt: skip

@@ -43,7 +43,11 @@ def _design_fir(stage: Fir, rate_hz: float) -> NDArray[np.float64]:
         return np.asarray(stage.taps, dtype=np.float64)
     edges = stage.edges_hz or []
     taps: NDArray[np.float64] = signal.firwin(
-        stage.n_taps, edges if len(edges) > 1 else edges[0], window=stage.window, pass_zero=stage.shape, fs=rate_hz
+        stage.n_taps,
+        edges if len(edges) > 1 else edges[0],
+        window=stage.window,
+        pass_zero=stage.shape,
+        fs=rate_hz,
     )
     return taps
 
@@ -130,7 +134,8 @@ def round_step(designed: FloatStep, step: Step) -> FloatStep:
             values = np.concatenate([held[:, :3], np.ones((len(held), 1)), -held[:, 3:]], axis=1)
         case Kind.FIR:
             largest = int(np.abs(values).argmax())
-            values = step.words * 2.0 ** -round(float(np.log2(step.words[largest] / values[largest])))
+            bits = round(float(np.log2(step.words[largest] / values[largest])))
+            values = step.words.astype(np.float64) * 2.0**-bits
         case _:
             pass
     return replace(designed, values=values)
@@ -182,7 +187,7 @@ def run_step(step: FloatStep, x: NDArray[np.float64]) -> NDArray[np.float64]:
             y = signal.lfilter(step.values, [1.0], x, axis=0)
         case Kind.MEAN:
             sums = np.cumsum(np.concatenate([np.zeros((step.count, x.shape[1])), x]), axis=0)
-            y = (sums[step.count :] - sums[: -step.count]) / step.count
+            y = np.asarray((sums[step.count :] - sums[: -step.count]) / step.count, dtype=np.float64)
         case Kind.MATRIX:
             y = x @ step.values.T
         case Kind.RECTIFY:

@@ -31,3 +31,7 @@ class LinkError(MyoError):
 
 class MismatchError(MyoError):
     """A board and a bundle do not belong together, or device and twin part."""
+
+
+class ProfileError(MyoError):
+    """An image cannot be run under the profiler, or is not what it was said to be."""

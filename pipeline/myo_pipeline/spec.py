@@ -193,7 +193,9 @@ class PatchSpec(Table):
     format: Literal[1] = Field(description="version of this file's format: 1")
     name: str = Field(pattern=NAME_PATTERN, description="name of the patch and of its bundle's folder")
     sensor: Sensor
-    stage: list[Stage] = Field(default=[], max_length=16, description="stages of the front end, in the order of the signal")
+    stage: list[Stage] = Field(
+        default=[], max_length=16, description="stages of the front end, in the order of the signal"
+    )
     window: Window
     model: CnnModel = CnnModel()
     output: Output
@@ -224,7 +226,9 @@ class PatchSpec(Table):
                 "samples between windows would never be seen: shorten it"
             )
         if self.decimation > MAX_DECIMATION:
-            raise ValueError(f"stage: decimation by {self.decimation} in all, at most {MAX_DECIMATION}: lower a factor")
+            raise ValueError(
+                f"stage: decimation by {self.decimation} in all, at most {MAX_DECIMATION}: lower a factor"
+            )
         if self.window_samples > 65_535:
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
         return self

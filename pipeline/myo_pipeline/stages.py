@@ -192,7 +192,9 @@ class Fir(StageTable):
         if sorted(set(self.edges_hz)) != self.edges_hz:
             raise ValueError(f"edges_hz {self.edges_hz} do not ascend: order them")
         if self.shape in ("highpass", "bandstop") and self.n_taps % 2 == 0:
-            raise ValueError(f"n_taps {self.n_taps}: a {self.shape} passes Nyquist, which wants an odd number: add one")
+            raise ValueError(
+                f"n_taps {self.n_taps}: a {self.shape} passes Nyquist, which wants an odd number: add one"
+            )
         return self
 
 
@@ -201,7 +203,9 @@ class MovingAverage(StageTable):
 
     kind: Literal["moving_average"]
     n: int | None = Field(default=None, ge=2, le=MAX_MEAN, description="samples; or give ms")
-    ms: float | None = Field(default=None, gt=0, description="milliseconds, a whole number of samples; or give n")
+    ms: float | None = Field(
+        default=None, gt=0, description="milliseconds, a whole number of samples; or give n"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -267,7 +271,9 @@ class Spatial(StageTable):
     """Sums over electrodes, the same at every sample: one matrix of weights."""
 
     kind: Literal["spatial"]
-    mode: Literal["single_differential", "double_differential", "common_average", "matrix", "remap", "rotate"] = Field(
+    mode: Literal[
+        "single_differential", "double_differential", "common_average", "matrix", "remap", "rotate"
+    ] = Field(
         description="single_differential: x[i+1] - x[i]; double_differential: -x[i] + 2 x[i+1] - x[i+2]; "
         "common_average: less the mean of all; matrix: weights; remap: channels; rotate: by"
     )
@@ -278,9 +284,14 @@ class Spatial(StageTable):
         default=None, description="matrix: a row a new channel, a weight an old one; kept in 16 bits"
     )
     channels: list[Annotated[int, Field(ge=0)]] | None = Field(
-        default=None, min_length=1, max_length=MAX_CHANNELS, description="remap: old channels in the new order, from 0"
+        default=None,
+        min_length=1,
+        max_length=MAX_CHANNELS,
+        description="remap: old channels in the new order, from 0",
     )
-    by: int | None = Field(default=None, description="rotate: channel i becomes what channel i + by of the ring was")
+    by: int | None = Field(
+        default=None, description="rotate: channel i becomes what channel i + by of the ring was"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -289,7 +300,9 @@ class Spatial(StageTable):
             if (getattr(self, key) is not None) != (mode == self.mode):
                 if mode == self.mode:
                     raise ValueError(f"mode {mode!r} wants {key}: add it")
-                raise ValueError(f"{key} means nothing to mode {self.mode!r}: remove it, or use mode {mode!r}")
+                raise ValueError(
+                    f"{key} means nothing to mode {self.mode!r}: remove it, or use mode {mode!r}"
+                )
         if self.ring and not self.mode.endswith("differential"):
             raise ValueError(f"ring means nothing to mode {self.mode!r}: remove it")
         return self
@@ -312,17 +325,23 @@ class Spatial(StageTable):
         """Refuse a matrix that does not fit the channels before it."""
         least = {"single_differential": 2, "double_differential": 3, "common_average": 2}.get(self.mode, 1)
         if n_channels < least:
-            raise ValueError(f"mode: {self.mode} wants {least} channels or more, {n_channels} come in: remove the stage")
+            raise ValueError(
+                f"mode: {self.mode} wants {least} channels or more, {n_channels} come in: remove the stage"
+            )
         for row in self.weights or []:
             if len(row) != n_channels or not any(row):
                 raise ValueError(
                     f"weights: a row of {len(row)}, expected {n_channels} (a weight a channel), not all zero: correct it"
                 )
         if self.mode == "matrix" and not 1 <= len(self.weights or []) <= MAX_CHANNELS:
-            raise ValueError(f"weights: {len(self.weights or [])} rows, expected 1 to {MAX_CHANNELS}: correct it")
+            raise ValueError(
+                f"weights: {len(self.weights or [])} rows, expected 1 to {MAX_CHANNELS}: correct it"
+            )
         beyond = [c for c in self.channels or [] if c >= n_channels]
         if beyond:
-            raise ValueError(f"channels: {beyond[0]} does not exist, {n_channels} come in, counted from 0: correct it")
+            raise ValueError(
+                f"channels: {beyond[0]} does not exist, {n_channels} come in, counted from 0: correct it"
+            )
 
 
 LinearStage = HighPass | LowPass | BandPass | BandStop | Notch | Comb | DcRemoval

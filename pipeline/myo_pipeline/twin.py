@@ -195,6 +195,7 @@ class NetworkTwin:
         list of NDArray
             Each layer's output, flattened, in the model's order; the last is the network's output.
         """
+        self._interpreter.reset()  # an LSTM's state would live on: every window stands for itself, as in training
         self._interpreter.set_input(np.ascontiguousarray(window).reshape(self._shape), 0)
         self._interpreter.invoke()
         return [
@@ -298,7 +299,13 @@ class Twin:
         while (end := config.window_samples + self._n_windows * config.hop_samples) <= self._n_samples:
             window = self._recent[end - config.window_samples - first : end - first]
             layers = self._network.run(window)
-            yield WindowResult(self._n_windows, end * config.decimation, window.copy(), layers, self._decision.decide(layers[-1]))
+            yield WindowResult(
+                self._n_windows,
+                end * config.decimation,
+                window.copy(),
+                layers,
+                self._decision.decide(layers[-1]),
+            )
             self._n_windows += 1
         keep = config.window_samples - 1  # older samples can be in no later window
         self._recent = self._recent[max(0, len(self._recent) - keep) :] if keep else self._recent[:0]

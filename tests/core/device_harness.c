@@ -18,7 +18,7 @@ typedef struct {
     int32_t multiplier;
     uint32_t shift;
     int32_t zero_point;
-    uint32_t ring_frames, rx_bytes, tx_bytes, n_filtered, factor, n_sections;
+    uint32_t ring_frames, rx_bytes, tx_bytes, streams, n_filtered, factor, n_sections;
 } settings_t;
 
 static struct {
@@ -42,8 +42,9 @@ static struct {
     bool adc;
 } device;
 
+/* Called before each run: it leaves the stream's window alone. */
 static void toy_init(void *arena) {
-    memset(arena, 0, device.config.net_arena_size);
+    memset(arena, 0, device.config.net_input_size);
 }
 
 /* Layer 0: the input's complement. Layer 1, the output: eighths of the sums over every n_outputs-th input. */
@@ -67,6 +68,24 @@ static void toy_run(void *arena, const int8_t *input, int8_t *output, net_observ
     if (observer != NULL) {
         observer(context, 1, output, device.config.net_output_size);
     }
+}
+
+/* The stream's window stands behind what a run needs. */
+static int8_t *toy_window(void *arena) {
+    return (int8_t *)arena + device.config.net_input_size;
+}
+
+static void toy_reset(void *arena) {
+    memset(toy_window(arena), device.config.quantize[0].zero_point, device.config.net_input_size);
+}
+
+static void toy_push(void *arena, const int8_t *hop, int8_t *output) {
+    const size_t n_new = (size_t)device.config.hop_samples * myo_front_end_channels(&device.config.front_end);
+    const size_t n_kept = device.config.net_input_size - n_new;
+    int8_t *const window = toy_window(arena);
+    memmove(window, window + n_new, n_kept);
+    memcpy(window + n_kept, hop, n_new);
+    toy_run(arena, window, output, NULL, NULL);
 }
 
 static uint32_t on_ticks(void *context) {
@@ -164,9 +183,11 @@ static myo_status_t init_patch(void) {
         .bundle_hash = {1, 2, 3},
         .net_input_size = (size_t)s->window_samples * n_out,
         .net_output_size = s->n_outputs,
-        .net_arena_size = (size_t)s->window_samples * n_out,
+        .net_arena_size = (size_t)2 * s->window_samples * n_out,
         .net_init = toy_init,
         .net_run = toy_run,
+        .net_reset = s->streams ? toy_reset : NULL,
+        .net_push = s->streams ? toy_push : NULL,
     };
     for (size_t c = 0; c < n_out; c++) {
         device.quantize[c] = (myo_quantize_config_t){.multiplier = s->multiplier,
@@ -187,8 +208,8 @@ static myo_status_t init_patch(void) {
         .input_bytes = input,
         .output = own(s->n_outputs),
         .output_bytes = s->n_outputs,
-        .arena = own(input),
-        .arena_bytes = input,
+        .arena = own(config->net_arena_size),
+        .arena_bytes = config->net_arena_size,
         .history = own((size_t)s->vote * s->n_outputs),
         .history_bytes = (size_t)s->vote * s->n_outputs,
         .sums = own(4u * s->n_outputs),

@@ -70,6 +70,7 @@ class Settings:
     ring_frames: int = 32
     rx_bytes: int = 4096
     tx_bytes: int = 1024
+    streams: int = 0
     n_filtered: int = 0  # 0: as many as n_channels
     factor: int = 1
     sections: list[list[int]] = field(default_factory=list)

@@ -11,10 +11,8 @@ from hypothesis import strategies as st
 
 from device_line import Harness
 from myo_export.front_end import FrontEnd, quantize_front_end
-from myo_export.front_end_analysis import make_filter_twin
 from myo_pipeline.spec import PatchSpec, parse_spec
 from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
-from myo_pipeline.twin import FrontEndTwin
 
 FILTERS = (
     'kind = "highpass"\ncutoff_hz = 20.0\norder = 2\n',
@@ -41,7 +39,9 @@ OTHERS = (
 )
 
 
-def make_chain(stages: Sequence[str], rate_hz: float = 1000.0, bits: int = 12, channels: int = 3) -> PatchSpec:
+def make_chain(
+    stages: Sequence[str], rate_hz: float = 1000.0, bits: int = 12, channels: int = 3
+) -> PatchSpec:
     """Return the spec of a chain; its window is as good as any."""
     return parse_spec(
         f'format = 1\nname = "test"\n[sensor]\nchannels = {channels}\nrate_hz = {rate_hz}\nlsb_uv = 1.0\nadc_bits = {bits}\n'
@@ -62,7 +62,13 @@ def fits(stages: tuple[str, ...]) -> bool:
     """Whether channels fit from stage to stage, rates stay above the filters, and energies do not pile up."""
     channels, factor = 3, 1
     for stage in stages:
-        wants = 3 if any(name in stage for name in ("matrix", "remap", "double")) else 2 if "single" in stage else 1
+        wants = (
+            3
+            if any(name in stage for name in ("matrix", "remap", "double"))
+            else 2
+            if "single" in stage
+            else 1
+        )
         if ("matrix" in stage and channels != 3) or channels < max(wants, 2 if "common" in stage else 1):
             return False
         channels = 4 if "remap" in stage else 2 if '"matrix"' in stage else channels - 2 * ("double" in stage)
@@ -85,7 +91,11 @@ def pack_step(step: Step) -> bytes:
 
 
 def run_device(
-    harness: Harness, front_end: FrontEnd, counts: np.ndarray, blocks: Sequence[int], state_words: int | None = None
+    harness: Harness,
+    front_end: FrontEnd,
+    counts: np.ndarray,
+    blocks: Sequence[int],
+    state_words: int | None = None,
 ) -> tuple[int, list[np.ndarray]]:
     """Run blocks (0: reset) through the firmware's front end; its status and each block's words."""
     words = front_end.state_words if state_words is None else state_words
@@ -106,5 +116,7 @@ def cut_blocks(n: int, cuts: Sequence[int]) -> list[int]:
     """Return block sizes of at most BLOCK_FRAMES that end at every cut."""
     sizes = []
     for length in np.diff(sorted({0, n, *(c for c in cuts if c < n)})).tolist():
-        sizes += [BLOCK_FRAMES] * (length // BLOCK_FRAMES) + [length % BLOCK_FRAMES] * (length % BLOCK_FRAMES > 0)
+        sizes += [BLOCK_FRAMES] * (length // BLOCK_FRAMES) + [length % BLOCK_FRAMES] * (
+            length % BLOCK_FRAMES > 0
+        )
     return sizes

@@ -24,6 +24,7 @@ class ModelBuilder:
         tensor.shape = [int(n) for n in shape]
         code = {
             "int8": schema.TensorType.INT8,
+            "int16": schema.TensorType.INT16,
             "int32": schema.TensorType.INT32,
             "float32": schema.TensorType.FLOAT32,
         }
@@ -44,6 +45,12 @@ class ModelBuilder:
 
     def activation(self, shape, scale, zero_point) -> int:
         return self.tensor(shape, [scale], [zero_point])
+
+    def variable(self, shape, scale, zero_point, dtype) -> int:
+        """State of an operator, which lives from run to run."""
+        index = self.tensor(shape, [scale], [zero_point], dtype=dtype)
+        self.tensors[index].isVariable = True
+        return index
 
     def op(self, name, inputs, outputs, options=None) -> None:
         number = getattr(schema.BuiltinOperator, name)
@@ -229,6 +236,18 @@ class RandomNetwork:
         self._pool("MAX_POOL_2D")
 
     def _mean(self):
+        self._reduce("MEAN")
+
+    def _sum(self):
+        self._reduce("SUM")
+
+    def _reduce_max(self):
+        self._reduce("REDUCE_MAX")
+
+    def _reduce_min(self):
+        self._reduce("REDUCE_MIN")
+
+    def _reduce(self, name):
         rank = len(self.shape)
         if rank < 3:
             return
@@ -238,34 +257,81 @@ class RandomNetwork:
         signed = [a - rank if self.rng.random() < 0.3 else a for a in axes]
         at = self.b.tensor((len(axes),), data=np.array(signed, np.int32))
         source, scale = self.at, self.scale
-        same = self.rng.random() < 0.3
-        out = self._next(
-            kept, scale if same else scale * self.rng.uniform(0.3, 1.2), self.zero_point if same else None
-        )
-        self.b.op("MEAN", [source, at], [out], fill(schema.ReducerOptionsT(), keepDims=keep))
+        same = name.startswith("REDUCE") or (name == "MEAN" and self.rng.random() < 0.3)
+        if not same:
+            count = np.prod([self.shape[a] for a in axes]) if name == "SUM" else 1
+            scale = float(F32(scale * self.rng.uniform(0.3, 1.2) * np.sqrt(count)))
+        out = self._next(kept, scale, self.zero_point if same else None)
+        self.b.op(name, [source, at], [out], fill(schema.ReducerOptionsT(), keepDims=keep))
 
-    def _binary(self, name, options):
-        choices = [p for p in self.past if p[1] == self.shape]
+    def _other(self, fits):
+        """Another operand and its scale: an earlier tensor, or a constant, whole or repeated along some axes."""
+        choices = [p for p in self.past if fits(p)]
         draw = self.rng.random()
         if choices and draw < 0.6:
             other, _, other_scale, _ = choices[self._int(0, len(choices) - 1)]
-        else:  # a constant, whole or repeated along some axes
-            shape = self.shape if draw < 0.75 else [n if self.rng.random() < 0.5 else 1 for n in self.shape]
-            other_scale = self._new_scale()
-            values = self.rng.integers(-128, 128, shape).astype(np.int8)
-            other = self.b.tensor(shape, [other_scale], [self._new_zero_point()], values)
-        pair = [self.at, other] if self.rng.random() < 0.5 else [other, self.at]
-        scale = max(self.scale, other_scale) * 1.5 if name == "ADD" else self.scale * other_scale * 90
-        options.fusedActivationFunction = self._activation()
-        self.b.op(
-            name, pair, [self._next(self.shape, float(F32(scale * 2.0 ** self.rng.uniform(-1, 1))))], options
-        )
+            return other, other_scale
+        shape = self.shape if draw < 0.75 else [n if self.rng.random() < 0.5 else 1 for n in self.shape]
+        if draw > 0.95:
+            shape = ()
+        values = self.rng.integers(-128, 128, shape).astype(np.int8)
+        scale, zero_point = self._constant_quantization()
+        return self.b.tensor(shape, [scale], [zero_point], values), scale
+
+    def _constant_quantization(self):
+        return self._new_scale(), self._new_zero_point()
+
+    def _pair(self, other):
+        return [self.at, other] if self.rng.random() < 0.5 else [other, self.at]
+
+    def _near(self, scale, spread=1.0):
+        return float(F32(scale * 2.0 ** self.rng.uniform(-spread, spread)))
+
+    def _is_operand(self, past):
+        """Whether an earlier tensor can be repeated to the shape of the present one."""
+        shape = (1,) * (len(self.shape) - len(past[1])) + past[1]
+        fits = zip(shape, self.shape, strict=False)
+        return len(shape) == len(self.shape) and all(n in (1, m) for n, m in fits)
+
+    def _binary(self, name, options, scale_of, activation=True):
+        other, other_scale = self._other(self._is_operand)
+        if activation:
+            options.fusedActivationFunction = self._activation()
+        scale = self._near(scale_of(self.scale, other_scale))
+        self.b.op(name, self._pair(other), [self._next(self.shape, scale)], options)
 
     def _add(self):
-        self._binary("ADD", schema.AddOptionsT())
+        self._binary("ADD", schema.AddOptionsT(), lambda a, b: max(a, b) * 1.5)
+
+    def _sub(self):
+        self._binary("SUB", schema.SubOptionsT(), lambda a, b: max(a, b) * 1.5)
 
     def _mul(self):
-        self._binary("MUL", schema.MulOptionsT())
+        self._binary("MUL", schema.MulOptionsT(), lambda a, b: a * b * 90)
+
+    def _squared_difference(self):
+        options = schema.SquaredDifferenceOptionsT()
+        self._binary("SQUARED_DIFFERENCE", options, lambda a, b: max(a, b) ** 2 * 90, activation=False)
+
+    def _prelu(self):
+        shape = [n if self.rng.random() < 0.3 else 1 for n in self.shape[1:-1]] + [self.shape[-1]]
+        if self.rng.random() < 0.2:
+            shape = [1] * len(shape)
+        values = self.rng.integers(-128, 128, shape).astype(np.int8)
+        slope = self.b.tensor(shape, [0.01], [self._new_zero_point()], values)
+        source = self.at
+        self.b.op("PRELU", [source, slope], [self._next(self.shape, self._near(self.scale))])
+
+    def _maximum(self, name="MAXIMUM"):
+        quantization = self.scale, self.zero_point
+        self._constant_quantization = lambda: quantization
+        other, _ = self._other(lambda p: self._is_operand(p) and p[2:] == quantization)
+        del self._constant_quantization
+        options = schema.MaximumMinimumOptionsT()
+        self.b.op(name, self._pair(other), [self._next(self.shape, *quantization)], options)
+
+    def _minimum(self):
+        self._maximum("MINIMUM")
 
     def _pad(self):
         pads = [(0, 0)] + [(self._int(0, 2), self._int(0, 2)) for _ in self.shape[1:]]
@@ -287,6 +353,27 @@ class RandomNetwork:
 
     def _flatten(self):
         self._alias("RESHAPE", (1, int(np.prod(self.shape))), schema.ReshapeOptionsT())
+
+    def _expand_dims(self):
+        if len(self.shape) > 3:
+            return
+        axis = self._int(1, len(self.shape))
+        shape = (*self.shape[:axis], 1, *self.shape[axis:])
+        at = self.b.tensor(
+            (), data=np.array(axis - len(shape) if self.rng.random() < 0.5 else axis, np.int32)
+        )
+        source = self.at
+        options = schema.ExpandDimsOptionsT()
+        self.b.op("EXPAND_DIMS", [source, at], [self._next(shape, self.scale, self.zero_point)], options)
+
+    def _squeeze(self):
+        """Some of the axes of one word, or all of them."""
+        ones = [a for a, n in enumerate(self.shape) if a and n == 1]
+        gone = [a for a in ones if self.rng.random() < 0.5] or ones
+        shape = [n for a, n in enumerate(self.shape) if a not in gone]
+        options = fill(schema.SqueezeOptionsT(), squeezeDims=gone)
+        if gone:
+            self._unary("SQUEEZE", options, self.scale, self.zero_point, shape)
 
     def _alias(self, name, shape, options):
         at = self.b.tensor((len(shape),), data=np.array(shape, np.int32))
@@ -315,9 +402,9 @@ class RandomNetwork:
             "CONCATENATION", [i for i, _ in parts], [self._next(shape, self.scale, self.zero_point)], options
         )
 
-    def _unary(self, name, options=None, scale=None, zero_point=None):
+    def _unary(self, name, options=None, scale=None, zero_point=None, shape=None):
         source = self.at
-        self.b.op(name, [source], [self._next(self.shape, scale, zero_point)], options)
+        self.b.op(name, [source], [self._next(shape or self.shape, scale, zero_point)], options)
 
     def _relu(self):
         self._unary("RELU")
@@ -327,6 +414,44 @@ class RandomNetwork:
 
     def _leaky_relu(self):
         self._unary("LEAKY_RELU", fill(schema.LeakyReluOptionsT(), alpha=float(self.rng.uniform(-0.5, 1.2))))
+
+    def _elu(self):
+        self._unary("ELU")
+
+    def _abs(self):
+        self._unary("ABS", None, self.scale if self.rng.random() < 0.3 else None)
+
+    def _rsqrt(self):
+        """Of squares, which are never negative."""
+        if self.zero_point != -128:
+            self._unary("QUANTIZE", schema.QuantizeOptionsT(), None, -128)
+        self._unary("RSQRT", None, self._near(self.scale**-0.5 / 127, 4))
+
+    def _float_island(self):
+        """One to three float operators between DEQUANTIZE and QUANTIZE."""
+        scale = self.scale
+        largest = scale * max(127 - self.zero_point, self.zero_point + 128)
+        self._float("DEQUANTIZE")
+        for _ in range(self._int(1, 3)):
+            choices = {"NEG": largest, "ABS": largest, "ELU": largest}
+            if largest < 100:
+                choices["SQUARE"] = largest * largest
+            if largest < 10:
+                choices["EXP"] = np.exp(largest)
+            name = str(self.rng.choice(list(choices)))
+            self._float(name)
+            largest = choices[name]
+        if self.rng.random() < 0.3:
+            self._float("ABS")
+            self._float("SQRT")
+            largest **= 0.5
+        source = self.at
+        self.b.op("QUANTIZE", [source], [self._next(self.shape, self._near(largest / 127))])
+
+    def _float(self, name):
+        source = self.at
+        self.at = self.b.tensor(self.shape, dtype="float32")
+        self.b.op(name, [source], [self.at])
 
     def _logistic(self):
         self._unary("LOGISTIC", None, 1 / 256, -128)

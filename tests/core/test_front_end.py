@@ -15,7 +15,9 @@ from myo_export.front_end_analysis import make_filter_twin
 from myo_pipeline.steps import Kind, Step
 
 
-def check(harness: Harness, stages: tuple[str, ...], counts: np.ndarray, cuts: list[int], reset_at: int) -> None:
+def check(
+    harness: Harness, stages: tuple[str, ...], counts: np.ndarray, cuts: list[int], reset_at: int
+) -> None:
     spec, front_end = quantize_chain(stages)
     twin = make_filter_twin(spec, front_end)
     blocks = [*cut_blocks(reset_at, cuts), 0, *cut_blocks(len(counts) - reset_at, cuts)]
@@ -73,7 +75,9 @@ def test_what_cannot_run_is_refused(front_end: Harness, kind: Kind, change: dict
         if fits((stage,)) and any(step.kind is kind for step in quantize_chain((stage,))[1].device_steps)
     )
     found = quantize_chain((stage,))[1]
-    steps: list[Step] = [dataclasses.replace(step, **change) for step in found.device_steps if step.kind is kind]
+    steps: list[Step] = [
+        dataclasses.replace(step, **change) for step in found.device_steps if step.kind is kind
+    ]
     proved = [dataclasses.replace(found.steps[0], step=step) for step in steps]
     status, _ = run_device(front_end, dataclasses.replace(found, steps=tuple(proved)), np.zeros((0, 3)), [])
     assert status == 2

@@ -111,6 +111,7 @@ def test_patch_follows_its_contract(device: Harness, data: st.DataObject) -> Non
         n_filtered=draw(st.sampled_from([0, 1, 2, 12])),
         factor=draw(st.sampled_from([1, 1, 2, 5])),
     )
+    s.streams = int(s.hop_samples <= s.window_samples and draw(st.booleans()))
     n_samples = data.draw(st.integers(0, 180))
     counts = np.random.default_rng(data.draw(st.integers(0, 99))).integers(
         -512, 512, (n_samples, s.n_channels)
@@ -187,8 +188,10 @@ def test_equal_outputs_give_the_lowest_index(parts: Harness) -> None:
 BAD_SETTINGS = [
     {"window_samples": 0}, {"hop_samples": 0}, {"n_outputs": 0}, {"sample_bytes": 3}, {"adc_bits": 0},
     {"adc_bits": 25}, {"sample_bytes": 2, "adc_bits": 17}, {"output_kind": 2}, {"vote": 0}, {"vote": 32},
-    {"shift": 0}, {"shift": 63}, {"input_shift": 32}, {"post_shift": 32, "sections": SECTIONS}, {"factor": 65_536}, {"ring_frames": 12},
+    {"shift": 0}, {"shift": 63}, {"input_shift": 32}, {"post_shift": 32, "sections": SECTIONS}, {"factor": 65_536},
+    {"ring_frames": 12},
     {"rx_bytes": 1000}, {"tx_bytes": 512}, {"n_channels": 65},
+    {"streams": 1, "hop_samples": 13},
 ]  # fmt: skip
 
 

@@ -264,14 +264,17 @@ def test_worst_input_of_other_stages_reaches_the_proof(stage: str, signs: list[i
     counts = np.repeat(np.where(np.array(signs) > 0, full_scale - 1, -full_scale)[:, None], 3, axis=1)
     spec, front_end = quantize_chain((stage,), bits)
     words = make_filter_twin(spec, front_end).filter(counts)
-    assert 0.98 * front_end.steps[0].peak <= np.abs(words.astype(float)).max() / 2**31 <= front_end.steps[0].peak
+    assert (
+        0.98 * front_end.steps[0].peak <= np.abs(words.astype(float)).max() / 2**31 <= front_end.steps[0].peak
+    )
     error, bound = measure_error((stage,), counts, bits)
     assert error <= bound * (1 + 1e-9) + 1e-12 * full_scale**2
 
 
 def test_exact_stages_are_exact() -> None:
     stages = ('kind = "spatial"\nmode = "remap"\nchannels = [2, 0, 1]\n', 'kind = "rectify"\n',
-              'kind = "spatial"\nmode = "single_differential"\n', 'kind = "decimate"\nfactor = 3\nattenuation_db = 0\n')  # fmt: skip
+              'kind = "spatial"\nmode = "single_differential"\n',
+              'kind = "decimate"\nfactor = 3\nattenuation_db = 0\n')  # fmt: skip
     counts = np.random.default_rng(4).integers(-2048, 2048, (100, 3))
     spec, front_end = quantize_chain(stages)
     words = make_filter_twin(spec, front_end).filter(counts)
@@ -296,9 +299,13 @@ def test_standard_envelope_at_a_tenth_of_the_rate() -> None:
 
 def test_decimation_without_a_low_pass_is_refused_with_its_attenuation() -> None:
     stages = ('kind = "lowpass"\ncutoff_hz = 200.0\norder = 2\n', 'kind = "decimate"\nfactor = 2\n')
-    with pytest.raises(SpecError, match=r"stage\[1\].factor: .* by 6.6 dB .* 250 Hz, upwards, expected 20 dB: put a low-pass"):
+    with pytest.raises(
+        SpecError, match=r"stage\[1\].factor: .* by 6.6 dB .* 250 Hz, upwards, expected 20 dB: put a low-pass"
+    ):
         quantize_chain(stages)
-    quantize_chain((stages[0].replace("order = 2", "order = 10"), stages[1].replace("2\n", "2\nattenuation_db = 15\n")))
+    quantize_chain(
+        (stages[0].replace("order = 2", "order = 10"), stages[1].replace("2\n", "2\nattenuation_db = 15\n"))
+    )
 
 
 def test_a_row_that_vanishes_in_16_bits_is_refused() -> None:
@@ -309,7 +316,10 @@ def test_a_row_that_vanishes_in_16_bits_is_refused() -> None:
 
 def test_error_that_enters_an_energy_reaches_its_bound() -> None:
     """Weights that 16 bits do not hold are off by E; two products of two samples make 4 P E of it."""
-    stages = ('kind = "spatial"\nmode = "matrix"\nweights = [[0.1, 0.0, 0.0], [0.0, 0.1, 0.0]]\n', 'kind = "tkeo"\n')
+    stages = (
+        'kind = "spatial"\nmode = "matrix"\nweights = [[0.1, 0.0, 0.0], [0.0, 0.1, 0.0]]\n',
+        'kind = "tkeo"\n',
+    )
     counts = np.repeat(np.array([-2048, 2047, 2047])[:, None], 3, axis=1)
     error, bound = measure_error(stages, counts)
     assert 0.95 * bound <= error <= bound

@@ -15,11 +15,11 @@ import pytest
 from myo_export.graph import ConvOptions, Graph, Op, PoolOptions
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.twin import NetworkTwin
-from nn_models import RandomNetwork
+from nn_moving_models import MOVED, PRODUCTS, MovingNetwork
 
 STEPS = 1.0
 KINDS = ["conv", "depthwise", "dense", "average_pool", "max_pool", "mean", "add", "mul", "pad", "reshape", "relu", "relu6",
-         "leaky_relu", "logistic", "tanh", "quantize", "softmax", "concatenation"]  # fmt: skip
+         "leaky_relu", "logistic", "tanh", "quantize", "softmax", "concatenation", *MOVED, *PRODUCTS]  # fmt: skip
 
 
 def dequantize(graph: Graph, index: int, words: np.ndarray) -> np.ndarray:
@@ -122,19 +122,80 @@ def run_float(graph: Graph, op: Op, x: list[np.ndarray]) -> np.ndarray:
         case "SOFTMAX":
             e = np.exp(options.beta * (x[0] - x[0].max(axis=-1, keepdims=True)))
             out = e / e.sum(axis=-1, keepdims=True)
+        case "SLICE":
+            begin, size = (graph.tensors[i].data for i in op.inputs[1:])
+            ends = [n if s == -1 else b + s for n, b, s in zip(x[0].shape, begin, size, strict=True)]
+            out = x[0][tuple(slice(b, e) for b, e in zip(begin, ends, strict=True))]
+        case "STRIDED_SLICE":
+            out = x[0][strided(graph, op)]
+        case "TRANSPOSE":
+            out = x[0].transpose(graph.tensors[op.inputs[1]].data)
+        case "PACK":
+            out = np.stack(x, options.axis)
+        case "BATCH_MATMUL":
+            a, b = (
+                v.swapaxes(-1, -2) if adj else v
+                for v, adj in zip(x, (options.adj_x, options.adj_y), strict=True)
+            )
+            out = a @ b
+        case "TRANSPOSE_CONV":
+            spread_window(graph, op, x, out)
         case _:
             raise AssertionError(op.name)
     return activate(out, getattr(options, "activation", "NONE"))
 
 
+def strided(graph: Graph, op: Op) -> tuple[slice | int, ...]:
+    """What Python takes as the same cut."""
+    found: list[slice | int] = []
+    options, constants = op.options, [graph.tensors[i].data for i in op.inputs[1:]]
+    for axis, (begin, end, step) in enumerate(zip(*constants, strict=True)):
+        if options.shrink_axis_mask >> axis & 1:
+            found.append(int(begin))
+            continue
+        first = None if options.begin_mask >> axis & 1 else int(begin)
+        last = None if options.end_mask >> axis & 1 else int(end)
+        found.append(slice(first, last, int(step)))
+    return tuple(found)
+
+
+def spread_window(graph: Graph, op: Op, x: list[np.ndarray], out: np.ndarray) -> None:
+    """Add every input position's window where it falls, and cut what the padding takes."""
+    weights, data, options = x[0], x[1], op.options
+    sizes, strides = weights.shape[1:3], (options.stride_height, options.stride_width)
+    spread = [(n - 1) * s + k for n, s, k in zip(data.shape[1:3], strides, sizes, strict=True)]
+    whole = np.zeros(
+        (*(max(a, b + k) for a, b, k in zip(spread, out.shape[1:3], sizes, strict=True)), out.shape[3])
+    )
+    for row, column in product(range(data.shape[1]), range(data.shape[2])):
+        top, left = row * strides[0], column * strides[1]
+        patch = np.einsum("oyxc,c->yxo", weights, data[0, row, column])
+        whole[top : top + sizes[0], left : left + sizes[1]] += patch
+    before = [max(a - b, 0) // 2 for a, b in zip(spread, out.shape[1:3], strict=True)]
+    cut = whole[before[0] : before[0] + out.shape[1], before[1] : before[1] + out.shape[2]]
+    out[0] = cut + (x[2] if len(x) > 2 else 0)
+
+
+def parts_of(graph: Graph, op: Op, x: np.ndarray) -> list[np.ndarray]:
+    """Outputs of an operator that has several; they follow each other along its axis."""
+    axis = (
+        op.options.axis
+        if op.name == "UNPACK"
+        else int(graph.tensors[op.inputs[0 if op.name == "SPLIT" else 2]].data)
+    )
+    sizes = [1 if op.name == "UNPACK" else graph.tensors[i].shape[axis] for i in op.outputs]
+    return np.split(x, np.cumsum(sizes)[:-1], axis)
+
+
 def check_layers(model: bytes, inputs: np.ndarray) -> int:
     """Compare every layer's words with the float operation on the words that it got; return the layers checked."""
     graph = read_graph(model)
-    twin = NetworkTwin(model, np.array([op.outputs[0] for op in graph.ops]))
+    twin = NetworkTwin(model, np.array([tensor for op in graph.ops for tensor in op.outputs]))
     checked = 0
     for window in inputs:
         words = {graph.input: window}
-        for op, output in zip(graph.ops, twin.run(window), strict=True):
+        outputs = iter(twin.run(window))
+        for op in graph.ops:
             source = [
                 i for i in op.inputs if i >= 0 and (graph.tensors[i].scales or graph.tensors[i].data is None)
             ]
@@ -142,20 +203,23 @@ def check_layers(model: bytes, inputs: np.ndarray) -> int:
                 dequantize(graph, i, words[i] if graph.tensors[i].data is None else graph.tensors[i].data)
                 for i in source
             ]
-            result = graph.tensors[op.outputs[0]]
-            scale, zero_point = result.scales[0], result.zero_points[0]
-            reference = run_float(graph, op, values).ravel() / scale + zero_point
-            error = np.abs(output.astype(np.float64) - np.clip(reference, -128, 127))
-            assert error.max() <= STEPS, f"{op.name} {op.index}: {error.max():.3f} steps"
-            words[op.outputs[0]] = output
-            checked += 1
+            has_parts = op.name in ("SPLIT", "SPLIT_V", "UNPACK")
+            found = parts_of(graph, op, values[0]) if has_parts else [run_float(graph, op, values)]
+            for tensor, real in zip(op.outputs, found, strict=True):
+                output, result = next(outputs), graph.tensors[tensor]
+                scale, zero_point = result.scales[0], result.zero_points[0]
+                reference = real.ravel() / scale + zero_point
+                error = np.abs(output.astype(np.float64) - np.clip(reference, -128, 127))
+                assert error.max() <= STEPS, f"{op.name} {op.index}: {error.max():.3f} steps"
+                words[tensor] = output
+                checked += 1
     return checked
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seed", range(6))
 def test_layer_is_within_one_step_of_float(kind: str, seed: int) -> None:
-    network = RandomNetwork(seed, ["relu6", kind, kind], (1 + seed % 3, 9, 4))
+    network = MovingNetwork(seed, ["relu6", kind, kind], (1 + seed % 3, 9, 4))
     size = int(np.prod(network.b.tensors[network.first].shape))
     rng = np.random.default_rng(seed)
     inputs = rng.integers(-128, 128, (3, size)).astype(np.int8)

@@ -10,15 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from myo_export.compile_model import CORES, OPTIMIZE, compile_model
 from myo_pipeline.errors import ExportError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
+from nn_lstm_models import LstmCase, lstm_model
 from nn_models import RandomNetwork
+from nn_moving_models import MovingNetwork
 from nn_run import WARNINGS, run_tflm, varied_inputs
 
 MODEL = RandomNetwork(3, ["conv", "depthwise", "pad", "mean", "dense", "softmax"], (1, 20, 4)).pack()
+MOVING = MovingNetwork(
+    3, ["transpose_conv", "split", "transpose", "batch_matmul", "dense"], (1, 20, 4)
+).pack()
 MAIN = """
 #include <stdio.h>
 #include "net.h"
@@ -56,16 +62,36 @@ def test_builds_for_every_core(core, optimize, model, tmp_path):
         pytest.skip("needs arm-none-eabi-gcc (apt-get install gcc-arm-none-eabi)")
     out = tmp_path / "out"
     report = compile_model(model, core, optimize, out)
-    assert any(layer.kernel.startswith("dsp") for layer in report.layers) == (CORES[core].kernels == "dsp")
+    kernels = {layer.kernel.split()[0].rstrip(",") for layer in report.layers}
+    assert kernels == {"plain", CORES[core].kernels}
     command = [*compiler_command("arm-none-eabi-gcc", out), "-r", "-nostdlib", "-o", str(tmp_path / "net.o")]
     subprocess.run(command, check=True)
 
 
-def test_computes_the_network_on_the_host(model, tmp_path):
+@pytest.mark.parametrize(("core", "optimize"), [("m0", "size"), ("m4", "speed"), ("m33", "size")])
+def test_an_lstm_builds_with_what_it_needs(core, optimize, tmp_path):
+    """Linked whole: a source that build.json forgets would leave a name undefined."""
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("needs arm-none-eabi-gcc (apt-get install gcc-arm-none-eabi)")
+    path, out = tmp_path / "lstm.tflite", tmp_path / "out"
+    path.write_bytes(lstm_model(1, LstmCase()))
+    report = compile_model(path, core, optimize, out)
+    assert report.layers[0].kernel.startswith("dsp") == (CORES[core].kernels == "dsp")
+    (tmp_path / "main.c").write_text(
+        '#include "net.h"\nint main(void) { int8_t x[NET_INPUT_SIZE] = {0}, y[NET_OUTPUT_SIZE];'
+        " static _Alignas(16) unsigned char a[NET_ARENA_SIZE]; net_init(a); net_run(a, x, y); return y[0]; }\n"
+    )
+    command = [*compiler_command("arm-none-eabi-gcc", out), "--specs=nosys.specs", str(tmp_path / "main.c")]
+    subprocess.run([*command, "-o", str(tmp_path / "net.elf")], check=True, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("content", [MODEL, MOVING])
+def test_computes_the_network_on_the_host(content, model, tmp_path):
     compiler = shutil.which("gcc")
     if compiler is None:
         pytest.skip("needs a host C compiler (apt-get install gcc)")
     out = tmp_path / "out"
+    model.write_bytes(content)
     report = compile_model(model, "host", "speed", out)
     (tmp_path / "main.c").write_text(MAIN)
     program = tmp_path / "net"
@@ -73,11 +99,11 @@ def test_computes_the_network_on_the_host(model, tmp_path):
     subprocess.run(command, check=True)
     inputs = varied_inputs(80, report.input_zero_point, 1)
     run = subprocess.run([str(program)], input=inputs.tobytes(), capture_output=True, check=True)
-    expected = np.concatenate([layers[-1] for layers in run_tflm(MODEL, inputs)])
+    expected = np.concatenate([layers[-1] for layers in run_tflm(content, inputs)])
     assert np.array_equal(np.frombuffer(run.stdout, np.int8), expected)
 
 
-@pytest.mark.parametrize("core", ["m0", "m4"])
+@pytest.mark.parametrize("core", ["m0", "m4", "m55"])
 def test_stream_builds_and_says_what_it_recomputes(core, model, tmp_path):
     if shutil.which("arm-none-eabi-gcc") is None:
         pytest.skip("needs arm-none-eabi-gcc (apt-get install gcc-arm-none-eabi)")
@@ -91,6 +117,26 @@ def test_stream_builds_and_says_what_it_recomputes(core, model, tmp_path):
     assert stream["macs_of_run"] == report.macs >= stream["macs_of_push"] >= stream["macs_recomputed"]
     assert all({"layer", "operator", "why"} == set(entry) for entry in stream["recomputed_from"])
     assert stream["recomputed_from"]
+    for entry in stream["streamed"]:
+        if "columns" in entry:
+            assert entry["columns"] == entry["new"] + sum(entry["edges"]) + entry["reused"]
+
+
+def mean_over_time() -> bytes:
+    network = RandomNetwork(1, ["quantize"], (1, 60, 4))
+    axes = network.b.tensor((2,), data=np.array([1, 2], np.int32))
+    source = network.at
+    target = network._next((1, 4), network.scale)
+    network.b.op("MEAN", [source, axes], [target], schema.ReducerOptionsT())
+    return network.pack()
+
+
+def test_running_sums_are_among_the_sources(tmp_path):
+    (tmp_path / "mean.tflite").write_bytes(mean_over_time())
+    compile_model(tmp_path / "mean.tflite", "m4", "speed", tmp_path, 2)
+    build = json.loads((tmp_path / "build.json").read_text())
+    assert [Path(name).name for name in build["sources"]].count("running_sums.c") == 1
+    assert build["stream"]["running_sums"] == [{"layer": 1, "operator": "MEAN"}]
 
 
 def test_size_takes_less_flash(model, tmp_path):

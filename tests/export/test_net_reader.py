@@ -92,9 +92,7 @@ def test_damaged_files_give_an_error_or_a_sound_network(tmp_path):
 
 
 def test_unsupported_operator_is_named():
-    message = refused(
-        chain("UNIDIRECTIONAL_SEQUENCE_LSTM"), "operator 0", "UNIDIRECTIONAL_SEQUENCE_LSTM", "not supported"
-    )
+    message = refused(chain("SVDF"), "operator 0", "SVDF", "not supported")
     assert "'t1'" in message
     assert "CONV_2D" in message
 
@@ -115,12 +113,63 @@ def test_unsupported_operator_is_named():
         ({"op": "SOFTMAX"}, ("lacks its attributes",)),
         ({"op": "RELU6", "out_scales": [0.2]}, ("RELU6", "only moves words")),
         ({"op": "HARD_SWISH", "out_scales": [1e-8]}, ("HARD_SWISH", "scales")),
+        ({"op": "RSQRT"}, ("RSQRT", "zero point 0, expected -128", "never negative")),
+        ({"op": "NEG"}, ("NEG", "int8 as input, expected float32", "activations that have an int8 form")),
+        ({"op": "DEQUANTIZE"}, ("DEQUANTIZE", "int8 as its output, expected float32")),
     ],
 )
 def test_wrong_tensors(wrong, words):
     arguments = dict(wrong)
     op = arguments.pop("op", "RELU")
     refused(chain(op, **arguments), *words)
+
+
+def binary(op: str, options, shape=(1, 4, 4, 2), scale=0.1, out_scale=0.1) -> bytes:
+    """The input joined with a constant."""
+    b = ModelBuilder()
+    a, out = b.activation((1, 4, 4, 2), 0.1, 0), b.activation((1, 4, 4, 2), out_scale, 0)
+    b.op(op, [a, b.tensor(shape, [scale], [0], np.ones(shape, np.int8))], [out], options)
+    return b.pack(a, out)
+
+
+def test_wrong_operands():
+    refused(binary("MAXIMUM", schema.MaximumMinimumOptionsT(), scale=0.2), "MAXIMUM", "only moves words")
+    refused(binary("SUB", schema.SubOptionsT(), shape=(1, 4, 4, 3)), "SUB", "joins shapes", "4 axes")
+    refused(binary("SUB", schema.SubOptionsT(), out_scale=1e-9), "SUB", "far finer")
+    refused(binary("SQUARED_DIFFERENCE", None, out_scale=1e-20), "SQUARED_DIFFERENCE", "2^30")
+    refused(binary("SUB", None), "SUB", "lacks its attributes")
+    b = ModelBuilder()
+    a, out = b.activation((1, 4), 0.1, 0), b.activation((1, 4), 0.1, 0)
+    constant = b.tensor((1, 4), [0.1], [0], np.ones((1, 4), np.int8))
+    b.op("MINIMUM", [constant, constant], [out])
+    b.op("MINIMUM", [a, out], [b.activation((1, 4), 0.1, 0)])
+    refused(b.pack(a, 3), "MINIMUM", "two constants")
+
+
+def island(*names: str, scale: float = 0.1, end: str = "QUANTIZE") -> bytes:
+    """Float operators between int8 ends."""
+    b = ModelBuilder()
+    first = at = b.activation((1, 4), scale, 0)
+    for name in names:
+        source, at = at, b.tensor((1, 4), dtype="float32")
+        b.op(name, [source], [at])
+    out = b.activation((1, 4), 0.1, 0)
+    b.op(end, [at], [out])
+    return b.pack(first, out)
+
+
+def test_wrong_float_operators():
+    refused(island("DEQUANTIZE", "SQRT"), "QUANTIZE", "infinite or none")
+    refused(island("DEQUANTIZE", "EXP", scale=100.0), "QUANTIZE", "infinite or none")
+    refused(island("NEG"), "NEG", "int8 as input")
+    refused(island("DEQUANTIZE", *["NEG"] * 17), "is not a DEQUANTIZE and at most 16 of", "int8 form")
+    refused(island("DEQUANTIZE", "LOG"), "LOG", "not supported")
+    refused(island("DEQUANTIZE", end="RELU"), "RELU", "float32 as input 0")
+    render_network(island("DEQUANTIZE", *["NEG"] * 16), "test")
+    b = ModelBuilder()
+    a, out = b.activation((1, 4), 0.1, 0), b.tensor((1, 4), dtype="float32")
+    b.op("DEQUANTIZE", [a], [out])
+    refused(b.pack(a, out), "output 't1' is float32, expected int8", "inference_output_type = tf.int8")
 
 
 def test_bias_that_overflows_is_refused():

@@ -22,6 +22,7 @@ import pytest
 from myo_export.export import export_bundle
 from myo_host import cli
 from myo_host.cli import commands
+from myo_host.doctor import _virtual_boards
 from myo_pipeline.bundle import open_bundle, replace_file, write_json
 from myo_pipeline.errors import BundleError
 from tiny_bundle import SPEC, make_model, write_trained
@@ -35,6 +36,7 @@ SUBCOMMANDS = [
     "flash",
     "run",
     "validate",
+    "profile",
     "doctor",
     "data",
     "data list",
@@ -132,7 +134,7 @@ def plant_board(bundle: Path, script: str, board: str = "native") -> Path:
         ("export empty", "empty: lacks patch.toml"),
         ("export file", "file: lacks patch.toml"),
         ("build none", "none: no such bundle folder"),
-        ("build empty --board zzz", "board 'zzz' is unknown, expected one of: virtual_m4, native"),
+        ("build empty --board zzz", "board 'zzz' is unknown, expected one of: virtual_m4, "),
         ("flash empty --board zzz", "board 'zzz' is unknown"),
         ("flash empty --port /dev/null", "leave --port out"),
         ("run none", "none: no such bundle folder"),
@@ -140,6 +142,19 @@ def plant_board(bundle: Path, script: str, board: str = "native") -> Path:
         ("validate empty", "give one of --board NAME"),
         ("validate empty --port=", "give one of --board NAME"),
         ("validate empty --board native --port /dev/null", "give one of --board NAME"),
+        ("profile", "give one of BUNDLE"),
+        ("profile empty --elf file", "give one of BUNDLE"),
+        ("profile empty", "empty: no manifest.json, so it was never exported"),
+        ("profile empty --board zzz", "board 'zzz' is unknown"),
+        ("profile empty --model file", "a bundle brings its model"),
+        ("profile --elf none", "none: cannot be read (No such file or directory); give an ELF image"),
+        ("profile --elf binary", "binary: not an ELF image"),
+        ("profile --elf /proc/self/exe", "an image for EM_"),
+        ("profile --elf binary --hop 3", "give --model as well"),
+        ("profile --elf binary --model file --function f", "exclude each other"),
+        ("profile --elf binary --part zzz", "--part 'zzz' is unknown, expected one of: nrf54l15"),
+        ("profile --elf binary --part nrf54l15 --volts 3", "has its own figures: leave out --volts"),
+        ("profile --elf binary --active-ma -1", "--active-ma -1.0: expected a number above 0"),
     ],
 )
 def test_wrong_arguments(
@@ -343,6 +358,15 @@ def test_missing_firmware_and_tools(myopatch: Cli, bundle: Path, monkeypatch: py
     code, out, err = myopatch("doctor")
     assert (code, err) == (1, "")
     assert "MISSING qemu-system-arm" in out
+
+
+def test_doctor_names_boards_whose_machine_the_emulator_lacks(tmp_path: Path) -> None:
+    emulator = tmp_path / "qemu-system-arm"
+    emulator.write_text("#!/bin/sh\nprintf 'Supported machines are:\\nmicrobit x\\nmps2-an386 y\\n'\n")
+    emulator.chmod(0o755)
+    runnable, lacking = _virtual_boards(str(emulator))
+    assert runnable == ["virtual_m4", "virtual_m0"]
+    assert lacking == ["virtual_m3", "virtual_m7", "virtual_m33", "virtual_m55"]
 
 
 def test_ports_that_are_none(myopatch: Cli, bundle: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,11 +62,57 @@ def make_model(floating: bool) -> bytes:
     return b.pack(source, out)
 
 
-def write_trained(folder: Path, n_segments: int = 3) -> Path:
-    """Write what training leaves."""
+def make_foldable_model(floating: bool) -> bytes:
+    """Padding, a convolution over time, a ReLU by itself, then a dense layer: the first three are computed as one."""
+    rng = np.random.default_rng(4)
+    n_filters, kernel, n = 4, 5, WINDOW * 4
+    b = ModelBuilder()
+
+    def activation(shape: tuple[int, ...], scale: float) -> int:
+        return b.tensor(shape, dtype="float32") if floating else b.activation(shape, scale, -3)
+
+    def weights(shape: tuple[int, ...], input_scale: float) -> list[int]:
+        words = rng.integers(-127, 128, shape).astype(np.int8)
+        n_outputs = shape[0]
+        if floating:
+            zeros = np.zeros(n_outputs, np.float32)
+            return [
+                b.tensor(shape, data=(words * np.float32(0.01)).astype(np.float32)),
+                b.tensor((n_outputs,), data=zeros),
+            ]
+        bias = b.tensor((n_outputs,), [0.01 * input_scale], [0], np.zeros(n_outputs, np.int32))
+        return [b.tensor(shape, [0.01], [0], words), bias]
+
+    source = activation((1, 1, WINDOW, CHANNELS), 1 / 128)
+    padded = activation((1, 1, WINDOW + kernel - 1, CHANNELS), 1 / 128)
+    filtered, positive = (activation((1, 1, WINDOW, n_filters), 0.02) for _ in range(2))
+    flat, out = activation((1, n), 0.02), activation((1, len(LABELS)), 0.3)
+    pads = b.tensor((4, 2), data=np.array([(0, 0), (0, 0), (3, 1), (0, 0)], np.int32))
+    shape = b.tensor((2,), data=np.array([1, n], np.int32))
+    ones = dict.fromkeys(("padding", "strideH", "strideW", "dilationHFactor", "dilationWFactor"), 1)
+    b.op("PAD", [source, pads], [padded], schema.PadOptionsT())
+    b.op(
+        "CONV_2D",
+        [padded, *weights((n_filters, 1, kernel, CHANNELS), 1 / 128)],
+        [filtered],
+        fill(schema.Conv2DOptionsT(), **ones),
+    )
+    b.op("RELU", [filtered], [positive])
+    b.op("RESHAPE", [positive, shape], [flat], schema.ReshapeOptionsT())
+    b.op(
+        "FULLY_CONNECTED",
+        [flat, *weights((len(LABELS), n), 0.02)],
+        [out],
+        fill(schema.FullyConnectedOptionsT()),
+    )
+    return b.pack(source, out)
+
+
+def write_trained(folder: Path, n_segments: int = 3, make: Callable[[bool], bytes] = make_model) -> Path:
+    """Write what training leaves; ``make`` gives the model, as float or not."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "patch.toml").write_text(SPEC)
-    models = {"model.tflite": make_model(False), "model_float.tflite": make_model(True)}
+    models = {"model.tflite": make(False), "model_float.tflite": make(True)}
     for name, content in models.items():
         (folder / name).write_bytes(content)
     record = {

@@ -1,8 +1,8 @@
 """The network: convolutions over time, mean over time, one dense layer, output.
 
 Convolutions over time are written as two-dimensional ones with a kernel of height 1 on an input of shape
-(1, window_samples, n_channels), both behind the front end: the converter then keeps one op a layer. Normalisation and ReLU fold into
-them.
+(1, window_samples, n_channels), both behind the front end: the converter then keeps one op a layer.
+Normalisation and ReLU fold into them.
 """
 
 from __future__ import annotations

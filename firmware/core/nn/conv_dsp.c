@@ -42,7 +42,9 @@ static void copy_row(const myo_conv_plan_t *plan, const int8_t *row, myo_nn_span
 static size_t find_step(const myo_conv_plan_t *plan) {
     const myo_conv_dsp_config_t *config = plan->config;
     const myo_nn_window_t *window = &config->window;
-    const bool pointwise = window->width == 1 && window->stride_height == 1 && window->stride_width == 1;
+    const bool pointwise = window->width == 1 && window->stride_height == 1 && window->stride_width == 1 &&
+                           config->input.height == config->output.height &&
+                           config->input.width == config->output.width;
     const int32_t last = (config->output.width - 1) * window->stride_width + window->width;
     const bool one_row = config->output.height == 1 && config->input.height == 1;
     const bool inside = window->pad_left == 0 && last <= config->input.width;

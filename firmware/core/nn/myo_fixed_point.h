@@ -39,13 +39,18 @@ static inline int32_t myo_fx_shift_right_rounded(int32_t a, uint32_t bits) {
     return (a >> bits) + (remainder > threshold ? 1 : 0);
 }
 
-/* a * multiplier * 2^(shift - 31), with the two roundings described above; multiplier >= 0, shift -31 .. 30.
+/* a * multiplier * 2^(shift - 31), with the two roundings described above; multiplier >= 0, shift -31 .. 0.
  */
+static inline int32_t myo_fx_scale_down(int32_t a, int32_t multiplier, int32_t shift) {
+    return myo_fx_shift_right_rounded(myo_fx_mul_q31(a, multiplier), (uint32_t)-shift);
+}
+
+/* The same; shift -31 .. 30. */
 static inline int32_t myo_fx_scale(int32_t a, int32_t multiplier, int32_t shift) {
     if (shift > 0) {
         return myo_fx_mul_q31(myo_fx_shift_left(a, (uint32_t)shift), multiplier);
     }
-    return myo_fx_shift_right_rounded(myo_fx_mul_q31(a, multiplier), (uint32_t)-shift);
+    return myo_fx_scale_down(a, multiplier, shift);
 }
 
 /* a held within low .. high. */

@@ -7,7 +7,8 @@ _Static_assert(MYO_PATCH_MAX_CHANNELS * sizeof(int32_t) <= MYO_MAX_PAYLOAD - siz
                "the widest frame fits one SAMPLES message");
 
 static myo_status_t check_config(const myo_patch_config_t *config) {
-    if (config->quantize == NULL || config->net_init == NULL || config->net_run == NULL) {
+    if (config->quantize == NULL || config->net_init == NULL || config->net_run == NULL ||
+        (config->net_push == NULL) != (config->net_reset == NULL)) {
         return MYO_ERROR_NULL;
     }
     if (config->rate_mhz == 0 || config->window_samples == 0 || config->hop_samples == 0 ||
@@ -16,7 +17,8 @@ static myo_status_t check_config(const myo_patch_config_t *config) {
         config->net_input_size !=
             (size_t)config->window_samples * myo_front_end_channels(&config->front_end) ||
         config->net_output_size != config->n_outputs ||
-        myo_front_end_decimation(&config->front_end) > UINT16_MAX) {
+        myo_front_end_decimation(&config->front_end) > UINT16_MAX ||
+        (config->net_push != NULL && config->hop_samples > config->window_samples)) {
         return MYO_ERROR_CONFIG;
     }
     for (uint16_t channel = 0; channel < myo_front_end_channels(&config->front_end); channel++) {
@@ -77,13 +79,28 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
     return status;
 }
 
+/* The network's stream begins with a window of zeros, and so does the ring that it is pushed from. */
+static void reset_stream(const myo_patch_t *self) {
+    const myo_patch_config_t *config = self->config;
+    const size_t n_channels = myo_front_end_channels(&config->front_end);
+    for (size_t i = 0; i < config->net_input_size; i++) {
+        self->memory.window[i] = config->quantize[i % n_channels].zero_point;
+    }
+    config->net_reset(self->memory.arena);
+}
+
 void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     myo_ring_reset(self->memory.ring);
     myo_front_end_reset(&self->front_end);
     myo_decision_reset(&self->decision);
     self->trace_mask = trace_mask;
     self->samples = 0;
-    self->window_end = self->config->window_samples * self->decimation;
+    self->hop_end = self->config->window_samples * self->decimation;
+    if (self->config->net_push != NULL) {
+        reset_stream(self);
+        self->hop_end =
+            ((self->config->window_samples - 1u) % self->config->hop_samples + 1u) * self->decimation;
+    }
     self->windows = 0;
     self->front_end_ticks = 0;
     self->window_row = 0;
@@ -93,18 +110,22 @@ static uint32_t work_ticks(const myo_patch_t *self) {
     return self->hooks.work_ticks(self->hooks.context);
 }
 
+static bool is_traced(const myo_patch_t *self, myo_stage_t stage) {
+    return (self->trace_mask >> stage & 1u) != 0;
+}
+
 static void trace(const myo_patch_t *self, myo_stage_t stage, uint32_t index, const void *data,
                   size_t n_elements) {
-    if ((self->trace_mask >> stage & 1u) != 0) {
+    if (is_traced(self, stage)) {
         self->hooks.tensor(self->hooks.context, stage, 0, index, data, n_elements);
     }
 }
 
-/* Frames that the next block takes. It ends with the window, so that window ends fall between blocks. */
+/* Frames that the next block takes. It ends with the hop, so that windows end between blocks. */
 static uint32_t size_block(const myo_patch_t *self) {
     const uint32_t ready = myo_ring_contiguous(self->memory.ring);
-    const uint32_t to_window_end = self->window_end - self->samples;
-    const uint32_t n_frames = ready < to_window_end ? ready : to_window_end;
+    const uint32_t to_hop_end = self->hop_end - self->samples;
+    const uint32_t n_frames = ready < to_hop_end ? ready : to_hop_end;
     return n_frames < MYO_BLOCK_FRAMES ? n_frames : MYO_BLOCK_FRAMES;
 }
 
@@ -155,14 +176,15 @@ static void trace_filtered(const myo_patch_t *self, uint32_t n_frames) {
     }
 }
 
-/* Copies the window ring into the network's input, oldest frame first. */
-static void unroll_window(myo_patch_t *self) {
-    const uint32_t begin = work_ticks(self);
-    const size_t split = (size_t)self->window_row * myo_front_end_channels(&self->config->front_end);
-    const size_t older = self->config->net_input_size - split;
-    memcpy(self->memory.input, &self->memory.window[split], older);
-    memcpy(&self->memory.input[older], self->memory.window, split);
-    self->front_end_ticks += work_ticks(self) - begin;
+/* Copies the newest frames of the window ring into the network's input, oldest first. */
+static void unroll_frames(myo_patch_t *self, uint32_t n_frames) {
+    const size_t n_channels = myo_front_end_channels(&self->config->front_end);
+    const uint32_t n_rows = self->config->window_samples;
+    const uint32_t first = (self->window_row + n_rows - n_frames) % n_rows;
+    const uint32_t n_older = n_frames < n_rows - first ? n_frames : n_rows - first;
+    int8_t *const input = self->memory.input;
+    memcpy(input, &self->memory.window[first * n_channels], n_older * n_channels);
+    memcpy(&input[n_older * n_channels], self->memory.window, (n_frames - n_older) * n_channels);
 }
 
 static void observe_layer(void *context, uint16_t layer, const int8_t *data, size_t n) {
@@ -172,17 +194,48 @@ static void observe_layer(void *context, uint16_t layer, const int8_t *data, siz
     self->hook_ticks += work_ticks(self) - begin;
 }
 
-static void run_window(myo_patch_t *self, uint32_t end_tick) {
+/* Runs the whole window; gives the ticks. */
+static uint32_t run_network(myo_patch_t *self) {
     const myo_patch_config_t *config = self->config;
     const myo_patch_memory_t *memory = &self->memory;
-    unroll_window(self);
+    const uint32_t begin = work_ticks(self);
+    unroll_frames(self, config->window_samples);
+    self->front_end_ticks += work_ticks(self) - begin;
     trace(self, MYO_STAGE_INPUT, self->windows, memory->input, config->net_input_size);
-
-    const bool observed = (self->trace_mask >> MYO_STAGE_LAYER & 1u) != 0;
+    net_observer_t const observer = is_traced(self, MYO_STAGE_LAYER) ? observe_layer : NULL;
     self->hook_ticks = 0;
-    const uint32_t network_begin = work_ticks(self);
-    config->net_run(memory->arena, memory->input, memory->output, observed ? observe_layer : NULL, self);
-    const uint32_t network_ticks = work_ticks(self) - network_begin - self->hook_ticks;
+    const uint32_t run_begin = work_ticks(self);
+    config->net_init(memory->arena); /* every window stands for itself, which matters to an LSTM */
+    config->net_run(memory->arena, memory->input, memory->output, observer, self);
+    return work_ticks(self) - run_begin - self->hook_ticks;
+}
+
+/* Pushes the newest hop; gives the ticks. What the host wants to see of the whole window is computed for it
+   first, and its time is in nobody's figures. */
+static uint32_t push_network(myo_patch_t *self, bool is_window) {
+    const myo_patch_config_t *config = self->config;
+    const uint32_t front_end_ticks = self->front_end_ticks;
+    if (is_window && (is_traced(self, MYO_STAGE_INPUT) || is_traced(self, MYO_STAGE_LAYER))) {
+        run_network(self);
+    }
+    const uint32_t begin = work_ticks(self);
+    unroll_frames(self, config->hop_samples);
+    const uint32_t push_begin = work_ticks(self);
+    self->front_end_ticks = front_end_ticks + push_begin - begin;
+    config->net_push(self->memory.arena, self->memory.input, self->memory.output);
+    return work_ticks(self) - push_begin;
+}
+
+static void run_hop(myo_patch_t *self, uint32_t end_tick) {
+    const myo_patch_config_t *config = self->config;
+    const myo_patch_memory_t *memory = &self->memory;
+    const bool is_window = self->samples >= config->window_samples * self->decimation;
+    self->hop_end += config->hop_samples * self->decimation;
+    const uint32_t network_ticks =
+        config->net_push != NULL ? push_network(self, is_window) : run_network(self);
+    if (!is_window) {
+        return;
+    }
     trace(self, MYO_STAGE_OUTPUT, self->windows, memory->output, config->net_output_size);
 
     const uint32_t decision_begin = work_ticks(self);
@@ -197,7 +250,6 @@ static void run_window(myo_patch_t *self, uint32_t end_tick) {
         .decision_ticks = work_ticks(self) - decision_begin,
     };
     self->windows++;
-    self->window_end += config->hop_samples * self->decimation;
     self->front_end_ticks = 0;
     self->hooks.decision(self->hooks.context, &result);
 }
@@ -213,13 +265,13 @@ uint32_t myo_patch_process(myo_patch_t *self) {
     const uint32_t end_tick = myo_ring_peek_tick(ring, n_frames - 1u);
     const uint32_t n_given = run_front_end(self, counts, n_frames);
     trace(self, MYO_STAGE_RAW, self->samples, counts, n_counts);
-    if ((self->trace_mask >> MYO_STAGE_FILTERED & 1u) != 0) {
+    if (is_traced(self, MYO_STAGE_FILTERED)) {
         trace_filtered(self, n_given);
     }
     myo_ring_release(ring, n_frames);
     self->samples += n_frames;
-    if (self->samples == self->window_end) {
-        run_window(self, end_tick);
+    if (self->samples == self->hop_end) {
+        run_hop(self, end_tick);
     }
     return n_frames;
 }

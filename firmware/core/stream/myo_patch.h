@@ -3,7 +3,8 @@
    The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
    make none to any word. Windows are counted in frames behind the front end: window k is the last
    window_samples of them when window_samples + k * hop_samples have come since the start, which takes
-   myo_front_end_decimation times as many samples. */
+   myo_front_end_decimation times as many samples. A network that streams is
+   pushed every hop_samples frames, from before the first window on; its words are those of a run. */
 #ifndef MYO_PATCH_H
 #define MYO_PATCH_H
 
@@ -42,8 +43,12 @@ typedef struct {
     size_t net_input_size; /* window_samples * channels behind the front end, int8, time-major */
     size_t net_output_size;
     size_t net_arena_size;
-    void (*net_init)(void *arena);
+    void (*net_init)(void *arena); /* called before each run as well: leaves the state of pushes alone */
     void (*net_run)(void *arena, const int8_t *input, int8_t *output, net_observer_t observer, void *context);
+    /* Both or neither: net_push takes hop_samples frames, of at most a window; net_run leaves its state
+     * alone. */
+    void (*net_reset)(void *arena);
+    void (*net_push)(void *arena, const int8_t *hop, int8_t *output);
 } myo_patch_config_t;
 
 extern const myo_patch_config_t patch_config;
@@ -102,7 +107,7 @@ typedef struct {
     myo_front_end_t front_end;
     uint32_t decimation;      /* samples for one frame behind the front end */
     uint32_t samples;         /* frames taken since the start */
-    uint32_t window_end;      /* samples at which the next window is complete */
+    uint32_t hop_end;         /* samples at which the next window or push is complete */
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */
     uint32_t hook_ticks;      /* spent in the layer hook during this window's network */

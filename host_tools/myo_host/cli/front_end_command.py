@@ -51,7 +51,13 @@ def _show(name: str, found: Any) -> None:  # noqa: ANN401 - a FrontEndAnalysis, 
     from rich.console import Console
     from rich.table import Table
 
-    from myo_host.front_end_page import SECTION_COLUMNS, STEP_COLUMNS, section_rows, step_rows, summarize_front_end
+    from myo_host.front_end_page import (
+        SECTION_COLUMNS,
+        STEP_COLUMNS,
+        section_rows,
+        step_rows,
+        summarize_front_end,
+    )
 
     console = Console(highlight=False)
     table = Table(title=f"{name}: {len(found.sections)} second-order sections in Q31", title_justify="left")

@@ -37,9 +37,8 @@ def _figure(value: float, cost: Cost) -> str:
 
 
 def above_bound(report: NetworkReport) -> float:
-    """Return by how many per cent the arena exceeds what lives at once, a stream's state included."""
-    state = report.stream.state_bytes if report.stream else 0
-    return 100 * (report.arena_bytes / max(report.arena_lower_bound_bytes + state, 1) - 1)
+    """Return by how many per cent the arena of a run exceeds what lives at once."""
+    return 100 * (report.run_arena_bytes / max(report.arena_lower_bound_bytes, 1) - 1)
 
 
 def as_json(report: NetworkReport, other: NetworkReport, core: str, optimize: str) -> dict[str, Any]:
@@ -97,8 +96,6 @@ def print_network(report: NetworkReport, other: NetworkReport, core: str, optimi
     from rich.console import Console
     from rich.table import Table
 
-    from myo_export.emit_net_stream import stream_summary
-
     console = Console(highlight=False, emoji=False, markup=False)
     is_wide, is_middle = console.width >= _WIDE_COLUMNS, console.width >= _MIDDLE_COLUMNS
     is_counted = core in _LIKE_M4
@@ -140,14 +137,14 @@ def print_network(report: NetworkReport, other: NetworkReport, core: str, optimi
     if guessed and is_counted:
         console.print(f"~ not modelled, a guess that is meant to be too high: {', '.join(guessed)}")
     console.print(
-        f"arena {report.arena_bytes} bytes, {above_bound(report):.1f} % above the {report.arena_lower_bound_bytes} that "
-        f"live at once{state}"
+        f"arena {report.arena_bytes} bytes; a run needs {report.run_arena_bytes}{state}, {above_bound(report):.1f} % above the "
+        f"{report.arena_lower_bound_bytes} that live at once"
     )
     other_way = "size" if optimize == "speed" else "speed"
     for name, found in ((optimize, report), (other_way, other)):
         console.print(_describe_choice(name, found, core, name == optimize), soft_wrap=True)
     if report.stream is not None:
-        for line in stream_summary(report.stream):
+        for line in report.stream_summary:
             console.print(line)
         pushed = (
             f"{report.push_cost.instructions:,.0f} instructions, " if report.push_cost and is_counted else ""

@@ -1,0 +1,121 @@
+"""From feature words to a network's input: constants from training, and the twin of the firmware's ``myo_normalize.h``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.errors import SpecError
+from myo_pipeline.features import FeatureConfig
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """Integers of the stage, one for each feature word.
+
+    Attributes
+    ----------
+    mean
+        In words, int64 (n_components, n_channels).
+    multiplier, shift
+        ``gain = multiplier * 2^-shift``, int64 (n_components, n_channels).
+    zero_point
+        Output of a feature at its mean.
+    bits
+        8 or 16: of the output.
+    """
+
+    mean: NDArray[np.int64]
+    multiplier: NDArray[np.int64]
+    shift: NDArray[np.int64]
+    zero_point: int
+    bits: int
+
+
+def make_normalization(
+    config: FeatureConfig,
+    mean: NDArray[np.float64],
+    deviation: NDArray[np.float64],
+    *,
+    output_scale: float,
+    zero_point: int = 0,
+    bits: int = 8,
+) -> Normalization:
+    """Choose the integers of a z-score.
+
+    Parameters
+    ----------
+    config
+        What is computed.
+    mean, deviation
+        Of each feature over the training windows, in its unit, (n_components, n_channels).
+    output_scale
+        Deviations an output step stands for.
+    zero_point
+        Output of a feature at its mean; 0 for 16 bits.
+    bits
+        Of the output, 8 or 16.
+
+    Raises
+    ------
+    SpecError
+        If a feature never changes: it has no z-score.
+    """
+    if bits not in (8, 16) or (bits == 16 and zero_point != 0):
+        raise SpecError(
+            f"normalization: {bits} bits with zero point {zero_point}, expected 8 bits, or 16 with 0; correct it"
+        )
+    scale = np.concatenate([np.full(row.n_components, row.scale) for row in config.rows])[:, None]
+    offset = np.concatenate([np.full(row.n_components, row.offset) for row in config.rows])[:, None]
+    still = np.argwhere(~(deviation > 0))
+    if len(still):
+        component, channel = still[0]
+        raise SpecError(
+            f"normalization: {config.names[component]} of channel {channel} has deviation {deviation[component, channel]:g} "
+            "over the training windows, expected more than 0; leave the feature out"
+        )
+    gain = scale / (deviation * output_scale)
+    exponent = np.array([[math.frexp(g)[1] for g in row] for row in gain])
+    shift = np.clip(30 - exponent, 1, 62)
+    multiplier = np.minimum(np.round(gain * 2.0**shift), 2**30)
+    words = np.clip(np.round((mean - offset) / scale), -(2.0**31), 2.0**31 - 1)
+    return Normalization(
+        words.astype(np.int64), multiplier.astype(np.int64), shift.astype(np.int64), zero_point, bits
+    )
+
+
+def normalize_words(normalization: Normalization, words: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Bring words (..., n_components, n_channels) to outputs: one product, round half up, saturate."""
+    product = (words.astype(np.int64) - normalization.mean) * normalization.multiplier
+    rounded = (product + (np.int64(1) << (normalization.shift - 1))) >> normalization.shift
+    limit = 1 << (normalization.bits - 1)
+    outputs: NDArray[np.int64] = np.clip(rounded + normalization.zero_point, -limit, limit - 1)
+    return outputs
+
+
+def bound_normalization(
+    normalization: Normalization, gain: NDArray[np.float64], feature_bound: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """How far outputs may be from the float z-score over the step, where neither saturates, in output steps.
+
+    Parameters
+    ----------
+    normalization
+        The integers.
+    gain
+        Output steps a unit of the feature: ``1 / (deviation * output_scale)``, (n_components, n_channels).
+    feature_bound
+        As ``feature_bounds.bound_features`` gives it.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Half a step of rounding, half a word of the mean, the multiplier's 2^-30 over the output's range, and the
+        feature's own bound, in output steps.
+    """
+    word_gain = normalization.multiplier * 2.0**-normalization.shift
+    multiplier_error = 2.0 ** (normalization.bits - 30)
+    return np.asarray(0.5 + word_gain / 2 + multiplier_error + feature_bound * gain)
