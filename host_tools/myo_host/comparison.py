@@ -121,16 +121,17 @@ class Comparison:
         """Compare one captured run with the first ``n_windows`` windows of its segment."""
         config = self.config
         if traced:
-            n = config.window_samples + (n_windows - 1) * config.hop_samples
+            n = config.count_frames(n_windows)
+            width = config.front_end_channels
 
             def sample(index: tuple[int, ...]) -> str:
                 return f"{golden.name} sample {index[0]} channel {index[1]}"
 
             self.raw.compare(capture.raw, golden.counts[:n], sample)
-            self.filtered.compare(capture.filtered_q31, golden.filtered_q31[:n], sample)
+            self.filtered.compare(capture.filtered_q31, golden.filtered_q31[: n // config.decimation], sample)
             self.input.compare(
                 capture.inputs, golden.inputs[:n_windows],
-                lambda i: f"{golden.name} window {i[0]} sample {i[1] // config.n_channels} channel {i[1] % config.n_channels}",
+                lambda i: f"{golden.name} window {i[0]} sample {i[1] // width} channel {i[1] % width}",
             )  # fmt: skip
             for number, result in enumerate(self.layer_results):
                 if self.layers[number]["in_layer"] is not None:
@@ -159,7 +160,7 @@ class Comparison:
     def measure(self, golden: GoldenSegment) -> None:
         """Compare twin and float over a whole segment."""
         config = self.config
-        filtered = golden.filtered_q31 * 2.0**-config.input_shift
+        filtered = golden.filtered_q31 * 2.0**-config.exponent
         self.filtered.measure(filtered, golden.float_filtered, "counts")
         windows = np.lib.stride_tricks.sliding_window_view(
             golden.float_filtered / self.input_scale, config.window_samples, axis=0

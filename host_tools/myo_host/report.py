@@ -205,7 +205,7 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
         memory=memory,
         figures={
             "confusion": figures.draw_confusion(result.confusion, result.names) if result.confusion else "",
-            "response": figures.draw_response(bundle, config),
+            "response": figures.draw_first_response(bundle, config),
             "segment": figures.draw_segment(bundle, config, shown),
             "stages": figures.draw_stages(stages),
             "flash": figures.draw_memory(memory["flash_parts"], "flash") if memory.get("flash_parts") else "",

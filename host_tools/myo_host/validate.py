@@ -115,8 +115,7 @@ def validate_board(
     before = link.decoder.bytes_seen
     for segment in golden:
         if segment.n_traced:
-            n = config.window_samples + (segment.n_traced - 1) * config.hop_samples
-            capture = stream_segment(link, segment.counts[:n], TRACE_ALL)
+            capture = stream_segment(link, segment.counts[: config.count_frames(segment.n_traced)], TRACE_ALL)
             comparison.take(segment, capture, segment.n_traced, traced=True)
             seconds += capture.seconds
             status = _add_status(status, capture.status)
@@ -139,7 +138,7 @@ def validate_board(
         if progress:
             progress(f"decisions of {segment.name}", done / work)
     received = link.decoder.bytes_seen - before
-    first = golden[0].counts[: config.window_samples + (LATENCY_WINDOWS - 1) * config.hop_samples]
+    first = golden[0].counts[: config.count_frames(LATENCY_WINDOWS)]
     paced = stream_segment(link, first, lockstep=True)
     law2 = comparison.check_law2()
     accuracy, agreement, confusion = _score(bundle, config, golden, devices)

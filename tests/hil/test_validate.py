@@ -54,6 +54,18 @@ def test_device_equals_twin_at_every_stage(built: Built, board: str, kind: str) 
         assert result["cost"]["network_instructions"] > 1000
 
 
+def test_a_chain_of_every_kind_of_step_is_the_twins(built: Built, board: str) -> None:
+    """Matrix, biquads, FIR, energy, envelope, decimation and mean: other channels and another rate behind the front end."""
+    result = json.loads(must("validate", built("chain", board), "--board", board, "--json"))
+    assert result["passed"]
+    stages = {stage["name"]: stage for stage in result["stages"]}
+    assert stages["filtered signal"]["words"] == stages["samples"]["words"] / 4 / 3 * 4
+    assert 0 < stages["filtered signal"]["max_error"] <= stages["filtered signal"]["bound"]
+    # Energies of weak signals are far below those of the full scale that 32 bits have to hold.
+    assert stages["filtered signal"]["snr_db"] > 60
+    assert (result["hello"]["decimation"], result["hello"]["n_filtered"]) == (4, 4)
+
+
 def test_two_validations_give_the_same_figures(built: Built) -> None:
     bundle = built("classes", "virtual_m4")
     runs = [json.loads(must("validate", bundle, "--board", "virtual_m4", "--json")) for _ in range(2)]
