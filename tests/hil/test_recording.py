@@ -28,7 +28,17 @@ def test_what_is_recorded_replays_to_the_same_decisions(
     assert recording.meta["samples_missing"] == recording.meta["faults"] == 0
     must("replay", file, bundle, "--board", board, "--twin", "--out", tmp_path / "max.csv")
     must("convert", file, tmp_path / "r.mat")
-    must("replay", tmp_path / "r.mat", bundle, "--board", board, "--speed", "real", "--out", tmp_path / "real.csv")
+    must(
+        "replay",
+        tmp_path / "r.mat",
+        bundle,
+        "--board",
+        board,
+        "--speed",
+        "real",
+        "--out",
+        tmp_path / "real.csv",
+    )
     rows = (tmp_path / "max.csv").read_bytes()
     assert rows == (tmp_path / "real.csv").read_bytes()
     table = [line.split(",") for line in rows.decode().splitlines()[1:]]
@@ -37,7 +47,9 @@ def test_what_is_recorded_replays_to_the_same_decisions(
     if kind == "classes":
         assert noted == [f"decision {row[0]}: {row[4] or 'none'}" for row in table]
     else:
-        assert noted == [f"decision {row[0]}: sums {row[3]} {row[5]} of {min(k, 3)}" for k, row in enumerate(table, 1)]
+        assert noted == [
+            f"decision {row[0]}: sums {row[3]} {row[5]} of {min(k, 3)}" for k, row in enumerate(table, 1)
+        ]
 
 
 def test_a_file_of_another_rate_is_refused(built: Built, board: str, tmp_path: Path) -> None:

@@ -74,7 +74,9 @@ class ConverterBoard(FakeBoard):
 def record(board: ConverterBoard, path: Path, n_samples: int) -> None:
     with PatchLink(board.port) as link:
         link.say_hello()
-        writer = EdfWriter(path, ("a", "b"), RATE_HZ, np.array([0.5, 0.5]), full_scale_counts=2048, durable=False)
+        writer = EdfWriter(
+            path, ("a", "b"), RATE_HZ, np.array([0.5, 0.5]), full_scale_counts=2048, durable=False
+        )
         record_patch(link, writer, lambda n: n >= n_samples)
 
 
@@ -98,7 +100,10 @@ def test_what_the_line_loses_is_counted_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_reset_ends_the_recording_and_keeps_it(tmp_path: Path) -> None:
-    with ConverterBoard(reset_at=60) as board, pytest.raises(LinkError, match="reset in the middle .* 1200 samples"):
+    with (
+        ConverterBoard(reset_at=60) as board,
+        pytest.raises(LinkError, match="reset in the middle .* 1200 samples"),
+    ):
         record(board, tmp_path / "r.bdf", 10_000)
     back = read_recording(tmp_path / "r.bdf")
     assert back.n_samples == 1200 and "reset" in back.meta["ended"]
@@ -110,7 +115,14 @@ def recorder(tmp_path: Path) -> Iterator[tuple[ConverterBoard, subprocess.Popen[
     """`myopatch record` in its own process, two seconds of samples on the line."""
     path = tmp_path / "r.bdf"
     with ConverterBoard(pace_s=BLOCK / RATE_HZ) as board:
-        command = [sys.executable, "-c", "from myo_host.cli import main; main()", "record", "--port", board.port]
+        command = [
+            sys.executable,
+            "-c",
+            "from myo_host.cli import main; main()",
+            "record",
+            "--port",
+            board.port,
+        ]
         process = subprocess.Popen(
             [*command, "--out", str(path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

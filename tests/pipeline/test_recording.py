@@ -15,7 +15,7 @@ from myo_pipeline.recording.edf import EdfWriter, plan_record
 from myo_pipeline.recording.files import quantize
 
 NOTES = (Annotation(0.0, None, "start"), Annotation(1.25, 0.5, "fist, held"))
-META = {"bundle_hash": "ab" * 32, "status": {"samples_lost": 3}}
+META = {"bundle_hash": "ab" * 32, "ended": "a line # with blanks " * 20, "status": {"samples_lost": 3}}
 
 
 def record(bits: int, lsb_uv: float, rate_hz: float, n: int = 1111) -> tuple[Recording, np.ndarray]:
@@ -28,7 +28,9 @@ def record(bits: int, lsb_uv: float, rate_hz: float, n: int = 1111) -> tuple[Rec
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-@pytest.mark.parametrize(("bits", "lsb_uv", "rate_hz"), [(12, 1.0, 200.0), (16, 0.195, 2000.0), (24, 0.02, 1925.926)])
+@pytest.mark.parametrize(
+    ("bits", "lsb_uv", "rate_hz"), [(12, 1.0, 200.0), (16, 0.195, 2000.0), (24, 0.02, 1925.926)]
+)
 def test_counts_and_scale_come_back_as_they_were(tmp_path: Path, suffix: str, bits: int, lsb_uv: float, rate_hz: float) -> None:  # fmt: skip
     recording, counts = record(bits, lsb_uv, rate_hz)
     path = tmp_path / f"r{suffix}"
@@ -83,7 +85,7 @@ def test_an_edf_file_is_whole_after_every_record(tmp_path: Path) -> None:
             writer.append(counts[at : at + 70])
             writer.annotate(at / 200, f"block {at}")
             data = path.read_bytes()
-            for tail in (b"", b"\xff" * 777):
+            for tail in (b"", b"\xff" * 7777):
                 (tmp_path / "cut.bdf").write_bytes(data + tail)
                 if writer.n_records:
                     back = read_recording(tmp_path / "cut.bdf")

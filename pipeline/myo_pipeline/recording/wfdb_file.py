@@ -16,7 +16,8 @@ from myo_pipeline.errors import DataError
 from myo_pipeline.recording.recording import Annotation, Recording
 
 _UV = {"uv": 1.0, "mv": 1e3, "v": 1e6, "nv": 1e-3}
-_FACTS = "myopatch "  # before the JSON in a header's comment
+_FACTS = "myopatch:"  # before each piece of the JSON in a header's comments
+_COMMENT = 200  # characters of a piece: a header's line has at most 255
 
 
 class _Quiet(warnings.catch_warnings):
@@ -72,9 +73,13 @@ def read_wfdb(path: Path) -> Recording:
         raise DataError(f"{path}: does not say how many samples there are; add the number to its first line")
     load(n_samples - 1, n_samples)
     facts: dict[str, Any] = {}
-    for comment in header.comments:
-        if comment.startswith(_FACTS):
-            facts = json.loads(comment.removeprefix(_FACTS))
+    told = "".join(c.removeprefix(_FACTS) for c in header.comments if c.startswith(_FACTS))
+    try:
+        facts = json.loads(told) if told else {}
+    except ValueError:
+        raise DataError(
+            f"{path}: a comment that starts with {_FACTS!r} is damaged; remove these comments"
+        ) from None
     worths = [_UV.get(re.sub("[µμ]", "u", unit or "").lower(), math.nan) for unit in header.units]
     lsb = [w / g if g else math.nan for w, g in zip(worths, header.adc_gain, strict=True)]
     if len(facts.get("lsb_uv", [])) == len(lsb):
@@ -135,6 +140,8 @@ def write_wfdb(path: Path, recording: Recording) -> list[str]:
         "lsb_uv": [float(v) if k else None for v, k in zip(recording.lsb_uv, known, strict=True)],
         "meta": recording.meta,
     }
+    # Spaces occur inside strings only; at a line's end they would not come back.
+    told = json.dumps(facts, separators=(",", ":")).replace(" ", "\\u0020").replace("#", "\\u0023")
     name, folder = path.stem, str(path.parent)
     notes = sorted(recording.annotations, key=lambda a: a.onset_s)
     with _Quiet():
@@ -142,12 +149,14 @@ def write_wfdb(path: Path, recording: Recording) -> list[str]:
             name, fs=recording.rate_hz, units=["uV" if k else "NU" for k in known],
             sig_name=[re.sub(r"\s+", "_", c) for c in recording.channels], d_signal=counts.astype(np.int64),
             fmt=[str(bits)] * n, adc_gain=[1 / v if k else 1.0 for v, k in zip(recording.lsb_uv, known, strict=True)],
-            baseline=[int(z) for z in recording.zero_counts], comments=[_FACTS + json.dumps(facts)], write_dir=folder,
+            baseline=[int(z) for z in recording.zero_counts], comments=[_FACTS + told[at : at + _COMMENT] for at in range(0, len(told), _COMMENT)], write_dir=folder,
         )  # fmt: skip
         if notes:
             samples = np.rint([max(0.0, a.onset_s) * recording.rate_hz for a in notes]).astype(np.int64)
+            # The package takes a NOTE at sample 0 for a definition and drops it; a measurement stays.
+            symbols = ["=" if at == 0 else '"' for at in samples]
             texts = [a.text.encode()[:250].decode("ascii", "replace") for a in notes]
-            wfdb.wrann(name, "atr", samples, symbol=['"'] * len(notes), aux_note=texts, write_dir=folder)
+            wfdb.wrann(name, "atr", samples, symbol=symbols, aux_note=texts, write_dir=folder)
     lost = []
     if any(a.duration_s for a in notes):
         lost.append("durations of annotations")
