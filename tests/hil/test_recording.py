@@ -56,4 +56,6 @@ def test_a_file_of_another_rate_is_refused(built: Built, board: str, tmp_path: P
     (tmp_path / "r.csv").write_text("a,b,c\n" + "1,2,3\n" * 50)
     command = ("replay", tmp_path / "r.csv", built("classes", board), "--board", board, "--lsb-uv", 1)
     done = myopatch(*command, "--rate-hz", 2000)
-    assert done.returncode == 2 and "say --resample" in done.stderr and done.stderr.count("\n") == 1
+    assert done.returncode == 2
+    assert "say --resample" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -66,7 +66,15 @@ class ConverterBoard(FakeBoard):
             frames = np.arange(block * BLOCK, (block + 1) * BLOCK)
             words = np.stack([make_count(frames, k) for k in range(2)], axis=1).astype("<i4")
             if block not in self._lose:
-                self.send(m.TENSOR, words.tobytes(), stage=m.Stage.RAW, dtype=m.Dtype.INT32, layer=0, index=int(frames[0]), offset=0)  # fmt: skip
+                self.send(
+                    m.TENSOR,
+                    words.tobytes(),
+                    stage=m.Stage.RAW,
+                    dtype=m.Dtype.INT32,
+                    layer=0,
+                    index=int(frames[0]),
+                    offset=0,
+                )
             self.n_sent += BLOCK
             time.sleep(self._pace_s or 0.0005)
 
@@ -90,23 +98,27 @@ def test_what_the_line_loses_is_counted_where_it_was(tmp_path: Path) -> None:
         record(board, tmp_path / "r.bdf", 1000)
     back = read_recording(tmp_path / "r.bdf")
     samples = back.read()
-    assert len(samples) >= 1000 and back.meta["samples_missing"] == 60
-    assert not samples[60:100].any() and not samples[600:620].any()
+    assert len(samples) >= 1000
+    assert back.meta["samples_missing"] == 60
+    assert not samples[60:100].any()
+    assert not samples[600:620].any()
     expect_counts(samples[:60])
     expect_counts(samples[100:600], 100)
     expect_counts(samples[620:], 620)
     assert [(n.onset_s, n.duration_s) for n in back.annotations] == [(0.06, 0.04), (0.6, 0.02)]
-    assert back.meta["status"]["samples_lost"] == 5 and back.meta["ended"] == "stopped"
+    assert back.meta["status"]["samples_lost"] == 5
+    assert back.meta["ended"] == "stopped"
 
 
 def test_a_reset_ends_the_recording_and_keeps_it(tmp_path: Path) -> None:
     with (
         ConverterBoard(reset_at=60) as board,
-        pytest.raises(LinkError, match="reset in the middle .* 1200 samples"),
+        pytest.raises(LinkError, match=r"reset in the middle .* 1200 samples"),
     ):
         record(board, tmp_path / "r.bdf", 10_000)
     back = read_recording(tmp_path / "r.bdf")
-    assert back.n_samples == 1200 and "reset" in back.meta["ended"]
+    assert back.n_samples == 1200
+    assert "reset" in back.meta["ended"]
     expect_counts(back.read())
 
 
@@ -144,9 +156,11 @@ def test_a_killed_recorder_leaves_all_but_the_last_second(
     sent = board.n_sent
     process.wait()
     back = read_recording(path)
-    assert sent >= 2 * RATE_HZ and sent - back.n_samples <= RATE_HZ
+    assert sent >= 2 * RATE_HZ
+    assert sent - back.n_samples <= RATE_HZ
     expect_counts(back.read())
-    assert back.meta["board"] == "fake" and back.meta["bundle_hash"] == bytes(range(32)).hex()
+    assert back.meta["board"] == "fake"
+    assert back.meta["bundle_hash"] == bytes(range(32)).hex()
 
 
 def test_ctrl_c_leaves_a_whole_file_and_a_free_port(
@@ -157,9 +171,11 @@ def test_ctrl_c_leaves_a_whole_file_and_a_free_port(
     out, err = process.communicate(timeout=20)
     assert process.returncode == 0, err
     back = read_recording(path)
-    assert back.n_samples == board.n_sent and f"{board.n_sent} samples" in out
+    assert back.n_samples == board.n_sent
+    assert f"{board.n_sent} samples" in out
     expect_counts(back.read())
-    assert back.meta["ended"] == "stopped" and np.isnan(back.lsb_uv).all()
+    assert back.meta["ended"] == "stopped"
+    assert np.isnan(back.lsb_uv).all()
     with PatchLink(board.port) as link:
         assert link.say_hello().board == "fake"
 
@@ -197,7 +213,7 @@ def test_channels_are_chosen_by_name_or_number() -> None:
     recording = make_recording()
     swapped = fit_recording(recording.select(["1", "ch1"]), SENSOR).counts
     np.testing.assert_array_equal(swapped, recording.read()[:, ::-1])
-    with pytest.raises(DataError, match="1 channels .* the bundle takes 2"):
+    with pytest.raises(DataError, match=r"1 channels .* the bundle takes 2"):
         fit_recording(recording.select(["0"]), SENSOR)
     with pytest.raises(DataError, match="no channel 'x'"):
         recording.select(["x"])
@@ -205,7 +221,8 @@ def test_channels_are_chosen_by_name_or_number() -> None:
 
 def test_asked_for_it_is_resampled_rescaled_and_limited() -> None:
     fitted = fit_recording(make_recording(rate_hz=2000.0), SENSOR, resample=True)
-    assert len(fitted.counts) == 1500 and "resampled 1:2" in fitted.notes[0]
+    assert len(fitted.counts) == 1500
+    assert "resampled 1:2" in fitted.notes[0]
     rescaled = fit_recording(make_recording(lsb_uv=1.0), SENSOR, rescale=True)
     np.testing.assert_array_equal(rescaled.counts, np.clip(make_recording().read() * 2, -2048, 2047))
     assert "beyond 12 bits" in rescaled.notes[1]

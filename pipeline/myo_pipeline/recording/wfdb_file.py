@@ -142,14 +142,16 @@ def write_wfdb(path: Path, recording: Recording) -> list[str]:
     }
     # Spaces occur inside strings only; at a line's end they would not come back.
     told = json.dumps(facts, separators=(",", ":")).replace(" ", "\\u0020").replace("#", "\\u0023")
+    pieces = [_FACTS + told[at : at + _COMMENT] for at in range(0, len(told), _COMMENT)]
+    gains = [1 / v if k else 1.0 for v, k in zip(recording.lsb_uv, known, strict=True)]
     name, folder = path.stem, str(path.parent)
     notes = sorted(recording.annotations, key=lambda a: a.onset_s)
     with _Quiet():
         wfdb.wrsamp(
             name, fs=recording.rate_hz, units=["uV" if k else "NU" for k in known],
             sig_name=[re.sub(r"\s+", "_", c) for c in recording.channels], d_signal=counts.astype(np.int64),
-            fmt=[str(bits)] * n, adc_gain=[1 / v if k else 1.0 for v, k in zip(recording.lsb_uv, known, strict=True)],
-            baseline=[int(z) for z in recording.zero_counts], comments=[_FACTS + told[at : at + _COMMENT] for at in range(0, len(told), _COMMENT)], write_dir=folder,
+            fmt=[str(bits)] * n, adc_gain=gains,
+            baseline=[int(z) for z in recording.zero_counts], comments=pieces, write_dir=folder,
         )  # fmt: skip
         if notes:
             samples = np.rint([max(0.0, a.onset_s) * recording.rate_hz for a in notes]).astype(np.int64)
