@@ -110,6 +110,14 @@ def test_more_annotations_than_a_record_has_room_for(tmp_path: Path) -> None:
     np.testing.assert_array_equal(back.read()[:, 0], np.arange(101))
 
 
+def test_an_annotation_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    note = Annotation(0.0, None, "ä" * 951)
+    recording = Recording.from_array("test", np.zeros((10, 1), np.int32), 100.0, annotations=(note,))
+    with pytest.raises(DataError, match="1902 bytes, expected at most 1900"):
+        write_recording(tmp_path / "r.bdf", recording)
+    assert not (tmp_path / "r.bdf").exists()
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".mat"])
 def test_microvolts_stay_the_same_numbers(tmp_path: Path, suffix: str) -> None:
     signal = np.random.default_rng(2).normal(0, 100, (50, 2))

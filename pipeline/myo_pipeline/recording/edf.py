@@ -32,6 +32,7 @@ from myo_pipeline.recording.recording import Annotation, Recording
 
 RECORD_S = 0.5  # a record's length, so that a cut costs less than a second with what is still on the line
 ANNOTATION_BYTES = 2046  # of a record, a multiple of 2 and 3; what does not fit waits for the next record
+LONGEST_ANNOTATION = 1900  # bytes; the rest of the room is for the record's own time and the onset
 UNKNOWN_DATE = dt.datetime(1985, 1, 1)  # the first that the format can tell
 RECORD_COUNT_AT = 236  # where the header tells how many records there are
 MARK = "myopatch "  # before `key=value` in an annotation that holds what the format has no field for
@@ -169,15 +170,26 @@ class EdfWriter:
         self._pending = self._pending[whole:]
 
     def annotate(self, onset_s: float, text: str, duration_s: float | None = None) -> None:
-        """Add an annotation; it goes out with the next records."""
+        """Add an annotation; it goes out with the next records.
+
+        Raises
+        ------
+        DataError
+            If it is longer than a record has room for.
+        """
         text = re.sub(r"[\x00-\x1f]", " ", text)
+        if len(text.encode()) > LONGEST_ANNOTATION:
+            raise DataError(
+                f"{self.path}: annotation {text[:40]!r} has {len(text.encode())} bytes, expected at most "
+                f"{LONGEST_ANNOTATION}; shorten it, or write .csv or .mat"
+            )
         onset = np.format_float_positional(onset_s, unique=True, trim="-", sign=True)
         lasting = (
             ""
             if duration_s is None
             else f"\x15{np.format_float_positional(duration_s, unique=True, trim='-')}"
         )
-        tal = f"{onset}{lasting}\x14".encode() + text.encode()[: ANNOTATION_BYTES // 2] + b"\x14\x00"
+        tal = f"{onset}{lasting}\x14".encode() + text.encode() + b"\x14\x00"
         self._tals.append(tal)
 
     def note(self, values: dict[str, Any]) -> None:
