@@ -107,6 +107,7 @@ def predict_patch(
     arena_bytes: int,
     n_sections: int,
     push_share: float = 1.0,
+    push_functions: Mapping[str, int] | None = None,
 ) -> Prediction:
     """Predict what a patch takes.
 
@@ -122,6 +123,8 @@ def predict_patch(
         Second-order sections of the front end.
     push_share : float
         Cost of a push as a share of a run's; 1 where windows are run.
+    push_functions : mapping, optional
+        Bytes of what pushes add to the network's code, by function.
 
     Returns
     -------
@@ -132,7 +135,7 @@ def predict_patch(
     n_input = spec.window_samples * channels
     flash = {
         "weights and tables": sum(layer.flash_bytes for layer in layers),
-        "network code": count_code(layers),
+        "network code": count_code(layers, push_functions or {}),
         "front end settings": _FLASH_PER_CHANNEL * channels + _FLASH_PER_SECTION * n_sections,
         "rest of the firmware": _FIRMWARE_FLASH,
     }
@@ -197,7 +200,8 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_s
     def judge(forms: Sequence[Optimize]) -> Choice:
         layers = _mix(fast, small, forms)
         share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
-        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, n_sections, share))
+        found = predict_patch(spec, layers, fast.arena_bytes, n_sections, share, fast.push_functions)
+        return Choice(tuple(forms), found)
 
     fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))
     limit = float("inf") if spec.budget.flash_kb is None else spec.budget.flash_kb * KB
