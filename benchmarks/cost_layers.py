@@ -312,7 +312,9 @@ class Shapes:
         steps = (1, depth) if self.rng.random() < 0.5 else (n_columns, 1)
         right = Matrices(Operand(1, None), -5, (0, batch[2] * b, b), *steps)
         bias = self.rng.integers(-2000, 2000, n_columns).astype(np.int32) if self.rng.random() < 0.3 else None
-        return BatchMatmul(batch, n_rows, depth, n_columns, left, right, bias, self._factor(-12), 2, -128, 127)
+        return BatchMatmul(
+            batch, n_rows, depth, n_columns, left, right, bias, self._factor(-12), 2, -128, 127
+        )
 
     def _lstm(self) -> Layer:
         n_steps, n_inputs, n_cells = self.size(2, 20), self.size(1, 24), self.size(1, 40)
@@ -440,9 +442,7 @@ def _text(index: int, case: Case) -> tuple[str, str]:
             config = step_text(index, mean, case.packed, "dsp", ["input"], "output", "scratch").config
             return config, f"    myo_mean_of_sums_run(&layer_{index}, sums, output);\n"
     n_sources = len(layer.parts) if isinstance(layer, Copy) else 2
-    text = step_text(
-        index, layer, case.packed, "dsp", ["input", "input_b"][:n_sources], "output", "scratch"
-    )
+    text = step_text(index, layer, case.packed, "dsp", ["input", "input_b"][:n_sources], "output", "scratch")
     state = ""
     if isinstance(layer, Lstm):
         name = state_name(index)

@@ -95,9 +95,7 @@ def rearrange_events(layer: Copy) -> Events:
 
 def _part_events(part: CopyPart) -> Events:
     if part.is_run:
-        return copy_events(
-            part.sizes[0], 1, source_start=part.source_begin, target_start=part.target_begin
-        )
+        return copy_events(part.sizes[0], 1, source_start=part.source_begin, target_start=part.target_begin)
     axes = list(zip(part.sizes, part.source_strides, part.target_strides, strict=True))
     row, *strides = axes[-1]
     n_rows = prod(part.sizes[:-1])

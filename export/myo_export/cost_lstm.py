@@ -43,9 +43,7 @@ def lstm_dsp_events(layer: Lstm, form: str) -> Events:
     n_scaled = sum(gate.input_factor.shift < 0 for gate in layer.gates)
     found += _gates(form, "two", n_twos, len(layer.gates) * n_tiles, n_scaled * n_tiles, -(-n_inputs // 4))
     n_scaled = sum(gate.recurrent_factor.shift < 0 for gate in layer.gates)
-    return found + _gates(
-        form, "one", layer.n_steps, len(layer.gates) * n_tiles, n_scaled * n_tiles, n_tiles
-    )
+    return found + _gates(form, "one", layer.n_steps, len(layer.gates) * n_tiles, n_scaled * n_tiles, n_tiles)
 
 
 def _gates(form: str, at_once: str, n_calls: int, n_tiles: int, n_scaled: int, n_groups: int) -> Events:

@@ -26,7 +26,7 @@ from typing import Any, Final, Literal
 from myo_export.cost_copies import Events
 from myo_export.cost_events import Form, count_events
 from myo_export.cost_push import PushStep
-from myo_export.lowered import Layer, Pool
+from myo_export.lowered import Copy, Layer, Pool
 
 # How the kernels are compiled: what build.json says for speed and for size. A patch's firmware is always -O3.
 Level = Literal["-O3", "-Os"]
@@ -73,6 +73,8 @@ ASSEMBLY: Final[dict[str, tuple[int, int]]] = {
 _DEFAULT_PER_WORD: Final = (20.0, 26.0)
 _DEFAULT_PER_MAC: Final = (8.0, 11.0)
 _DEFAULT_CODE_BYTES: Final = 1500  # of a kernel that was not measured
+_COPY_BYTES: Final = 60  # myo_copy_config_t
+_MORE_CALL_BYTES: Final = 16  # of a layer's second call
 _CALL_BYTES: Final = 36  # of a layer in net_run_observed: its arguments, the call, the observer's call
 
 
@@ -102,8 +104,10 @@ class Cost:
 
 
 def kernel_name(layer: Layer | PushStep, form: Form) -> str:
-    """Name what runs a layer, as ``cost_m4.json`` does: average and max pools are two functions."""
+    """Name what runs a layer, as ``cost_m4.json`` does: average and max pools are two functions, runs are memcpy's."""
     kind = type(layer).__name__
+    if isinstance(layer, Copy) and all(part.is_run for part in layer.parts):
+        return f"{kind} of runs"
     return f"{layer.kind} {kind}" if isinstance(layer, Pool) else f"{kind} {form}"
 
 
@@ -208,11 +212,13 @@ def estimate_code(layer: Layer | PushStep, form: Form, level: Level = "-O3") -> 
         The layer's configuration and call.
     """
     kind = type(layer).__name__
-    found = read_constants()["code"][level].get(
-        kernel_name(layer, form), {kind: _DEFAULT_CODE_BYTES}
-    )
+    found = read_constants()["code"][level].get(kernel_name(layer, form), {kind: _DEFAULT_CODE_BYTES})
     functions = {name: int(size) for name, size in found.items() if name != "configuration"}
-    return functions, int(found.get("configuration", 0)) + _CALL_BYTES
+    own = int(found.get("configuration", 0))
+    if isinstance(layer, Copy):  # every part has a call, those in rows a configuration
+        n_rows = sum(not part.is_run for part in layer.parts)
+        own = _COPY_BYTES * n_rows + _MORE_CALL_BYTES * (len(layer.parts) - 1)
+    return functions, own + _CALL_BYTES
 
 
 def estimate_network(costs: Iterable[Cost]) -> Cost:

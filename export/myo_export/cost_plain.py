@@ -96,9 +96,7 @@ def transpose_conv_events(layer: TransposeConv) -> Events:
     """Count `myo_transpose_conv_run`."""
     window, (height, width, n_outputs) = layer.window, layer.output_shape
     rows = _count_reached(height, window.stride_height, window.pad_top, window.height, layer.input_shape[0])
-    columns = _count_reached(
-        width, window.stride_width, window.pad_left, window.width, layer.input_shape[1]
-    )
+    columns = _count_reached(width, window.stride_width, window.pad_left, window.width, layer.input_shape[1])
     return Counter(
         {
             "transpose_conv.call": 1,

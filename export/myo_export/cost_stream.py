@@ -13,7 +13,7 @@ from myo_export.memory_plan import MemoryPlan
 from myo_export.network_source import NetworkSource
 from myo_export.stream_plan import StreamPlan
 
-_PUSH_BYTES: Final = 120  # of net_reset and net_push without their calls, and of advance
+_PUSH_BYTES: Final = 230  # of net_reset and net_push without their calls, and of advance
 _CALL_BYTES: Final = 20  # of a call in a push: its arguments
 
 
@@ -71,9 +71,7 @@ def estimate_push(
         n_words = text.network.graph.tensors[step.output].size
         if place in stream.streamed:
             for part in stream.streamed[place]:
-                found += estimate_layer(
-                    part.layer, form_of(form), level, n_words=2 * n_words, macs=step.macs
-                )
+                found += estimate_layer(part.layer, form_of(form), level, n_words=2 * n_words, macs=step.macs)
         elif place not in in_sums:
             # What a run finds in its place comes from a stream's buffer here.
             is_fed = any(tensor in stream.root_of for tensor in step.inputs)

@@ -48,7 +48,7 @@ class StreamBuffer:
         return column if column < self.n_left else column - self.columns.width + self.n_kept
 
     def changing(self, before: bool) -> tuple[tuple[int, int], ...]:
-        """Return what a push changes at both ends: first column of the window, and columns, as they stand before it or after."""
+        """Return what a push changes, as it stands before it or after: first column of each stretch, and columns."""
         c = self.columns
         n_left = c.left + self.n_new * before
         n_right = c.right + self.n_new * (not before)
