@@ -106,7 +106,7 @@ def push_functions(text: NetworkSource, stream: StreamPlan, level: Level = "-O3"
     functions: dict[str, int] = {}
     own = _PUSH_BYTES + _CALL_BYTES * sum(buffer.n_old > 0 for buffer in stream.buffers.values())
     in_sums = {sums.place: sums for sums in stream.sums}
-    for place, step in enumerate(text.network.steps):
+    for place in range(len(text.network.steps)):
         if place in in_sums:
             buffer = stream.buffers[in_sums[place].root]
             for kind in (ColumnSums(1, 1), MeanOfSums(1)):
