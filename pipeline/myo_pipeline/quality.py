@@ -52,6 +52,10 @@ class Flag(IntFlag):
     LOW_SNR = 64  # the strongest periods are hardly above the quietest ones
 
 
+# Such a period says nothing of noise and signal.
+UNTOLD = int(Flag.SATURATED | Flag.FLAT | Flag.OFF)
+
+
 @dataclass(frozen=True)
 class QualitySettings:
     """Thresholds in physical units. Defaults are those of ``docs/quality.md``.
@@ -338,7 +342,7 @@ def measure_float(config: QualityConfig, counts: NDArray[np.integer]) -> tuple[F
 
 
 def _flag_spectrum(config: QualityConfig, energies: Energies) -> Ints:
-    """Flags that a period gives by itself."""
+    """Give the flags that a period gives by itself."""
     total, baseline, mains, rest = energies.total, energies.baseline, energies.mains, energies.rest
     above = np.maximum(total - baseline, 0)
     is_flat = above <= config.flat_energy
@@ -354,7 +358,7 @@ def _flag_spectrum(config: QualityConfig, energies: Energies) -> Ints:
 
 
 def flag_energies(config: QualityConfig, energies: Energies) -> NDArray[np.uint8]:
-    """Flags after each period, (n_periods, n_channels), from the first period on."""
+    """Give the flags after each period, (n_periods, n_channels), from the first period on."""
     n_periods, n_channels = energies.total.shape
     rest, raw = energies.rest, _flag_spectrum(config, energies)
     equal_to = np.zeros(n_channels, np.int64)  # bit k: equal to the channel that is k + 1 further
@@ -374,7 +378,7 @@ def flag_energies(config: QualityConfig, energies: Energies) -> NDArray[np.uint8
             for far in range(1, n_channels // 2 + 1):
                 pair = (equal_to >> (far - 1) & 1) * int(Flag.DUPLICATED)
                 now |= pair | np.roll(pair, far)
-        is_clean = now == 0
+        is_clean = (now & UNTOLD) == 0
         n_tracked += is_clean & (n_tracked < config.settle_periods)
         floor = np.where(is_clean, np.minimum(rest[period], floor + (floor >> TRACK_SHIFT) + 1), floor)
         peak = np.where(is_clean, np.maximum(rest[period], peak - (peak >> TRACK_SHIFT)), peak)
@@ -388,5 +392,5 @@ def flag_energies(config: QualityConfig, energies: Energies) -> NDArray[np.uint8
 
 
 def flag_counts(config: QualityConfig, counts: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Flags after each whole period of raw counts (n_frames, n_channels)."""
+    """Give the flags after each whole period of raw counts (n_frames, n_channels)."""
     return flag_energies(config, measure_periods(config, counts))

@@ -83,7 +83,7 @@ def test_each_fault_sets_its_flag_and_leaves_the_others(rate_hz: float, adc_bits
     x[:, 1] = rng.normal(0, 2000, n)  # into the ends
     x[:, 2] = 41.0  # dead
     x[:, 3] = 900 * hum + 700 * np.sin(2 * np.pi * 0.7 * t)  # floating
-    x[:, 4] += 60 * hum
+    x[:, 4] += 110 * hum
     x[:, 5] += 500 * np.sin(2 * np.pi * 1.3 * t)
     x[:, 6] = x[:, 8]
     x[:, 7] = rng.normal(0, 30, n)  # nothing but noise

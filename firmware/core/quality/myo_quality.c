@@ -7,6 +7,8 @@
 #define NO_FLOOR (1ull << 62)
 #define TRACK_SHIFT 7u /* floor and peak forget by 1/128 a period: half in 43 s of periods of 480 ms */
 #define FLAG_BITS 8u
+#define UNTOLD /* such a period says nothing of noise and signal */                                          \
+    (MYO_QUALITY_SATURATED | MYO_QUALITY_FLAT | MYO_QUALITY_OFF)
 
 _Static_assert((-3 >> 1) == -2, "a right shift of a negative number must be arithmetic");
 
@@ -243,7 +245,7 @@ static void compare_channels(myo_quality_t *self) {
 }
 
 static bool is_snr_low(const myo_quality_config_t *config, myo_quality_channel_t *channel) {
-    if ((channel->recent & 0xFFu) == 0) { /* a fault says nothing of noise and signal */
+    if ((channel->recent & UNTOLD) == 0) {
         const uint64_t floor = channel->floor + (channel->floor >> TRACK_SHIFT) + 1u;
         const uint64_t peak = channel->peak - (channel->peak >> TRACK_SHIFT);
         if (channel->n_tracked < config->settle_periods) {
