@@ -142,7 +142,8 @@ class Energies:
     @property
     def rest(self) -> Ints:
         """Neither baseline nor mains."""
-        return np.maximum(self.total - self.baseline - self.mains, 0)
+        result: Ints = np.maximum(self.total - self.baseline - self.mains, 0)
+        return result
 
 
 def _ratio_q16(name: str, value: float) -> int:

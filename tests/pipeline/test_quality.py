@@ -87,7 +87,7 @@ def test_each_fault_sets_its_flag_and_leaves_the_others(rate_hz: float, adc_bits
     x[:, 5] += 500 * np.sin(2 * np.pi * 1.3 * t)
     x[:, 6] = x[:, 8]
     x[:, 7] = rng.normal(0, 30, n)  # nothing but noise
-    flags = flag_counts(config, to_counts(x, adc_bits))[20:]
+    flags = flag_counts(config, to_counts(x, adc_bits))[20:].astype(int)
     assert not (flags[:, 0]).any()
     expected = {
         1: Flag.SATURATED,
