@@ -76,7 +76,12 @@ def build_image(folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
     """
     image = folder / "quality.elf"
     here = Path(__file__).resolve().parent / "quality_bench" / "main.c"
-    sources = [CORE_DIR / "quality" / "myo_quality.c", folder / "quality_config.c", here, BENCH_DIR / "startup.c"]
+    sources = [
+        CORE_DIR / "quality" / "myo_quality.c",
+        folder / "quality_config.c",
+        here,
+        BENCH_DIR / "startup.c",
+    ]
     command = [COMPILER, *cpu_flags, *C_FLAGS, *LINK_FLAGS, f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
     command += [f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, sources), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -135,7 +140,9 @@ def main() -> int:
         each = per_hop / HOP / N_CHANNELS if per_hop else None
         found |= {name: each, "memory_bytes": memory}
         cost = f"{each:.2f} instructions a sample and channel, {each / FRONT_END:.1%}" if each else "-"
-        print(f"{name:12} {cost} of a front end of three sections; {memory} bytes; {wrong} of {of} flags differ")
+        print(
+            f"{name:12} {cost} of a front end of three sections; {memory} bytes; {wrong} of {of} flags differ"
+        )
     write_json(arguments.out, {**old, "quality": found})
     return 1 if n_differing else 0
 

@@ -1,6 +1,6 @@
 """Signal quality of raw channels, in exact integers: what ``firmware/core/quality`` computes, and its float definition.
 
-A period of about half a second is cut into groups of about 40 ms, a group into blocks of at most a quarter of the mains
+A period of about half a second is cut into groups of about 40 ms, a group into blocks of less than a third of the mains
 period. Of each channel and period these energies (sums of squares about the mean, counts^2) are formed:
 
 - ``total``: of the samples;
@@ -209,7 +209,9 @@ def compile_quality(
         )
     if not all(1 <= n <= MAX_PERIODS for n in (settings.periods_on, settings.periods_off)):
         raise SpecError(f"quality: periods_on and periods_off, expected 1 to {MAX_PERIODS}")
-    block = max(1, math.floor(rate_hz / (4 * mains_hz)))
+    block = max(
+        1, math.floor(rate_hz / (3.3 * mains_hz))
+    )  # below half a period with room, as few cuts as that allows
     group_blocks = max(2, round(GROUP_S * rate_hz / block))
     n_groups = max(2, round(settings.period_ms / 1000 * rate_hz / (block * group_blocks)))
     n_blocks, n = group_blocks * n_groups, block * group_blocks * n_groups

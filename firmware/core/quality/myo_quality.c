@@ -68,7 +68,7 @@ myo_status_t myo_quality_init(myo_quality_t *self, const myo_quality_config_t *c
 static void begin_period(myo_quality_t *self) {
     const uint32_t half = self->config->n_channels / 2u;
     self->offset = (uint16_t)(half == 0 ? 0u : 1u + self->periods % half);
-    self->block_of_all = 0;
+    self->group = 0;
     for (uint32_t c = 0; c < self->config->n_channels; c++) {
         myo_quality_channel_t *const channel = &self->channels[c];
         channel->energy = 0;
@@ -115,53 +115,69 @@ static uint32_t count_clipped(const int32_t *x, size_t n_channels, uint32_t n_fr
     return n;
 }
 
-/* Frames within one block. */
+/* Adds frames of one channel to its blocks' sums, of which the first has n_before frames already. Gives their
+   energy: signed, for gcc keeps to one SMLAL a sample only where it may not reorder the sum. */
+static int64_t sum_channel(const int32_t *x, size_t n_channels, uint32_t n_frames, int32_t *block,
+                           uint32_t block_frames, uint32_t n_before) {
+    int64_t energy = 0;
+    int32_t sum = n_before == 0 ? 0 : *block;
+    uint32_t n_left = block_frames - n_before;
+    for (;;) {
+        uint32_t n = n_frames < n_left ? n_frames : n_left;
+        n_frames -= n;
+        for (; n >= 4u; n -= 4u) {
+            for (uint32_t k = 0; k < 4u; k++, x += n_channels) {
+                sum += *x;
+                energy += (int64_t)*x * *x;
+            }
+        }
+        for (; n > 0; n--, x += n_channels) {
+            sum += *x;
+            energy += (int64_t)*x * *x;
+        }
+        *block++ = sum;
+        if (n_frames == 0) {
+            return energy;
+        }
+        sum = 0;
+        n_left = block_frames;
+    }
+}
+
+/* Frames within one group. */
 static void add_frames(myo_quality_t *self, const int32_t *frames, uint32_t n_frames) {
     const myo_quality_config_t *config = self->config;
     const size_t n_channels = config->n_channels;
     int32_t *block = &self->blocks[self->block];
     for (size_t c = 0; c < n_channels; c++, block += config->group_blocks) {
         myo_quality_channel_t *const channel = &self->channels[c];
-        const int32_t *x = &frames[c];
-        int32_t sum = self->block_frame == 0 ? 0 : *block;
-        uint64_t energy = 0;
-        uint32_t i = n_frames;
-        for (; i >= 2u; i -= 2u, x += 2u * n_channels) {
-            const int32_t a = x[0];
-            const int32_t b = x[n_channels];
-            sum += a + b;
-            energy += (uint64_t)((int64_t)a * a);
-            energy += (uint64_t)((int64_t)b * b);
-        }
-        if (i != 0) {
-            sum += *x;
-            energy += (uint64_t)((int64_t)*x * *x);
-        }
-        *block = sum;
+        const uint64_t energy = (uint64_t)sum_channel(&frames[c], n_channels, n_frames, block,
+                                                      config->block_frames, self->block_frame);
         channel->energy += energy;
-        if (energy >= self->clip_energy) { /* never in frames without a sample at the ends, seldom else */
+        if (energy >= self->clip_energy) { /* always in frames with a sample at the ends, seldom else */
             channel->clipped += count_clipped(&frames[c], n_channels, n_frames, config->clip_level);
         }
     }
 }
 
-/* Compares a block's first frame of each channel with that of its partner. */
-static void compare_frame(myo_quality_t *self, const int32_t *frame) {
-    const uint32_t n_channels = self->config->n_channels;
-    uint32_t partner = self->offset;
-    for (uint32_t c = 0; c < n_channels; c++) {
-        const int32_t step = frame[c] - frame[partner];
-        self->channels[c].difference += (uint64_t)((int64_t)step * step);
-        self->channels[c].difference_sum += step;
-        partner = partner + 1u == n_channels ? 0 : partner + 1u;
+/* Compares the first frame of a block of each channel with that of its partner. */
+static void compare_frame(myo_quality_channel_t *channel, const int32_t *frame, uint32_t n_channels,
+                          uint32_t offset) {
+    const int32_t *partner = &frame[offset];
+    const int32_t *const end = &frame[n_channels];
+    for (const int32_t *x = frame; x < end; x++, channel++) {
+        const int32_t step = *x - *partner;
+        channel->difference += (uint64_t)((int64_t)step * step);
+        channel->difference_sum += step;
+        partner = partner + 1 == end ? frame : partner + 1;
     }
 }
 
 static void end_group(myo_quality_t *self) {
     const myo_quality_config_t *config = self->config;
     const uint32_t n_blocks = config->group_blocks;
-    const int16_t *const cosines = &config->cosines[self->block_of_all - n_blocks];
-    const int16_t *const sines = &config->sines[self->block_of_all - n_blocks];
+    const int16_t *const cosines = &config->cosines[self->group * n_blocks];
+    const int16_t *const sines = &config->sines[self->group * n_blocks];
     const int32_t *blocks = self->blocks;
     for (uint32_t c = 0; c < config->n_channels; c++, blocks += n_blocks) {
         myo_quality_channel_t *const channel = &self->channels[c];
@@ -286,28 +302,28 @@ static void end_period(myo_quality_t *self) {
 
 bool myo_quality_push(myo_quality_t *self, const int32_t **frames, size_t *n_frames) {
     const myo_quality_config_t *config = self->config;
+    const uint32_t block_frames = config->block_frames;
     while (*n_frames > 0) {
-        const uint32_t left = (uint32_t)config->block_frames - self->block_frame;
+        const uint32_t n_before = self->block * block_frames + self->block_frame;
+        const uint32_t left = config->group_blocks * block_frames - n_before;
         const uint32_t n = *n_frames < left ? (uint32_t)*n_frames : left;
-        if (self->block_frame == 0 && self->offset != 0) {
-            compare_frame(self, *frames);
+        const uint32_t first = self->block_frame == 0 ? 0 : block_frames - self->block_frame;
+        for (uint32_t i = first; self->offset != 0 && i < n; i += block_frames) {
+            compare_frame(self->channels, &(*frames)[(size_t)i * config->n_channels], config->n_channels,
+                          self->offset);
         }
         add_frames(self, *frames, n);
         *frames += (size_t)n * config->n_channels;
         *n_frames -= n;
         if (n < left) {
-            self->block_frame = (uint16_t)(self->block_frame + n);
+            self->block = (uint16_t)((n_before + n) / block_frames);
+            self->block_frame = (uint16_t)(n_before + n - self->block * block_frames);
             continue;
         }
         self->block_frame = 0;
-        self->block++;
-        self->block_of_all++;
-        if (self->block < config->group_blocks) {
-            continue;
-        }
         self->block = 0;
         end_group(self);
-        if (self->block_of_all == config->group_blocks * config->n_groups) {
+        if (++self->group == config->n_groups) {
             end_period(self);
             return true;
         }

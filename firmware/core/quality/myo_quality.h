@@ -79,13 +79,13 @@ typedef struct { /* of one channel */
 typedef struct {
     const myo_quality_config_t *config;
     myo_quality_channel_t *channels;
-    int32_t *blocks;       /* n_channels x group_blocks sums */
-    uint64_t clip_energy;  /* no end was reached in frames with less energy */
-    uint32_t periods;      /* ended since the start */
-    uint16_t offset;       /* by how many channels a partner is further; 0: only one channel */
-    uint16_t block_frame;  /* frames of the block taken */
-    uint16_t block;        /* of the group */
-    uint16_t block_of_all; /* of the period */
+    int32_t *blocks;      /* n_channels x group_blocks sums */
+    uint64_t clip_energy; /* no end was reached in frames with less energy */
+    uint32_t periods;     /* ended since the start */
+    uint16_t offset;      /* by how many channels a partner is further; 0: only one channel */
+    uint16_t block_frame; /* frames of the block taken */
+    uint16_t block;       /* of the group */
+    uint16_t group;       /* of the period */
 } myo_quality_t;
 
 /* Validates config and starts. channels (n_channels) and blocks (n_channels * group_blocks) are the caller's;
