@@ -69,6 +69,16 @@ def test_full_scale_does_not_overflow(harness: Harness, adc_bits: int) -> None:
         assert (found & Flag.SATURATED).all()
 
 
+def test_one_count_inside_the_ends_is_not_saturated(harness: Harness) -> None:
+    config = compile_for(1000, 2, 12)
+    t = np.arange(4 * config.period_frames)
+    inside = np.stack([np.where(t % 2, 2046, -2047), np.where(t % 3, 2047, -2048)], axis=1)
+    status, found = ask_quality(harness, config, inside, [len(t)])
+    assert status == 0
+    np.testing.assert_array_equal(found, flag_counts(config, inside))
+    np.testing.assert_array_equal(found[2:] & Flag.SATURATED, np.tile([0, Flag.SATURATED], (2, 1)))
+
+
 def test_64_channels(harness: Harness) -> None:
     rng = np.random.default_rng(5)
     config = compile_for(1000, 64, 12)
