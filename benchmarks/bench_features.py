@@ -23,13 +23,14 @@ import numpy as np
 from elftools.elf.elffile import ELFFile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import bare_machine
+from bare_machine import EMULATOR, MACHINES
 from bench_network import (
     BENCH_DIR,
     C_FLAGS,
     COMPILER,
     CPU_FLAGS,
-    EMULATOR,
-    LINK_FLAGS,
+    MACHINE,
     ROOT,
     count_instructions,
     find_m4cost,
@@ -44,16 +45,21 @@ from myo_pipeline.features import (
     AmplitudeFeature,
     AutocorrelationFeature,
     CountFeature,
+    DescriptorFeature,
     Feature,
     FeatureConfig,
     HistogramFeature,
+    PredictionFeature,
     ShapeFeature,
     compile_features,
 )
 
 CORE_DIR = ROOT / "firmware" / "core"
 FEATURES_BENCH_DIR = Path(__file__).resolve().parent / "features_bench"
-SOURCES = [*sorted((CORE_DIR / "features").glob("*.c")), CORE_DIR / "dsp" / "myo_fixed_math.c"]
+SOURCES = [
+    *sorted((CORE_DIR / "features").glob("*.c")),
+    *(CORE_DIR / "dsp" / name for name in ("myo_fixed_math.c", "myo_fft.c")),
+]
 RESULTS = Path(__file__).resolve().parent / "results" / "front_end.json"
 N_CHANNELS, WINDOW, HOP, N_WINDOWS = 8, 200, 50, 10
 RMS_WORDS, THRESHOLD_WORDS = 1500, 60
@@ -80,6 +86,10 @@ def one(kind: str) -> Feature:
         return CountFeature(kind=kind, threshold=THRESHOLD_WORDS)  # type: ignore[arg-type]
     if kind == "autocorrelation":
         return AutocorrelationFeature(kind="autocorrelation", lags=4)
+    if kind in ("ar", "cepstrum"):
+        return PredictionFeature(kind=kind, order=4)  # type: ignore[arg-type]
+    if kind in ("tdpsd_sizes", "tdpsd_shapes"):
+        return DescriptorFeature(kind=kind)  # type: ignore[arg-type]
     if kind == "histogram":
         return HistogramFeature(kind="histogram", bins=9, range=3 * RMS_WORDS)
     if kind in ("log_detector", "tm3", "tm4", "tkeo", "mobility", "complexity", "skewness", "kurtosis"):
@@ -93,6 +103,8 @@ SETS: dict[str, Sequence[str]] = {
         "mav", "wl", "zc", "ssc", "rms", "variance", "log_detector",
     ),
     "Hjorth": ("activity", "mobility", "complexity"),
+    "prediction of order 4: ar, cepstrum": ("ar", "cepstrum"),
+    "TDPSD": ("tdpsd_sizes", "tdpsd_shapes"),
     "all": tuple(CATALOGUE),
 }  # fmt: skip
 
@@ -116,7 +128,11 @@ def write_sources(config: FeatureConfig, x: np.ndarray, folder: Path) -> int:
     header, source = render_features(config, "benchmarks/bench_features.py")
     (folder / "features_config.h").write_text(header)
     (folder / "features_config.c").write_text(source)
-    words = compute_words(config, cut_windows(x, config.window, config.hop))
+    return write_vectors(x, compute_words(config, cut_windows(x, config.window, config.hop)), folder)
+
+
+def write_vectors(x: np.ndarray, words: np.ndarray, folder: Path) -> int:
+    """Write frames and the words expected of them; give the number of windows."""
     rows = ",\n".join("{" + ",".join(map(str, row)) + "}" for row in words.reshape(len(words), -1).tolist())
     rows = rows.replace("-2147483648", "INT32_MIN")
     frames = ",".join(map(str, x.reshape(-1).tolist()))
@@ -129,25 +145,33 @@ def write_sources(config: FeatureConfig, x: np.ndarray, folder: Path) -> int:
     return len(words)
 
 
-def build_image(folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
-    """Compile the sources that :func:`write_sources` wrote to an image.
+def build_image(folder: Path, machine: str = MACHINE) -> Path:
+    """Compile the sources that :func:`write_sources` wrote to an image for a machine.
 
     Raises
     ------
     BuildError
         If the C cannot be compiled.
     """
+    return link_image(
+        [*SOURCES, folder / "features_config.c", FEATURES_BENCH_DIR / "main.c"], folder, machine
+    )
+
+
+def link_image(sources: Sequence[Path], folder: Path, machine: str) -> Path:
+    """Compile sources to an image of a bench's board, as :func:`build_image`."""
     image = folder / "features.elf"
-    sources = [*SOURCES, folder / "features_config.c", FEATURES_BENCH_DIR / "main.c", BENCH_DIR / "startup.c"]
-    command = [COMPILER, *cpu_flags, *C_FLAGS, *LINK_FLAGS, f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
-    command += [f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, sources), "-o", str(image)]
+    target = MACHINES[machine]
+    command = [COMPILER, *target.cpu, *C_FLAGS, "-Wl,--gc-sections", *target.link_flags()]
+    command += [f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
+    command += [*map(str, [*sources, BENCH_DIR / "startup.c"]), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BuildError(f"features: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")
     return image
 
 
-def run_image(image: Path, machine: str = "mps2-an386") -> tuple[int, int, int]:
+def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
     """Run an image; give differing words, equal windows, and words of memory.
 
     Raises
@@ -155,11 +179,7 @@ def run_image(image: Path, machine: str = "mps2-an386") -> tuple[int, int, int]:
     BuildError
         If the image does not report.
     """
-    serial = image.with_suffix(".txt")
-    command = [EMULATOR, "-M", machine, "-kernel", str(image), "-display", "none", "-monitor", "none"]
-    command += ["-serial", f"file:{serial}", "-semihosting-config", "enable=on,target=native"]
-    subprocess.run(command, timeout=RUN_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
-    text = serial.read_text(errors="replace")
+    text = bare_machine.run_image(machine, image, RUN_TIMEOUT_S)
     found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+) MEMORY (\d+)", text)
     if found is None:
         raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count")
@@ -175,7 +195,8 @@ def flash_bytes(image: Path) -> int:
             for s in symbols.iter_symbols()
             if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")
         }
-    own = ("myo_", "features_config", "accumulate", "block_lengths", "features", "finish", "needs")
+    own = ("myo_", "features_config", "accumulate", "block_lengths", "features", "finish", "needs",
+           "spectrum_config", "turns", "bins", "taper")  # fmt: skip
     return sum(size for name, size in sizes.items() if name.startswith(own))
 
 
@@ -213,7 +234,7 @@ def main() -> int:
         equal = f"{r.equal_windows}/{r.n_windows}"
         print(f"{name:66} {instructions:>8} {cycles:>8} {r.flash:>6} {r.memory_bytes:>6} {equal:>6}")
     old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join(CPU_FLAGS + C_FLAGS)}; mean of 8 decisions"
+    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join([*CPU_FLAGS, *C_FLAGS])}; mean of 8 decisions"
     old["features"] = {
         "how": how, "channels": N_CHANNELS, "window": WINDOW, "hop": HOP, "sets": [asdict(r) for r in results],
     }  # fmt: skip

@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 from myo_pipeline.features import (
     CATALOGUE,
     CountFeature,
+    DescriptorFeature,
     FeatureConfig,
     FeatureRow,
     HistogramFeature,
+    PredictionFeature,
     Transform,
     Value,
     factor_of,
     quarters,
 )
 from myo_pipeline.fixed_math import LOG2_ERROR
+from myo_pipeline.power_descriptors import bound_descriptors
+from myo_pipeline.prediction import bound_cepstrum, bound_prediction
 
 Floats = NDArray[np.float64]
 
@@ -214,6 +218,11 @@ _FRACTION_BITS = {
 
 
 def _row_bound(row: FeatureRow, config: FeatureConfig, u: Floats) -> Floats:
+    if isinstance(row.spec, PredictionFeature):
+        return (bound_prediction if row.value is Value.AR else bound_cepstrum)(u, row.spec.order)
+    if isinstance(row.spec, DescriptorFeature):
+        descriptors = bound_descriptors(u)
+        return descriptors[:, :3] if row.value is Value.SIZES else descriptors[:, 3:]
     rounding = 0.0
     if row.value >= Value.MOBILITY:
         interval = _events(row, config, u) if row.value is Value.BINS else _ratio(row, config, u)

@@ -7,7 +7,7 @@
 
 typedef struct { /* as Head in feature_case.py */
     int32_t n_channels, window, hop, blocks_per_hop, n_blocks, first_middle_block, end_middle_block;
-    int32_t n_features, n_components, needs, n_lags, n_bins, bin_range, bin_multiplier, bin_shift;
+    int32_t n_features, n_components, needs, n_lags, order, n_bins, bin_range, bin_multiplier, bin_shift;
     int32_t threshold_zc, threshold_ssc, threshold_wamp;
     int32_t n_pushes, missing_words, is_special;
 } head_t;
@@ -18,13 +18,31 @@ typedef struct { /* as Head in feature_case.py */
 MYO_FEATURES_SPECIALIZE(SPECIAL_NEEDS, 3, 0, 0, 4, 5, 5, 0)
 
 static const myo_feature_kind_t *const kinds[] = {
-    &myo_feature_abs,        &myo_feature_mav1,     &myo_feature_mav2,
-    &myo_feature_square,     &myo_feature_variance, &myo_feature_cube,
-    &myo_feature_fourth,     &myo_feature_log,      &myo_feature_wl,
-    &myo_feature_step,       &myo_feature_tkeo,     &myo_feature_zc,
-    &myo_feature_ssc,        &myo_feature_wamp,     &myo_feature_mobility,
-    &myo_feature_complexity, &myo_feature_skewness, &myo_feature_kurtosis,
-    &myo_feature_lags,       &myo_feature_bins,     NULL,
+    &myo_feature_abs,
+    &myo_feature_mav1,
+    &myo_feature_mav2,
+    &myo_feature_square,
+    &myo_feature_variance,
+    &myo_feature_cube,
+    &myo_feature_fourth,
+    &myo_feature_log,
+    &myo_feature_wl,
+    &myo_feature_step,
+    &myo_feature_tkeo,
+    &myo_feature_zc,
+    &myo_feature_ssc,
+    &myo_feature_wamp,
+    &myo_feature_mobility,
+    &myo_feature_complexity,
+    &myo_feature_skewness,
+    &myo_feature_kurtosis,
+    &myo_feature_lags,
+    &myo_feature_bins,
+    &myo_feature_ar,
+    &myo_feature_cepstrum,
+    &myo_feature_sizes,
+    &myo_feature_shapes,
+    NULL,
 };
 
 /* head, block lengths (u16), features (kind, transform, shift, 0), frames of each push (i32; -1 resets),
@@ -58,6 +76,7 @@ static void features(const uint8_t *data, uint32_t n, buffer_t *out) {
         .features = rows,
         .needs = (uint32_t)head.needs,
         .n_lags = (uint8_t)head.n_lags,
+        .order = (uint8_t)head.order,
         .n_bins = (uint8_t)head.n_bins,
         .bin_shift = (uint8_t)head.bin_shift,
         .bin_range = (uint16_t)head.bin_range,
@@ -145,6 +164,9 @@ static void mathematics(int operation, const uint8_t *data, uint32_t n, buffer_t
         case 'd':
             buffer_add_u32(out, (uint32_t)myo_divide_nearest(number(data, k), number(data, k + 1u),
                                                              (int32_t)number(data, k + 2u)));
+            break;
+        case 'e':
+            buffer_add_u32(out, (uint32_t)myo_exp2_q30((int32_t)number(data, k)));
             break;
         case 'r':
             buffer_add_u32(

@@ -92,9 +92,7 @@ def test_damaged_files_give_an_error_or_a_sound_network(tmp_path):
 
 
 def test_unsupported_operator_is_named():
-    message = refused(
-        chain("UNIDIRECTIONAL_SEQUENCE_LSTM"), "operator 0", "UNIDIRECTIONAL_SEQUENCE_LSTM", "not supported"
-    )
+    message = refused(chain("SVDF"), "operator 0", "SVDF", "not supported")
     assert "'t1'" in message
     assert "CONV_2D" in message
 
@@ -219,6 +217,13 @@ def test_what_the_runtime_would_misread_is_refused():
     a, out = b.tensor((1, 4), [0.1], []), b.activation((1, 4), 0.1, 0)
     b.op("RELU", [a], [out])
     refused(b.pack(a, out), "'t0'", "zero points", "quantize")
+
+    for scale, is_variable, words in ((1e-40, False, "not a positive number"), (0.1, True, "or a variable")):
+        b = ModelBuilder()
+        a, out = b.activation((1, 4), scale, 0), b.activation((1, 4), 0.1, 0)
+        b.tensors[out].isVariable = is_variable
+        b.op("RELU", [a], [out])
+        refused(b.pack(a, out), words)
 
     weights = np.ones((1, 2, 2, 4), np.int8)
     for variable, multiplier, words in (
