@@ -58,7 +58,7 @@ UNTOLD = int(Flag.SATURATED | Flag.FLAT | Flag.OFF)
 
 @dataclass(frozen=True)
 class QualitySettings:
-    """Thresholds in physical units. Defaults are those of ``docs/quality.md``.
+    """Thresholds in physical units. Defaults are starting values: ``docs/quality.md`` says what was measured.
 
     Sizes (``_uv``) are RMS values in the electrode's microvolts; shares are of energies.
     """
