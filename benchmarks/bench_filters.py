@@ -22,20 +22,27 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_network import COMPILER, CPU_FLAGS, LINK_FLAGS, PEERS, find_m4cost, missing_tools
 from myo_export import cmsis_dsp
-from myo_export.front_end_cost import BLOCK_FRAMES, count_terms, predict_instructions
+from myo_export.front_end_cost import count_step_terms, count_terms, predict_front_end
 from myo_pipeline.bundle import write_json
+from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 RESULTS = HERE / "results" / "front_end.json"
 BIQUAD = "Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c"
 CONFIGURATIONS = list(itertools.product((4, 8, 16), (0, 1, 3, 5), (10, 32, 50, 100)))
+# As front_end_bench/main.c runs them: taps, factor, or for a matrix 1 where it only picks.
+OTHERS = (
+    ("scale", Kind.RECTIFY, 0), ("align", Kind.RECTIFY, 0), ("rectify", Kind.RECTIFY, 0), ("mean", Kind.MEAN, 37),
+    ("decimate", Kind.DECIMATE, 4), ("tkeo", Kind.TKEO, 0), ("fir", Kind.FIR, 8), ("fir", Kind.FIR, 64),
+    ("matrix", Kind.MATRIX, 1), ("matrix", Kind.MATRIX, 2),
+)  # fmt: skip
 STANDARD = (8, 3, 100)  # the budget's: 8 channels at 2 kHz, three sections, a hop of 50 ms
 RATE_HZ, CLOCK_HZ, BLOCK_SAMPLES, WINDOW = 2000, 64e6, 64, 400  # as front_end_bench/main.c has them
 
 
-def count(channels: int, sections: int, hop: int, counter: Path) -> tuple[list[float], float]:
-    """Instructions of 64 samples through 1 to 4 sections, and of the front end of one hop."""
+def count(channels: int, sections: int, hop: int, counter: Path) -> tuple[list[float], float, list[float]]:
+    """Instructions of 64 samples through 1 to 4 sections, of the front end of one hop, and of OTHERS."""
     cmsis = cmsis_dsp.locate()
     core, nets = ROOT / "firmware" / "core", HERE / "net_bench"
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +58,31 @@ def count(channels: int, sections: int, hop: int, counter: Path) -> tuple[list[f
             [sys.executable, str(counter), str(image)], check=True, capture_output=True, text=True
         )
     instructions = [json.loads(line)["instr"] for line in counted.stdout.splitlines()]
-    return [n / BLOCK_SAMPLES for n in instructions[1:5]], instructions[5]
+    return [n / BLOCK_SAMPLES for n in instructions[1:5]], instructions[5], instructions[6:]
+
+
+def fit_others(measured: dict[int, list[float]]) -> dict[str, list[float]]:
+    """Fit each kind of step to what it took with each number of channels; print how far off the fit is at most."""
+    rows: dict[str, list[tuple[float, ...]]] = {}
+    for channels, instructions in measured.items():
+        places = itertools.product((8, BLOCK_FRAMES), OTHERS)
+        for (frames, (name, kind, n)), taken in zip(places, instructions, strict=True):
+            count = (
+                n * channels if kind is Kind.MATRIX and n == 1 else channels**2 if kind is Kind.MATRIX else n
+            )
+            terms = count_step_terms(
+                kind, channels, count, frames // n if kind is Kind.DECIMATE else frames, 1
+            )
+            rows.setdefault(name, []).append((*terms, taken))
+    found = {}
+    for name, values in rows.items():
+        table = np.array(values)
+        terms, taken = table[:, :-1], table[:, -1]
+        constants = np.linalg.lstsq(terms / taken[:, None], np.ones(len(taken)), rcond=None)[0]
+        off = np.abs(terms @ constants / taken - 1).max()
+        found[name] = [round(float(c), 2) for c in constants]
+        print(f"{name}: {', '.join(f'{c:.2f}' for c in constants)}; off by {100 * off:.1f} % at most")
+    return found
 
 
 def main() -> int:
@@ -64,14 +95,22 @@ def main() -> int:
         print("bench_filters: needs m4cost (set $MYOPATCH_M4COST), arm-none-eabi-gcc and qemu-system-arm")
         return 2
     rows, measured, cascade = [], [], []
+    others: dict[int, list[float]] = {}
     for channels, sections, hop in track(CONFIGURATIONS, "counting", console=Console(stderr=True)):
-        cascade, instructions = count(channels, sections, hop, counter)
+        cascade, instructions, others[channels] = count(channels, sections, hop, counter)
         rows.append(count_terms(channels, sections, hop, WINDOW))
         measured.append(instructions)
     terms, counts = np.array(rows, float), np.array(measured, float)
     half = np.random.default_rng(1).permutation(len(counts))[::2]
     constants = np.linalg.lstsq(terms[half] / counts[half, None], np.ones(len(half)), rcond=None)[0]
-    predicted = np.array([predict_instructions(*c, WINDOW) for c in CONFIGURATIONS])
+    predicted = np.array(
+        [
+            predict_front_end(
+                [Step(Kind.SOS, c, c, 0, 1, s, np.zeros(0, np.int32))] if s else [], c, hop, WINDOW
+            )
+            for c, s, hop in CONFIGURATIONS
+        ]
+    )
     off = np.abs(predicted / counts - 1)[np.setdiff1d(np.arange(len(counts)), half)]
     theirs = json.loads(PEERS.read_text())["cmsis_dsp_1_10_3_O3_instr_per_sample_block64"]["biquad_df1_q31"]
     for n, name in ((1, "1_stage"), (2, "2_stages"), (4, "4_stages")):
@@ -88,6 +127,7 @@ def main() -> int:
         f"cost model, on the half that it was not fitted to: off by {average:.2f} % on average, {most:.2f} % at most"
     )
     print(f"fitted now: {', '.join(f'{c:.2f}' for c in constants)}")
+    steps = fit_others(others)
     found = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
     found["filters"] = {
         "how": "benchmarks/bench_filters.py: m4cost on mps2-an386, arm-none-eabi-gcc -O3",
@@ -99,6 +139,7 @@ def main() -> int:
             for (c, s, h), m, p in zip(CONFIGURATIONS, measured, predicted, strict=True)
         ],
         "share_of_64_mhz": share,
+        "steps": steps,
     }
     write_json(arguments.out, found)
     return 0

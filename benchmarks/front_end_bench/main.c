@@ -2,10 +2,21 @@
 
    Regions between roi_begin and roi_end: an empty one, whose cost a counter subtracts; myo_sos_run of 64
    samples with 1 to 4 sections; the front end of one hop of HOP frames, as the patch runs it, with a network
-   that does nothing. Prints "DONE" when the last window was decided. */
+   that does nothing; then, with 8 frames and with 32 of all channels, counts taken out of frames, words
+   shifted, and one step of each other kind in the order of bench_filters.py. Prints "DONE" when the last
+   window was decided. */
+#include <stdbool.h>
 #include <string.h>
 
 #include "board.h"
+#include "dsp/myo_decimate.h"
+#include "dsp/myo_fir.h"
+#include "dsp/myo_matrix.h"
+#include "dsp/myo_moving_average.h"
+#include "dsp/myo_rectify.h"
+#include "dsp/myo_scale.h"
+#include "dsp/myo_sos.h"
+#include "dsp/myo_tkeo.h"
 #include "stream/myo_patch.h"
 
 #define MAX_SECTIONS 6u
@@ -38,9 +49,13 @@ static void net_run(void *arena, const int8_t *input, int8_t *output, net_observ
     output[0] = output[1] = 0;
 }
 
+static const myo_sos_config_t sections = {
+    .n_sections = N_SECTIONS, .post_shift = 1, .coefficients = coefficients};
+static const myo_step_t step = {
+    .kind = &myo_sos_kind, .config = &sections, .n_in = N_CHANNELS, .n_out = N_CHANNELS, .decimation = 1};
+
 static const myo_patch_config_t config = {
     .rate_mhz = 2000000,
-    .n_channels = N_CHANNELS,
     .window_samples = WINDOW,
     .hop_samples = HOP,
     .n_layers = 1,
@@ -50,7 +65,7 @@ static const myo_patch_config_t config = {
     .output_kind = MYO_OUTPUT_CLASSES,
     .vote = 1,
     .reject_below = -128,
-    .front_end = {.n_sections = N_SECTIONS, .input_shift = 13, .post_shift = 1, .coefficients = coefficients},
+    .front_end = {.steps = &step, .n_steps = N_SECTIONS > 0, .input_shift = 13, .n_channels = N_CHANNELS},
     .quantize = quantize,
     .net_input_size = (size_t)WINDOW * N_CHANNELS,
     .net_output_size = 2,
@@ -78,7 +93,6 @@ static int32_t counts[RING * N_CHANNELS], block[MYO_BLOCK_FRAMES * N_CHANNELS],
     state[4 * MAX_SECTIONS * N_CHANNELS];
 static uint32_t ticks[RING];
 static myo_ring_t ring;
-static myo_sos_t filters[N_CHANNELS];
 static int8_t window[WINDOW * N_CHANNELS], input[WINDOW * N_CHANNELS], output[2];
 static _Alignas(16) uint8_t arena[16];
 static myo_patch_t patch;
@@ -93,6 +107,53 @@ static void fill(uint32_t n_frames) {
     }
 }
 
+#define TAPS 64u
+#define MEAN 37u
+
+static int32_t taps[TAPS], step_state[(TAPS + MYO_BLOCK_FRAMES + MEAN) * N_CHANNELS];
+static myo_matrix_term_t terms[N_CHANNELS * N_CHANNELS];
+static uint16_t one_term[N_CHANNELS], all_terms[N_CHANNELS];
+static const myo_moving_average_config_t mean = {.n = MEAN, .before = 6, .shift = 31, .multiplier = 1 << 30};
+static const myo_fir_config_t short_fir = {.taps = taps, .n_taps = 8, .shift = 31};
+static const myo_fir_config_t long_fir = {.taps = taps, .n_taps = TAPS, .shift = 31};
+static const myo_tkeo_config_t tkeo = {.shift = 31};
+static const myo_matrix_config_t remap = {.n_terms = one_term, .terms = terms};
+static const myo_matrix_config_t dense = {.n_terms = all_terms, .terms = terms, .shift = 15};
+
+#define STEP(of, with, factor)                                                                               \
+    { .kind = &(of), .config = (with), .n_in = N_CHANNELS, .n_out = N_CHANNELS, .decimation = (factor) }
+
+static const myo_step_t others[] = {
+    STEP(myo_rectify_kind, NULL, 1),   STEP(myo_moving_average_kind, &mean, 1),
+    STEP(myo_decimate_kind, NULL, 4),  STEP(myo_tkeo_kind, &tkeo, 1),
+    STEP(myo_fir_kind, &short_fir, 1), STEP(myo_fir_kind, &long_fir, 1),
+    STEP(myo_matrix_kind, &remap, 1),  STEP(myo_matrix_kind, &dense, 1),
+};
+
+static bool run_others(uint32_t n_frames) {
+    roi_begin();
+    for (uint32_t channel = 0; channel < N_CHANNELS; channel++) {
+        myo_scale_counts(13, &counts[channel], N_CHANNELS, &block[channel * MYO_BLOCK_FRAMES], n_frames);
+    }
+    roi_end();
+    roi_begin();
+    for (uint32_t channel = 0; channel < N_CHANNELS; channel++) {
+        myo_scale_words(-1, &block[channel * MYO_BLOCK_FRAMES], n_frames);
+    }
+    roi_end();
+    for (uint32_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        const myo_step_t *const other = &others[i];
+        memset(step_state, 0, sizeof step_state);
+        if (other->kind->check(other) != MYO_OK || other->kind->count_state(other) > sizeof step_state / 4u) {
+            return false;
+        }
+        roi_begin();
+        (void)other->kind->run(other, step_state, block, n_frames);
+        roi_end();
+    }
+    return true;
+}
+
 int main(void) {
     roi_begin();
     roi_end();
@@ -101,21 +162,19 @@ int main(void) {
     }
     static int32_t samples[BLOCK];
     for (uint8_t n = 1; n <= 4; n++) {
-        const myo_sos_config_t cascade = {
-            .n_sections = n, .input_shift = 13, .post_shift = 1, .coefficients = coefficients};
-        if (myo_sos_init(&filters[0], &cascade, state, sizeof state / sizeof *state) != MYO_OK) {
+        const myo_sos_config_t cascade = {.n_sections = n, .post_shift = 1, .coefficients = coefficients};
+        myo_sos_t filter;
+        if (myo_sos_init(&filter, &cascade, state, sizeof state / sizeof *state) != MYO_OK) {
             return 1;
         }
         roi_begin();
-        myo_sos_run(&filters[0], samples, samples, BLOCK);
+        myo_sos_run(&filter, samples, samples, BLOCK);
         roi_end();
     }
     const myo_patch_memory_t memory = {
         .ring = &ring,
-        .filters = filters,
-        .n_filters = N_CHANNELS,
-        .filter_state = state,
-        .filter_state_words = sizeof state / sizeof *state,
+        .front_end_state = state,
+        .front_end_state_words = sizeof state / sizeof *state,
         .block = block,
         .block_words = sizeof block / sizeof *block,
         .window = window,
@@ -140,6 +199,14 @@ int main(void) {
     while (myo_patch_process(&patch) > 0) {
     }
     roi_end();
-    board_print(n_decisions == 2 ? "DONE\n" : "WRONG\n");
-    return n_decisions != 2;
+    for (uint16_t i = 0; i < N_CHANNELS; i++) {
+        one_term[i] = 1;
+        all_terms[i] = N_CHANNELS;
+        for (uint16_t j = 0; j < N_CHANNELS; j++) {
+            terms[i * N_CHANNELS + j] = (myo_matrix_term_t){1000, j};
+        }
+    }
+    const bool ran = run_others(8) && run_others(MYO_BLOCK_FRAMES);
+    board_print(n_decisions == 2 && ran ? "DONE\n" : "WRONG\n");
+    return n_decisions != 2 || !ran;
 }

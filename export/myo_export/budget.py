@@ -10,19 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from myo_export.front_end_cost import BLOCK_FRAMES, predict_instructions
+from myo_export.front_end import FrontEnd
+from myo_export.front_end_cost import predict_front_end
 from myo_export.network_report import LayerReport, NetworkReport, count_code
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import ExportError
 from myo_pipeline.spec import Budget, PatchSpec
+from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
 
 KB: Final = 1024
 
-# Of six patches built for virtual_m4 (2 to 16 channels, 0 to 4 sections, one dense layer), flash without the network
-# and these settings is this within 4 bytes. tests/hil/test_budget_on_board.py says when it has changed.
-_FIRMWARE_FLASH: Final = 12358
+# Of patches built for virtual_m4 (without stages, with a cascade, with every kind of step), flash without the network
+# and these settings is this within 100 bytes. tests/hil/test_budget_on_board.py says when it has changed.
+_FIRMWARE_FLASH: Final = 10972
+_PUSH_FLASH: Final = 1196  # net_push of a small network and what calls it
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
-_FLASH_PER_SECTION: Final = 20  # five coefficients
+_FLASH_PER_STEP: Final = 16
+_FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
+    Kind.SOS: 1992, Kind.MATRIX: 566, Kind.RECTIFY: 94, Kind.MEAN: 366, Kind.DECIMATE: 178, Kind.FIR: 768, Kind.TKEO: 250,
+}  # fmt: skip
 
 # As firmware/app/main.c allots them.
 _RING_FRAMES: Final = 128
@@ -101,11 +107,20 @@ class Choice:
         return f"weights wide in layers {wide}, packed in the others"
 
 
+def _count_step(step: Step) -> int:
+    """Return the flash of a step's settings."""
+    words = {
+        Kind.SOS: 2 + 5 * step.count, Kind.MATRIX: 3 + step.count + -(-step.n_out // 2), Kind.MEAN: 2,
+        Kind.FIR: 2 + step.count, Kind.TKEO: 1,
+    }  # fmt: skip
+    return _FLASH_PER_STEP + 4 * words.get(step.kind, 0)
+
+
 def predict_patch(
     spec: PatchSpec,
     layers: Sequence[LayerReport],
     arena_bytes: int,
-    n_sections: int,
+    front_end: FrontEnd,
     push_share: float = 1.0,
 ) -> Prediction:
     """Predict what a patch takes.
@@ -118,8 +133,8 @@ def predict_patch(
         Its network's layers, each in the form that it will have.
     arena_bytes : int
         The network's.
-    n_sections : int
-        Second-order sections of the front end.
+    front_end : FrontEnd
+        In fixed point.
     push_share : float
         Cost of a push as a share of a run's; 1 where windows are run.
 
@@ -129,11 +144,15 @@ def predict_patch(
         By part.
     """
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
-    n_input = spec.window_samples * channels
+    n_input = spec.window_samples * front_end.n_out
     flash = {
         "weights and tables": sum(layer.flash_bytes for layer in layers),
-        "network code": count_code(layers),
-        "front end settings": _FLASH_PER_CHANNEL * channels + _FLASH_PER_SECTION * n_sections,
+        "network code": count_code(layers) + _PUSH_FLASH * (push_share < 1),
+        "front end settings": _FLASH_PER_CHANNEL * front_end.n_out
+        + sum(map(_count_step, front_end.device_steps)),
+        "front end code": sum(
+            _FLASH_OF_KIND[kind] for kind in {step.kind for step in front_end.device_steps}
+        ),
         "rest of the firmware": _FIRMWARE_FLASH,
     }
     credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16)
@@ -141,26 +160,27 @@ def predict_patch(
         "network arena": arena_bytes + n_input + n_outputs,
         "sample ring and window": _RING_FRAMES * (4 * channels + 4)
         + n_input
-        + 4 * BLOCK_FRAMES * channels
+        + 4 * BLOCK_FRAMES * front_end.widest
         + (spec.decision.vote + 4) * n_outputs,
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
-        "filter state": 8 * channels + 16 * n_sections * channels + 4,
+        "front end state": 4 * front_end.state_words + 4,
         "rest of the firmware": _OTHER_RAM,
         "stack": _STACK_BYTES,
     }
-    front_end = predict_instructions(channels, n_sections, spec.hop_samples, spec.window_samples)
+    filtering = predict_front_end(front_end.device_steps, channels, spec.hop_samples, spec.window_samples)
     per_ms = spec.budget.clock_mhz * 1000
     instructions = {
-        "front end": front_end,
+        "front end": filtering,
         "network": push_share * sum(layer.cost.instructions for layer in layers),
         "decision": _DECISION,
     }
     latency_ms = {
-        "front end": front_end * _CYCLES_PER_INSTRUCTION / per_ms,
+        "front end": filtering * _CYCLES_PER_INSTRUCTION / per_ms,
         "network": push_share * sum(layer.cost.cycles for layer in layers) / per_ms,
         "decision": _DECISION * _CYCLES_PER_INSTRUCTION / per_ms,
     }
-    return Prediction(flash, ram, instructions, latency_ms, all(layer.cost.is_modelled for layer in layers))
+    is_modelled = all(layer.cost.is_modelled for layer in layers)
+    return Prediction(flash, ram, instructions, latency_ms, is_modelled)
 
 
 def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -> list[LayerReport]:
@@ -168,7 +188,7 @@ def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -
     return [wide if form == "speed" else packed for wide, packed, form in pairs]
 
 
-def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_sections: int) -> Choice:
+def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, front_end: FrontEnd) -> Choice:
     """Choose the fastest forms of weights whose flash fits.
 
     Wide weights run faster and take twice the flash. Where not all of them fit, layers are widened in the order of
@@ -180,8 +200,8 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_s
         The patch and its budget.
     fast, small : NetworkReport
         The network with all weights wide, and packed.
-    n_sections : int
-        Second-order sections of the front end.
+    front_end : FrontEnd
+        In fixed point.
 
     Returns
     -------
@@ -197,7 +217,7 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_s
     def judge(forms: Sequence[Optimize]) -> Choice:
         layers = _mix(fast, small, forms)
         share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
-        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, n_sections, share))
+        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, front_end, share))
 
     fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))
     limit = float("inf") if spec.budget.flash_kb is None else spec.budget.flash_kb * KB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from myo_export.emit_front_end import list_headers, render_steps
 from myo_export.front_end import FrontEnd
 from myo_pipeline.spec import PatchSpec
 from myo_pipeline.twin import TwinConfig
@@ -9,7 +10,7 @@ from myo_pipeline.twin import TwinConfig
 _MAKE = "Made by `myopatch export`; do not edit."
 
 
-def render_config_header(spec: PatchSpec, config: TwinConfig, n_input: int, n_sections: int) -> str:
+def render_config_header(spec: PatchSpec, config: TwinConfig, front_end: FrontEnd) -> str:
     """Return ``patch_config.h``: the sizes of the application's static memory."""
     return f"""/* Sizes of patch "{spec.name}". {_MAKE} */
 #ifndef PATCH_CONFIG_H
@@ -22,13 +23,14 @@ def render_config_header(spec: PatchSpec, config: TwinConfig, n_input: int, n_se
 #define PATCH_RATE_MHZ {round(spec.sensor.rate_hz * 1000)} /* sample rate, millihertz */
 #define PATCH_ADC_BITS {spec.sensor.adc_bits}
 #define PATCH_SAMPLE_BYTES {spec.sensor.sample_bytes} /* of a count on the link */
-#define PATCH_WINDOW_SAMPLES {config.window_samples} /* {spec.window.window_ms:g} ms */
+#define PATCH_WINDOW_SAMPLES {config.window_samples} /* {spec.window.window_ms:g} ms, behind the front end */
 #define PATCH_HOP_SAMPLES {config.hop_samples} /* {spec.window.hop_ms:g} ms */
-#define PATCH_N_SECTIONS {n_sections}
+#define PATCH_WIDEST {front_end.widest} /* channels where the front end is widest */
+#define PATCH_FRONT_END_STATE_WORDS {front_end.state_words}
 #define PATCH_N_OUTPUTS {config.n_outputs} /* {", ".join(spec.output_names)} */
 #define PATCH_OUTPUT_KIND {config.output_kind} /* {spec.output.kind} */
 #define PATCH_VOTE {config.vote}
-#define PATCH_NET_INPUT_SIZE {n_input}
+#define PATCH_NET_INPUT_SIZE {config.window_samples * config.front_end_channels}
 #define PATCH_NET_OUTPUT_SIZE {config.n_outputs}
 #define PATCH_NET_ARENA_SIZE NET_ARENA_SIZE
 
@@ -48,28 +50,22 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
     """
     out = [f'/* Settings of patch "{spec.name}". {_MAKE}', ""]
     out += [f"   {note}" for note in front_end.notes]
-    out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"', ""]
-    if len(config.coefficients_q31):
-        out.append(f"/* b0, b1, b2, -a1, -a2 of each section, times 2^{31 - config.post_shift}. */")
-        out.append(f"static const int32_t coefficients[{config.coefficients_q31.size}] = {{")
-        for number, row in enumerate(config.coefficients_q31.tolist()):
-            radius = float(front_end.pole_radius[number, 1])
-            values = ", ".join("INT32_MIN" if v == -(2**31) else str(v) for v in row)
-            out.append(f"    {values}, /* section {number}: pole radius {radius:.9f} */")
-        out += ["};", ""]
-    out.append("/* Q31 to the network's int8 input, one a channel: multiplier, shift, zero point. */")
-    out.append(f"static const myo_quantize_config_t quantize[{config.n_channels}] = {{")
+    out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"']
+    out += [*(f'#include "{header}"' for header in list_headers(front_end)), ""]
+    out += render_steps(front_end)
+    out.append(
+        "/* Words to the network's int8 input, one a channel behind the front end: multiplier, shift, zero point. */"
+    )
+    out.append(f"static const myo_quantize_config_t quantize[{config.front_end_channels}] = {{")
     out += [
         f"    {{{int(multiplier)}, {int(shift)}, {config.zero_point}}},"
         for multiplier, shift in zip(config.multiplier, config.shift, strict=True)
     ]
-    coefficients = "coefficients" if len(config.coefficients_q31) else "NULL"
     out += [
         "};",
         "",
         "const myo_patch_config_t patch_config = {",
         "    .rate_mhz = PATCH_RATE_MHZ,",
-        "    .n_channels = PATCH_N_CHANNELS,",
         "    .window_samples = PATCH_WINDOW_SAMPLES,",
         "    .hop_samples = PATCH_HOP_SAMPLES,",
         "    .n_layers = NET_N_LAYERS,",
@@ -81,10 +77,10 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
         f"    .reject_below = {config.reject_below},",
         "    .front_end =",
         "        {",
-        f"            .n_sections = {len(config.coefficients_q31)},",
+        f"            .steps = {'steps' if front_end.steps else 'NULL'},",
+        f"            .n_steps = {len(front_end.steps)},",
         f"            .input_shift = {config.input_shift},",
-        f"            .post_shift = {config.post_shift},",
-        f"            .coefficients = {coefficients},",
+        "            .n_channels = PATCH_N_CHANNELS,",
         "        },",
         "    .quantize = quantize,",
         "    .bundle_hash = PATCH_BUNDLE_HASH,",

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from myo_export.budget import Choice, choose_forms
 from myo_export.emit_net import emit_network, render_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
+from myo_export.fixed_point import quantize_multiplier
 from myo_export.float_layers import read_float_layers
-from myo_export.front_end import FrontEnd, quantize_front_end, quantize_multiplier
+from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize
 from myo_export.tflite_reader import read_graph
@@ -36,6 +37,7 @@ from myo_pipeline.bundle import (
 from myo_pipeline.errors import BundleError, ExportError
 from myo_pipeline.reference import cut_windows, filter_counts, mean_values, vote_classes, window_ends
 from myo_pipeline.spec import PatchSpec, load_spec
+from myo_pipeline.steps import pack_steps
 from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
@@ -97,9 +99,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
-        render_config_header(
-            spec, config, config.window_samples * config.n_channels, len(config.coefficients_q31)
-        ),
+        render_config_header(spec, config, front_end),
     )
     write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end, hop is not None))
     float_model = (path / "model_float.tflite").read_bytes()
@@ -134,7 +134,7 @@ def _choose(spec: PatchSpec, front_end: FrontEnd, model: bytes, hop: int | None)
     """Choose the forms of the weights that the budget allows."""
     ways: tuple[Optimize, Optimize] = ("speed", "size")
     fast, small = (report_network(render_network(model, "", optimize=way, hop=hop)) for way in ways)
-    return choose_forms(spec, fast, small, len(front_end.coefficients_q31))
+    return choose_forms(spec, fast, small, front_end)
 
 
 def _twin_config(
@@ -142,17 +142,18 @@ def _twin_config(
 ) -> TwinConfig:
     graph = read_graph(model)
     source, result = graph.tensors[graph.input], graph.tensors[graph.output]
-    n_input = spec.window_samples * spec.sensor.channels
+    n_input = spec.window_samples * spec.front_end_channels
     if source.size != n_input:
         raise ExportError(
             f"model.tflite takes {source.size} values, a window of the spec has {n_input} "
-            f"({spec.window_samples} samples x {spec.sensor.channels} channels); train again with this spec"
+            f"({spec.window_samples} samples x {spec.front_end_channels} channels); train again with this spec"
         )
     if result.size != len(spec.output_names):
         raise ExportError(
             f"model.tflite gives {result.size} values, the spec names {len(spec.output_names)} outputs; train again"
         )
-    pairs = [quantize_multiplier(2.0**-front_end.input_shift / (s * source.scales[0])) for s in input_scale]
+    pairs = [quantize_multiplier(2.0**-front_end.exponent / (s * source.scales[0])) for s in input_scale]
+    table, words = pack_steps(front_end.device_steps)
     reject = -128
     if spec.output.kind == "classes" and spec.decision.reject_below > 0:
         reject = int(np.ceil(spec.decision.reject_below / result.scales[0])) + result.zero_points[0]
@@ -163,9 +164,10 @@ def _twin_config(
         hop_samples=spec.hop_samples,
         n_outputs=result.size,
         full_scale_counts=spec.sensor.full_scale_counts,
-        coefficients_q31=front_end.coefficients_q31,
-        post_shift=front_end.post_shift,
         input_shift=front_end.input_shift,
+        step_table=table,
+        step_words=words,
+        exponent=front_end.exponent,
         multiplier=np.array([multiplier for multiplier, _ in pairs], np.int64),
         shift=np.array([shift for _, shift in pairs], np.int64),
         zero_point=int(source.zero_points[0]),
@@ -204,7 +206,7 @@ def _write_vectors(
         else:
             float_decided = mean_values(float_outputs, spec.decision.vote)
         n_traced = min(traced, len(windows))
-        ends = window_ends(len(counts), config.window_samples, config.hop_samples)
+        ends = window_ends(len(filtered), config.window_samples, config.hop_samples) * config.decimation
         decisions = [w.decision for w in windows]
         GoldenSegment(
             person=piece.person,
@@ -231,6 +233,21 @@ def _write_vectors(
         ).save(folder / f"{number:03d}.npz")
 
 
+def _describe(proved: ProvedStep) -> dict[str, Any]:
+    """Return a step and its proof as plain values."""
+    cascade = proved.cascade
+    found: dict[str, Any] = {
+        "kind": proved.step.kind.name.lower(), "channels": proved.step.n_out, "align": proved.step.align,
+        "exponent": proved.exponent, "peak": proved.peak, "accumulator_peak": proved.accumulator_peak,
+    }  # fmt: skip
+    if cascade is not None:
+        found |= {
+            "post_shift": cascade.post_shift, "node_peak": cascade.node_peak.tolist(),
+            "node_accumulator_peak": cascade.accumulator_peak.tolist(), "pole_radius": cascade.pole_radius.tolist(),
+        }  # fmt: skip
+    return found
+
+
 def _budget(
     spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, network: NetworkReport, input_scale: NDArray[np.float64],
 ) -> dict[str, Any]:  # fmt: skip
@@ -240,20 +257,18 @@ def _budget(
     filtered_bound = front_end.error_bound_counts(full_scale)
     # Half a step of rounding; the multiplier's own error is 2^-31 of at most 256 steps.
     input_bound = filtered_bound / float(input_scale.min()) + quantum * (0.5 + 256 * 2.0**-31)
-    sections = len(config.coefficients_q31)
     return {
         "front_end": {
-            "sections": sections,
             "input_shift": config.input_shift,
-            "post_shift": config.post_shift,
-            "node_peak": front_end.node_peak.tolist(),
-            "accumulator_peak": front_end.accumulator_peak.tolist(),
-            "pole_radius": front_end.pole_radius.tolist(),
+            "exponent": config.exponent,
+            "channels": config.front_end_channels,
+            "decimation": config.decimation,
+            "steps": [_describe(proved) for proved in front_end.steps],
             "group_delay_ms": front_end.group_delay_ms,
             "input_scale_counts": input_scale.tolist(),
             "error_bound": {"filtered_counts": filtered_bound, "input_units": input_bound},
             "notes": list(front_end.notes),
-            "state_bytes": 16 * sections * config.n_channels,
+            "state_bytes": 4 * front_end.state_words,
         },
         "network": {
             "macs": network.macs,

@@ -1,34 +1,83 @@
-"""Fixed-point filters: Q31 coefficients and scaling that provably cannot overflow, with derived error bounds.
+"""The front end in fixed point: the spec's stages as steps that provably cannot overflow, with derived error bounds.
 
-The device runs the sections as Q31 direct form I (``arm_biquad_cascade_df1_q31``): each output is the sum of five
-64-bit products, shifted down once, truncated. Two things can go wrong, and both are excluded here for every possible
-full-scale input, by norms:
-
-* a section's output leaves int32. Its largest magnitude is ``full_scale * ||h_k||_1`` with ``h_k`` the impulse response
-  from the input to that output, plus the rounding of the sections before it;
-* the 64-bit sum overflows on the way. It is at most ``sum |c_i| * max |node|``.
-
-The input shift is the largest for which both hold, so that as many bits as possible stay below the count.
+Going along the chain, each step gets what the one before can give: the largest magnitude of the float signal, and the
+largest distance of the twin from it. From both it chooses the exponents of its words, as large as the proof allows, and
+derives the same two figures for the next (docs/laws.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import signal
 
+from myo_export.cascade import PROOF_LIMIT, Q31, Cascade, quantize_cascade
+from myo_export.fixed_point import quantize_multiplier
+from myo_pipeline.chain import design_chain
 from myo_pipeline.errors import ExportError
-from myo_pipeline.filters import describe_stage, design_front_end
+from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
+from myo_pipeline.steps import FloatStep, Kind, Step, decimation_of
 
-Q31 = 2.0**31
-MAX_SECTIONS = 32  # MYO_SOS_MAX_SECTIONS
-_RESPONSE_POINTS = 1 << 13  # for scaling only; the proof uses norms
-_PROOF_LIMIT = 1 - 1e-6  # the norms themselves are computed in float64, to about 1e-12
-_MAX_RESPONSE_SAMPLES = 1 << 21  # impulse responses longer than this are refused rather than guessed
+_NO_WORDS = np.zeros(0, np.int32)
+_ROOM = PROOF_LIMIT * Q31 - 2  # of a rounded output: the rounding's half and the last unit of the range
+
+
+@dataclass(frozen=True)
+class ProvedStep:
+    """A step in integers with its proof; magnitudes and errors in counts (behind a TKEO, squared counts).
+
+    Attributes
+    ----------
+    designed, step
+        What it should compute, and what it does.
+    exponent
+        Of its output words.
+    peak
+        Largest magnitude of its output words, as a fraction of 2^31.
+    accumulator_peak
+        Largest magnitude of its 64-bit sums, as a fraction of 2^63; 0 where it has none.
+    designed_gain, gain, coefficient_gain
+        Largest output for an input of magnitude 1, as designed and as rounded, and the largest difference of the two.
+    alignment, rounding
+        Largest error of the shift before it, and of its own rounding at its output.
+    cascade
+        Of a SOS.
+    """
+
+    designed: FloatStep
+    step: Step
+    exponent: int
+    peak: float
+    accumulator_peak: float
+    designed_gain: float = 1.0
+    gain: float = 1.0
+    coefficient_gain: float = 0.0
+    alignment: float = 0.0
+    rounding: float = 0.0
+    cascade: Cascade | None = None
+
+    def propagate(self, peak: float, error: float) -> tuple[float, float]:
+        """Return the largest float magnitude and the largest distance of the twin from it behind the step."""
+        return _propagate(
+            self.step.kind, peak, error + self.alignment, self.designed_gain, self.gain, self.coefficient_gain,
+            self.rounding,
+        )  # fmt: skip
+
+
+def _propagate(
+    kind: Kind,
+    peak: float,
+    error: float,
+    designed_gain: float,
+    gain: float,
+    coefficient_gain: float,
+    rounding: float,
+) -> tuple[float, float]:
+    if kind is Kind.TKEO:  # two products of two samples, each off by error
+        return 2 * peak**2, 4 * peak * error + 2 * error**2 + rounding
+    return designed_gain * peak, gain * error + coefficient_gain * peak + rounding
 
 
 @dataclass(frozen=True)
@@ -37,250 +86,266 @@ class FrontEnd:
 
     Attributes
     ----------
-    sections
-        Float64 sections in the device's order and gain distribution, (n_sections, 6).
-    coefficients_q31
-        ``b0 b1 b2 -a1 -a2`` of each section times ``2^(31 - post_shift)``, int32, (n_sections, 5).
-    post_shift
-        Left shift that restores the coefficients' size, 0 to 30.
+    n_channels, n_out
+        Channels of the sensor, and behind the chain.
     input_shift
-        A count becomes ``count * 2^input_shift`` in Q31.
-    node_peak
-        Largest magnitude that each section's output can reach, as a fraction of 2^31, (n_sections,).
-    accumulator_peak
-        Largest magnitude of each section's 64-bit sum, as a fraction of 2^63, (n_sections,).
-    pole_radius
-        Largest pole radius of each section, designed and rounded, (n_sections, 2).
-    coefficient_gain
-        ``||h_rounded - h_designed||_1``: output error a count of input magnitude, from coefficient rounding.
-    rounding_lsb
-        Largest output error from truncation inside the cascade, in units of 2^-31.
+        A count enters as ``count * 2^input_shift``.
+    exponent
+        A word behind the chain stands for ``word * 2^-exponent`` counts.
+    steps
+        The chain.
     group_delay_ms
-        Group delay at the middle of the pass band.
+        Delays of the steps, each in the middle of its pass band, added.
     notes
         What was chosen and why, in sentences.
     """
 
-    sections: NDArray[np.float64]
-    coefficients_q31: NDArray[np.int32]
-    post_shift: int
+    n_channels: int
+    n_out: int
     input_shift: int
-    node_peak: NDArray[np.float64]
-    accumulator_peak: NDArray[np.float64]
-    pole_radius: NDArray[np.float64]
-    coefficient_gain: float
-    rounding_lsb: float
+    exponent: int
+    steps: tuple[ProvedStep, ...]
     group_delay_ms: float
     notes: tuple[str, ...]
 
+    @property
+    def device_steps(self) -> tuple[Step, ...]:
+        """The steps as the device runs them."""
+        return tuple(proved.step for proved in self.steps)
+
+    @property
+    def cascades(self) -> tuple[Cascade, ...]:
+        """The cascades among the steps."""
+        return tuple(proved.cascade for proved in self.steps if proved.cascade)
+
+    @property
+    def decimation(self) -> int:
+        """Frames of the sensor for one behind the chain."""
+        return decimation_of(self.device_steps)
+
+    @property
+    def state_words(self) -> int:
+        """Words of state, of all channels."""
+        return sum(step.state_words for step in self.device_steps)
+
+    @property
+    def widest(self) -> int:
+        """Channels where the chain is widest."""
+        return max(self.n_channels, *(step.n_out for step in self.device_steps), 1)
+
     def error_bound_counts(self, peak_counts: float) -> float:
-        """Return the largest ``|twin - float|`` at the filter's output, in counts, for ``|input| <= peak_counts``."""
-        input_rounding = 0.0 if self.input_shift >= 0 else 1.0 * self._float_gain()
-        return (
-            self.coefficient_gain * peak_counts + self.rounding_lsb * 2.0**-self.input_shift + input_rounding
+        """Return the largest ``|twin - float|`` behind the chain, in counts, for ``|input| <= peak_counts``."""
+        peak, error = peak_counts, _enter(self.input_shift)
+        for proved in self.steps:
+            peak, error = proved.propagate(peak, error)
+        return error
+
+
+def _enter(input_shift: int) -> float:
+    """Return the largest error of a count that enters: the bits that a shift to the right drops."""
+    return 2.0**-input_shift - 1 if input_shift < 0 else 0.0
+
+
+def _align(exponent: int, wanted: int) -> tuple[int, float]:
+    """Return the shift between two exponents, and the largest error that it makes."""
+    return wanted - exponent, 0.5 * 2.0**-wanted if wanted < exponent else 0.0
+
+
+def _fitting(bound: float, highest: int) -> int:
+    """Return the largest exponent, at most ``highest``, at which words of magnitude ``bound`` fit."""
+    return min(highest, int(np.floor(np.log2(_ROOM / bound))))
+
+
+def _lower_matrix(designed: FloatStep, peak: float, error: float, exponent: int) -> ProvedStep:
+    weights = designed.values
+    largest = np.abs(weights).max()
+    most = int(np.floor(np.log2(32767 / largest)))
+    if most < 0:
+        raise ExportError(
+            f"spatial stage: a weight of {largest:g}, at most 32767 fits 16 bits: scale the rows down"
         )
-
-    def _float_gain(self) -> float:
-        return _l1(self.sections) if len(self.sections) else 1.0
-
-
-def quantize_coefficients(sections: NDArray[np.float64]) -> tuple[NDArray[np.int32], int]:
-    """Round sections to Q31.
-
-    Parameters
-    ----------
-    sections
-        Float64 sections, (n_sections, 6), SciPy's order and sign.
-
-    Returns
-    -------
-    tuple of NDArray[np.int32] and int
-        ``b0 b1 b2 -a1 -a2``, (n_sections, 5), and the post shift.
-
-    Raises
-    ------
-    ExportError
-        If a section is not stable after rounding.
-    """
-    values = np.column_stack([sections[:, :3], -sections[:, 4:]])
-    post_shift = 0
-    while np.any(np.round(values * Q31 / 2**post_shift) > Q31 - 1) or np.any(
-        np.round(values * Q31 / 2**post_shift) < -Q31
-    ):
-        post_shift += 1
-    coefficients = np.round(values * Q31 / 2**post_shift).astype(np.int64)
-    rounded = dequantize_coefficients(coefficients, post_shift)
-    for number, radius in enumerate(_pole_radii(rounded)):
-        if radius >= 1.0:
-            raise ExportError(
-                f"filter section {number}: pole radius {radius:.12f} after rounding to Q31, expected below 1: "
-                "raise the cutoff, lower the order or the notch's q"
-            )
-    return coefficients.astype(np.int32), post_shift
-
-
-def dequantize_coefficients(coefficients: NDArray[np.integer], post_shift: int) -> NDArray[np.float64]:
-    """Return the sections that the device really runs, in SciPy's order and sign, (n_sections, 6)."""
-    values = coefficients.astype(np.float64) * 2.0**post_shift / Q31
-    ones = np.ones((len(values), 1))
-    return np.concatenate([values[:, :3], ones, -values[:, 3:]], axis=1)
-
-
-def _pole_radii(sections: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([np.abs(np.roots(section[3:])).max(initial=0.0) for section in sections])
-
-
-def _settled(sections: NDArray[np.float64], what: str = "filter") -> int:
-    """Return a length after which an impulse response of the cascade, or of any part of it, is below 1e-12 of its sum."""
-    radius = float(_pole_radii(sections).max(initial=0.0))
-    if radius >= 1:
-        raise ExportError(f"{what}: pole radius {radius:.9f}, expected below 1: the design is not stable")
-    # A section's envelope decays as n * r^n at worst; a cascade of k close pole pairs as n^(2k-1) * r^n.
-    order = 2 * len(sections)
-    length = 64
-    while radius > 0 and (order - 1) * np.log(length) + length * np.log(radius) > np.log(1e-15):
-        length *= 2
-        if length > _MAX_RESPONSE_SAMPLES:
-            raise ExportError(
-                f"{what}: rings for more than {_MAX_RESPONSE_SAMPLES} samples (pole radius {radius:.9f}): "
-                "raise the cutoff or lower the notch's q"
-            )
-    return length
-
-
-def _impulse(sections: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return an impulse response, long enough that what follows is below 1e-12 of its sum."""
-    impulse = np.zeros(_settled(sections))
-    impulse[0] = 1.0
-    response: NDArray[np.float64] = signal.sosfilt(sections, impulse)
-    return response
-
-
-def _through(
-    sections: NDArray[np.float64], first: NDArray[np.float64], length: int
-) -> Iterator[NDArray[np.float64]]:
-    """Yield the impulse response after ``first`` and after each of ``sections`` that follow it."""
-    response = np.zeros(length)
-    response[0] = 1.0
-    response = signal.sosfilt(first[None], response)
-    yield response
-    for section in sections:
-        response = signal.sosfilt(section[None], response)
-        yield response
-
-
-def _l1(sections: NDArray[np.float64]) -> float:
-    return float(np.abs(_impulse(sections)).sum())
-
-
-def _distribute_gain(sections: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spread the overall gain so that no node's magnitude response exceeds 1 more than the whole filter's does.
-
-    SciPy puts all gain into the first section, whose numerator then has few significant bits left in Q31.
-    """
-    out = sections.copy()
-    total = 1.0
-    for k in range(len(out)):
-        numerator_peak = np.abs(out[k, :3]).max()
-        total *= numerator_peak
-        out[k, :3] /= numerator_peak
-    for k in range(len(out)):
-        _, response = signal.freqz_sos(out[: k + 1], worN=_RESPONSE_POINTS)
-        peak = float(np.abs(response).max())
-        out[k, :3] /= peak
-        total *= peak
-    out[-1, :3] *= total
-    return out
-
-
-def _arrange(sections: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """Return arrangements of the same filter: sections in several orders, zeros as designed and spread.
-
-    A section near DC turns its own truncation, whose mean is half a unit, into a large constant. A later section with a
-    zero at DC takes it away again; so a band-pass, whose zeros SciPy gathers in pairs, also comes with one zero at DC and
-    one at Nyquist in each section.
-    """
-    variants = [sections]
-    numerators = sections[:, :3] / sections[:, :1]
-    at_dc = np.flatnonzero(np.abs(numerators - [1, -2, 1]).max(axis=1) < 1e-9)
-    at_nyquist = np.flatnonzero(np.abs(numerators - [1, 2, 1]).max(axis=1) < 1e-9)
-    if (n := min(len(at_dc), len(at_nyquist))) > 0:
-        spread = sections.copy()
-        rows = np.concatenate([at_dc[:n], at_nyquist[:n]])
-        spread[rows, :3] = sections[rows, :1] * [1.0, 0.0, -1.0]
-        variants.append(spread)
-    by_frequency = np.argsort(
-        [np.abs(np.angle(np.roots(section[3:])[0])) for section in sections], kind="stable"
+    exact = (k for k in range(min(most, 15) + 1) if np.array_equal(np.round(weights * 2**k), weights * 2**k))
+    bits = next(exact, min(most, 30))
+    words = np.round(weights * 2.0**bits)
+    empty = np.flatnonzero(~words.any(axis=1))
+    if len(empty):
+        raise ExportError(
+            f"spatial stage: row {empty[0]} vanishes in 16 bits beside a weight of {largest:g}: scale it up"
+        )
+    rounded = words * 2.0**-bits
+    gain, coefficient_gain = np.abs(rounded).sum(axis=1).max(), np.abs(rounded - weights).sum(axis=1).max()
+    designed_gain = np.abs(weights).sum(axis=1).max()
+    bound = gain * (peak + error)
+    out = _fitting(bound, exponent + bits)
+    shift = exponent + bits - out
+    step = Step(
+        Kind.MATRIX,
+        designed.n_in,
+        designed.n_out,
+        0,
+        shift,
+        int(np.count_nonzero(words)),
+        words.astype(np.int32).ravel(),
     )
-    every = np.arange(len(sections))
-    orders = {tuple(order) for order in (every, every[::-1], by_frequency, by_frequency[::-1])}
-    return [np.ascontiguousarray(variant[list(order)]) for variant in variants for order in sorted(orders)]
+    half = 0.5 if shift else 0.0
+    return ProvedStep(
+        designed, step, out, (bound * 2.0**out + half) / Q31, bound * 2.0 ** (exponent + bits) / 2**63,
+        float(designed_gain), float(gain), float(coefficient_gain), 0.0, half * 2.0**-out,
+    )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """One arrangement in Q31, scaled so that nothing overflows."""
-
-    sections: NDArray[np.float64]
-    coefficients: NDArray[np.int32]
-    post_shift: int
-    input_shift: int
-    gains: NDArray[np.float64]
-    peaks: NDArray[np.float64]
-    accumulators: NDArray[np.float64]
-    rounding_lsb: float
-    noise_counts: float
-
-
-def _fit(order: NDArray[np.float64], full_scale: int, adc_bits: int) -> _Fit | None:
-    """Round an arrangement and find the largest input shift that is safe; None if there is none."""
-    sections = _distribute_gain(order)
-    coefficients, post_shift = quantize_coefficients(sections)
-    rounded = dequantize_coefficients(coefficients, post_shift)
-    length = _settled(rounded)
-    gains = np.array([np.abs(r).sum() for r in _through(rounded[1:], rounded[0], length)])
-    # Truncation adds an error in (-1, 0] units at each section's output, of mean -1/2 and variance 1/12, which its own
-    # poles and all later sections shape.
-    shaped, variance, offset = np.zeros(len(rounded)), 0.0, 0.0
-    for j in range(len(rounded)):
-        feedback = np.concatenate([[1.0, 0.0, 0.0], rounded[j, 3:]])
-        for k, response in enumerate(_through(rounded[j + 1 :], feedback, length), j):
-            shaped[k] += np.abs(response).sum()
-        variance += float((response**2).sum()) / 12
-        offset += float(response.sum()) / 2
-    sums = np.abs(coefficients.astype(np.float64)).sum(axis=1) / Q31
-    for input_shift in range(31 - adc_bits, -adc_bits, -1):
-        scaled = full_scale * 2.0**input_shift
-        peaks = (scaled * gains + shaped) / Q31
-        inputs = np.concatenate([[scaled / Q31], peaks[:-1]])
-        # The sum holds products of two Q31 numbers, 2.62: its range is +-2 in units of 1.0 times 1.0.
-        accumulators = sums * np.maximum(peaks, inputs) / 2
-        if max(peaks.max(), accumulators.max()) < _PROOF_LIMIT:
-            noise_counts = float(np.sqrt(variance + offset**2)) * 2.0**-input_shift
-            return _Fit(
-                sections,
-                coefficients,
-                post_shift,
-                input_shift,
-                gains,
-                peaks,
-                accumulators,
-                float(shaped[-1]),
-                noise_counts,
-            )
-    return None
+def _lower_fir(designed: FloatStep, peak: float, error: float, exponent: int) -> ProvedStep:
+    taps, words_in = designed.values, (peak + error) * 2.0**exponent
+    bits = int(np.floor(np.log2((2**31 - 1) / np.abs(taps).max())))
+    while np.abs(np.round(taps * 2.0**bits)).sum() * words_in > (PROOF_LIMIT - 2**-10) * 2.0**63:
+        bits -= 1
+    words = np.round(taps * 2.0**bits)
+    rounded = words * 2.0**-bits
+    gain, designed_gain = float(np.abs(rounded).sum()), float(np.abs(taps).sum())
+    out = _fitting(gain * (peak + error), exponent + bits - 1)
+    step = Step(
+        Kind.FIR, designed.n_in, designed.n_out, 0, exponent + bits - out, len(taps), words.astype(np.int32)
+    )
+    return ProvedStep(
+        designed, step, out, (gain * (peak + error) * 2.0**out + 0.5) / Q31,
+        gain * (peak + error) * 2.0 ** (exponent + bits) / 2**63, designed_gain, gain,
+        float(np.abs(rounded - taps).sum()), 0.0, 0.5 * 2.0**-out,
+    )  # fmt: skip
 
 
-def _group_delay_ms(sections: NDArray[np.float64], rate_hz: float) -> float:
-    """Return the group delay where the magnitude is at its largest third, as its median."""
-    w, response = signal.freqz_sos(sections, worN=4096)
+def _lower_mean(designed: FloatStep, peak: float, error: float, exponent: int) -> ProvedStep:
+    n = designed.count
+    before = (n - 1).bit_length()
+    multiplier, shift = quantize_multiplier(2.0**before / n)
+    # Bits of the sum that are dropped, half a unit of rounding, and the multiplier's error of 2^-32 times 2^32 at most.
+    loss = 2.0**before / n + 0.5 + 1.0
+    out = _fitting(peak + error + loss * 2.0**-exponent, exponent)
+    alignment, aligned = _align(exponent, out)
+    step = Step(
+        Kind.MEAN, designed.n_in, designed.n_out, alignment, shift, n, np.array([multiplier], np.int32)
+    )
+    bound = (peak + error + aligned) * 2.0**out + loss
+    return ProvedStep(
+        designed, step, out, bound / Q31, bound * n / 2**63, alignment=aligned, rounding=loss * 2.0**-out
+    )
+
+
+def _lower_tkeo(designed: FloatStep, peak: float, error: float, exponent: int) -> ProvedStep:
+    aligned_to = _fitting(peak + error, exponent)
+    alignment, aligned = _align(exponent, aligned_to)
+    bound = 2 * (peak + error + aligned) ** 2
+    out = _fitting(bound, 2 * aligned_to - 1)
+    step = Step(Kind.TKEO, designed.n_in, designed.n_out, alignment, 2 * aligned_to - out, 0, _NO_WORDS)
+    return ProvedStep(
+        designed, step, out, (bound * 2.0**out + 0.5) / Q31, bound * 2.0 ** (2 * aligned_to) / 2**63,
+        alignment=aligned, rounding=0.5 * 2.0**-out,
+    )  # fmt: skip
+
+
+def _lower_sections(
+    designed: FloatStep, peak: float, error: float, exponent: int | None, names: str
+) -> ProvedStep:
+    """Lower a cascade; where it is first (no exponent yet), it chooses the shift of the counts."""
+    loss = 0.0 if exponent is None else 0.5
+    cascade = quantize_cascade(designed.values, peak + error, names, loss)
+    out = cascade.exponent
+    alignment, aligned = (0, 0.0) if exponent is None else _align(exponent, out)
+    step = Step(
+        Kind.SOS, designed.n_in, designed.n_out, alignment, cascade.post_shift, len(cascade.sections),
+        cascade.coefficients_q31.ravel(),
+    )  # fmt: skip
+    return ProvedStep(
+        designed, step, out, float(cascade.node_peak[-1]), float(cascade.accumulator_peak.max()),
+        cascade.designed_gain, cascade.gain, cascade.coefficient_gain, aligned, cascade.rounding_lsb * 2.0**-out,
+        cascade,
+    )  # fmt: skip
+
+
+def _lower(designed: FloatStep, peak: float, error: float, exponent: int, names: str) -> ProvedStep:
+    match designed.kind:
+        case Kind.SOS:
+            return _lower_sections(designed, peak, error, exponent, names)
+        case Kind.MATRIX:
+            return _lower_matrix(designed, peak, error, exponent)
+        case Kind.FIR:
+            return _lower_fir(designed, peak, error, exponent)
+        case Kind.MEAN:
+            return _lower_mean(designed, peak, error, exponent)
+        case Kind.TKEO:
+            return _lower_tkeo(designed, peak, error, exponent)
+        case Kind.RECTIFY | Kind.DECIMATE:
+            count = designed.count if designed.kind is Kind.DECIMATE else 0
+            step = Step(designed.kind, designed.n_in, designed.n_out, 0, 0, count, _NO_WORDS)
+            return ProvedStep(designed, step, exponent, (peak + error) * 2.0**exponent / Q31, 0.0)
+
+
+def _delay_ms(step: FloatStep) -> float:
+    """Return a step's group delay where its magnitude is at its largest third, as its median."""
+    match step.kind:
+        case Kind.SOS:
+            w, response = signal.freqz_sos(step.values, worN=4096)
+        case Kind.FIR:
+            w, response = signal.freqz(step.values, worN=4096)
+        case Kind.MEAN:
+            return (step.count - 1) / 2 / step.rate_hz * 1000
+        case Kind.TKEO:
+            return 1000 / step.rate_hz
+        case _:
+            return 0.0
     magnitude = np.abs(response)
     delay = -np.gradient(np.unwrap(np.angle(response)), w)
-    return float(np.median(delay[magnitude >= np.quantile(magnitude, 2 / 3)]) / rate_hz * 1000)
+    return float(np.median(delay[magnitude >= np.quantile(magnitude, 2 / 3)]) / step.rate_hz * 1000)
+
+
+def _note_cascade(cascade: Cascade, peak: float, is_first: bool) -> list[str]:
+    coefficients = cascade.coefficients_q31 * 2.0 ** (cascade.post_shift - 31)
+    shift = cascade.exponent
+    scaled = (
+        f"A count is shifted {'left' if shift >= 0 else 'right'} by {abs(shift)}: full scale {peak:.0f}"
+        if is_first
+        else f"A word is 2^{-shift}: what comes in, at most {peak:.6g},"
+    )
+    return [
+        f"Coefficients reach {np.abs(coefficients).max():.3f}: stored divided by 2^{cascade.post_shift}.",
+        f"Largest gain from input to any node, by the L1 norm: {cascade.node_gain:.3f}.",
+        f"{scaled} then reaches at most {cascade.node_peak.max():.3f} of 2^31 at any node and "
+        f"{cascade.accumulator_peak.max():.3f} of 2^63 in any sum, whatever the input; nothing can overflow.",
+        f"Of {cascade.n_arrangements} arrangements of sections and zeros this one has the least truncation noise, "
+        f"predicted {cascade.noise:.2g} (rms with offset).",
+    ]
+
+
+_WORDS = {
+    Kind.MATRIX: "{s.n_in} channels to {s.n_out} by {s.count} weights of 16 bits",
+    Kind.RECTIFY: "magnitudes",
+    Kind.MEAN: "mean of {s.count} samples, from an exact sum",
+    Kind.DECIMATE: "the last of every {s.count} frames",
+    Kind.FIR: "{s.count} taps of 32 bits, summed in 64",
+    Kind.TKEO: "Teager-Kaiser energy, squared counts from here",
+}
+
+
+def describe_step(proved: ProvedStep) -> str:
+    """Return a step in words."""
+    if proved.cascade:
+        n = len(proved.cascade.sections)
+        return f"{n} second-order section{'s' * (n != 1)} in Q31 direct form I"
+    return _WORDS[proved.step.kind].format(s=proved.step)
+
+
+def _note_step(proved: ProvedStep, peak: float, is_first: bool) -> list[str]:
+    if proved.cascade:
+        return [f"{describe_step(proved)}.", *_note_cascade(proved.cascade, peak, is_first)]
+    step = proved.step
+    shift = f" Words are shifted by {step.align} before it." if step.align else ""
+    return [
+        f"{describe_step(proved)[:1].upper()}{describe_step(proved)[1:]}: at most {proved.peak:.3f} of 2^31, a word is "
+        f"2^{-proved.exponent}.{shift}"
+    ]
 
 
 def quantize_front_end(spec: PatchSpec) -> FrontEnd:
-    """Bring a spec's filters to Q31 and prove that they cannot overflow.
+    """Bring a spec's stages to fixed point and prove that nothing in them can overflow.
 
     Parameters
     ----------
@@ -290,84 +355,37 @@ def quantize_front_end(spec: PatchSpec) -> FrontEnd:
     Returns
     -------
     FrontEnd
-        Coefficients, shifts, proof and bounds.
+        Steps, exponents, proof and bounds.
 
     Raises
     ------
     ExportError
-        If a section is unstable after rounding, rings too long to bound, or no input shift fits.
-
-    References
-    ----------
-    L. B. Jackson, "On the interaction of roundoff noise and dynamic range in digital filters", Bell Syst. Tech. J. 49,
-    1970 (L1 scaling against overflow).
+        If a section is unstable after rounding, rings too long to bound, or no scaling fits.
+    SpecError
+        If a decimation would fold too much into the band.
     """
-    designed = design_front_end(spec)
-    full_scale = spec.sensor.full_scale_counts
+    chain = design_chain(spec)
+    full_scale = float(spec.sensor.full_scale_counts)
     names = "; ".join(describe_stage(stage) for stage in spec.stage)
-    if not len(designed):
-        shift = 31 - spec.sensor.adc_bits
-        return FrontEnd(
-            designed, np.empty((0, 5), np.int32), 0, shift, np.empty(0), np.empty(0), np.empty((0, 2)), 0.0, 0.0, 0.0,
-            (f"No filter. A count is shifted left by {shift}, which leaves one guard bit.",),
-        )  # fmt: skip
-    if len(designed) > MAX_SECTIONS:
-        raise ExportError(
-            f"front end ({names}): {len(designed)} second-order sections, at most {MAX_SECTIONS} run on the device: "
-            "lower an order or the number of notches"
-        )
-    fits = [fit for order in _arrange(designed) if (fit := _fit(order, full_scale, spec.sensor.adc_bits))]
-    if not fits:
-        raise ExportError(
-            f"front end ({names}): no scaling keeps its nodes inside 32 bits: split or soften the filters"
-        )
-    best = min(fits, key=lambda fit: fit.noise_counts)
-    coefficients, post_shift, input_shift = best.coefficients, best.post_shift, best.input_shift
-    rounded = dequantize_coefficients(coefficients, post_shift)
-    lost = max(0, -input_shift)
-    h_designed, h_rounded = _impulse(designed), _impulse(rounded)
-    length = max(len(h_designed), len(h_rounded))
-    difference = np.pad(h_rounded, (0, length - len(h_rounded))) - np.pad(
-        h_designed, (0, length - len(h_designed))
-    )
-    notes = (
-        f"{len(rounded)} second-order sections in Q31 direct form I: {names}.",
-        f"Coefficients reach {np.abs(np.column_stack([rounded[:, :3], rounded[:, 4:]])).max():.3f}: "
-        f"stored divided by 2^{post_shift}.",
-        f"Largest gain from input to any node, by the L1 norm: {best.gains.max():.3f}.",
-        f"A count is shifted {'left' if input_shift >= 0 else 'right'} by {abs(input_shift)}: full scale {full_scale} "
-        f"then reaches at most {best.peaks.max():.3f} of 2^31 at any node and {best.accumulators.max():.3f} of 2^63 in any sum, "
-        "whatever the input; nothing can overflow.",
-        f"Of {len(fits)} arrangements of sections and zeros this one has the least truncation noise, predicted "
-        f"{best.noise_counts:.2g} counts (rms with offset).",
-        *((f"The shift drops the lowest {lost} bit(s) of a count.",) if lost else ()),
-    )
+    input_shift = 31 - spec.sensor.adc_bits
+    proved: list[ProvedStep] = []
+    notes = [f"{names}."] if chain else [
+        f"No filter. A count is shifted left by {input_shift}, which leaves one guard bit."
+    ]  # fmt: skip
+    peak, error = full_scale, 0.0
+    for number, designed in enumerate(chain):
+        if not number and designed.kind is Kind.SOS:
+            found = _lower_sections(designed, peak, error, None, names)
+            input_shift = found.exponent
+            error = _enter(input_shift)
+        else:
+            found = _lower(designed, peak, error, proved[-1].exponent if proved else input_shift, names)
+        notes += _note_step(found, peak + error, not number)
+        if input_shift < 0 and not number:
+            notes.append(f"The shift drops the lowest {-input_shift} bit(s) of a count.")
+        proved.append(found)
+        peak, error = found.propagate(peak, error)
     return FrontEnd(
-        best.sections, coefficients, post_shift, input_shift, best.peaks, best.accumulators,
-        np.column_stack([_pole_radii(best.sections), _pole_radii(rounded)]),
-        float(np.abs(difference).sum()), best.rounding_lsb, _group_delay_ms(designed, spec.sensor.rate_hz), notes,
+        spec.sensor.channels, spec.front_end_channels, input_shift, proved[-1].exponent if proved else input_shift,
+        tuple(proved), sum(_delay_ms(step) for step in chain), tuple(notes),
     )  # fmt: skip
-
-
-def quantize_multiplier(real: float) -> tuple[int, int]:
-    """Return ``multiplier`` in [2^30, 2^31) and ``shift`` with ``real = multiplier * 2^-shift`` to 31 bits.
-
-    Raises
-    ------
-    ExportError
-        If ``real`` is not in the range that the device's 64-bit product takes.
-    """
-    if not np.isfinite(real) or real <= 0:
-        raise ExportError(
-            f"network input scale: multiplier {real!r}, expected a positive number: train the model again"
-        )
-    mantissa, exponent = np.frexp(real)
-    multiplier, shift = round(float(mantissa) * 2**31), 31 - int(exponent)
-    if multiplier == 2**31:
-        multiplier, shift = 2**30, shift - 1
-    if not 1 <= shift <= 62:
-        raise ExportError(
-            f"network input scale: a count would move the int8 input by {real:.3g}, outside 2^-31 to 2^30: "
-            "check input_scale in training.json and sensor.adc_bits"
-        )
-    return multiplier, shift

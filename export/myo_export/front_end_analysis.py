@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from myo_export.front_end import FrontEnd, dequantize_coefficients, quantize_front_end
-from myo_export.front_end_cost import predict_instructions
-from myo_pipeline.filters import describe_stage, design_front_end, design_stage
-from myo_pipeline.reference import filter_counts
+from myo_export.cascade import dequantize_coefficients
+from myo_export.front_end import FrontEnd, ProvedStep, describe_step, quantize_front_end
+from myo_export.front_end_cost import predict_front_end
+from myo_pipeline.chain import respond, round_step, run_step, split_runs
+from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
+from myo_pipeline.stages import Spatial
+from myo_pipeline.steps import FloatStep, Kind, pack_steps
 from myo_pipeline.twin import FrontEndTwin, TwinConfig
 
 CLOCK_HZ = 64e6  # of the shares
@@ -52,40 +55,50 @@ class Section:
 
 
 @dataclass(frozen=True)
-class FrontEndAnalysis:
-    """Figures of a front end.
+class StepFigures:
+    """One step on the device.
 
     Attributes
     ----------
-    stages
-        The spec's stages in words, with the sections that each takes.
-    front_end
-        Coefficients, scaling and proof.
-    sections
-        The cascade.
-    frequencies_hz, designed_db, rounded_db, difference_db, designed_delay_ms, rounded_delay_ms
-        Responses from above 0 to below Nyquist.
-    deviation_db
-        Largest difference of the magnitudes where the design passes (within 3 dB of its largest gain).
+    kind, text
+        What it is in a word, and what it does.
+    channels, rate_hz
+        Behind it.
+    exponent
+        A word behind it stands for ``word * 2^-exponent`` counts.
+    worst_peak
+        Largest magnitude behind it for any full-scale input, as a fraction of 2^31.
+    typical_rms
+        Root mean square behind it for the typical signal, as a fraction of 2^31.
     bound_counts
-        Largest ``|twin - float|`` for any full-scale input.
-    snr_db, max_error_counts
-        Twin against float64 on the typical signal; not a number where there is no filter and no error.
-    limit_cycle_counts, limit_cycle_bound_counts
-        Largest output after the typical signal has ended and the filter has settled, and its derived bound.
-    limit_cycle
-        That output in words.
-    instructions_per_sample
-        Predicted, of one channel, Cortex-M4, from the ring to the network's input.
-    core_share
-        Of a 64 MHz core.
-    state_bytes
-        Filter state in RAM.
+        Largest ``|twin - float|`` behind it for any full-scale input.
     """
 
-    stages: tuple[tuple[str, int], ...]
-    front_end: FrontEnd
-    sections: tuple[Section, ...]
+    kind: str
+    text: str
+    channels: int
+    rate_hz: float
+    exponent: int
+    worst_peak: float
+    typical_rms: float
+    bound_counts: float
+
+
+@dataclass(frozen=True)
+class Response:
+    """What linear steps that follow each other do to frequencies above 0 and below Nyquist.
+
+    Attributes
+    ----------
+    text
+        The steps.
+    frequencies_hz, designed_db, rounded_db, difference_db, designed_delay_ms, rounded_delay_ms
+        Magnitude and group delay, as designed and as rounded; the difference is of the complex responses.
+    deviation_db
+        Largest difference of the magnitudes where the design passes (within 3 dB of its largest gain).
+    """
+
+    text: str
     frequencies_hz: NDArray[np.float64]
     designed_db: NDArray[np.float64]
     rounded_db: NDArray[np.float64]
@@ -93,6 +106,45 @@ class FrontEndAnalysis:
     designed_delay_ms: NDArray[np.float64]
     rounded_delay_ms: NDArray[np.float64]
     deviation_db: float
+
+
+@dataclass(frozen=True)
+class FrontEndAnalysis:
+    """Figures of a front end.
+
+    Attributes
+    ----------
+    stages
+        The spec's stages in words.
+    front_end
+        Coefficients, scaling and proof.
+    steps
+        What the stages came down to.
+    sections
+        Of all cascades, in the order of the signal.
+    responses
+        Of each run of linear steps, between rectifications, energies and decimations.
+    bound_counts
+        Largest ``|twin - float|`` for any full-scale input.
+    snr_db, max_error_counts
+        Twin against float64 on the typical signal; infinite where there is no error.
+    limit_cycle_counts, limit_cycle_bound_counts
+        Largest output after the typical signal has ended and the filter has settled, and its derived bound.
+    limit_cycle
+        That output in words.
+    instructions_per_sample
+        Predicted, of one count of the sensor, Cortex-M4, from the ring to the network's input.
+    core_share
+        Of a 64 MHz core.
+    state_bytes
+        State in RAM.
+    """
+
+    stages: tuple[str, ...]
+    front_end: FrontEnd
+    steps: tuple[StepFigures, ...]
+    sections: tuple[Section, ...]
+    responses: tuple[Response, ...]
     bound_counts: float
     snr_db: float
     max_error_counts: float
@@ -105,28 +157,30 @@ class FrontEndAnalysis:
 
 
 def _typical_signal(spec: PatchSpec) -> NDArray[np.int64]:
-    """Band-limited Gaussian noise in counts, shape (n_samples, 1), and silence after it."""
+    """Band-limited Gaussian noise in counts, shape (n_samples, n_channels), and silence after it."""
     rate_hz, full_scale = spec.sensor.rate_hz, spec.sensor.full_scale_counts
     n = round(_SIGNAL_S * rate_hz)
     rng = np.random.default_rng(1)
     high = min(_BAND_HZ[1], 0.45 * rate_hz)
     shape = signal.butter(2, (min(_BAND_HZ[0], high / 4), high), "bandpass", fs=rate_hz, output="sos")
-    noise = signal.sosfilt(shape, rng.standard_normal(n))
-    counts = np.clip(np.round(noise / noise.std() * TYPICAL_RMS * full_scale), -full_scale, full_scale - 1)
-    silence = np.zeros(round(_SILENCE_S * rate_hz))
-    return np.concatenate([counts, silence]).astype(np.int64)[:, None]
+    noise = signal.sosfilt(shape, rng.standard_normal((n, spec.sensor.channels)), axis=0)
+    counts = np.clip(
+        np.round(noise / noise.std(axis=0) * TYPICAL_RMS * full_scale), -full_scale, full_scale - 1
+    )
+    silence = np.zeros((round(_SILENCE_S * rate_hz), spec.sensor.channels))
+    return np.concatenate([counts, silence]).astype(np.int64)
 
 
 def make_filter_twin(spec: PatchSpec, front_end: FrontEnd) -> FrontEndTwin:
-    """Return the integer twin of the filters alone, for one channel."""
+    """Return the integer twin of a front end alone, without a network behind it."""
     none = np.zeros(0, np.int64)
+    table, words = pack_steps(front_end.device_steps)
     return FrontEndTwin(
         TwinConfig(
-            n_channels=1, window_samples=1, hop_samples=1, n_outputs=1,
-            full_scale_counts=spec.sensor.full_scale_counts, coefficients_q31=front_end.coefficients_q31,
-            post_shift=front_end.post_shift, input_shift=front_end.input_shift, multiplier=none, shift=none,
-            zero_point=0, output_scale=1.0, output_zero_point=0, output_kind=0, vote=1, reject_below=-128,
-            layer_tensors=none,
+            n_channels=front_end.n_channels, window_samples=1, hop_samples=1, n_outputs=1,
+            full_scale_counts=spec.sensor.full_scale_counts, input_shift=front_end.input_shift, step_table=table,
+            step_words=words, exponent=front_end.exponent, multiplier=none, shift=none, zero_point=0,
+            output_scale=1.0, output_zero_point=0, output_kind=0, vote=1, reject_below=-128, layer_tensors=none,
         )
     )  # fmt: skip
 
@@ -136,18 +190,52 @@ def _decibels(h: NDArray[np.complexfloating]) -> NDArray[np.float64]:
 
 
 def _delay_ms(
-    sections: NDArray[np.float64], frequencies_hz: NDArray[np.float64], rate_hz: float
+    steps: list[FloatStep], frequencies_hz: NDArray[np.float64], rate_hz: float
 ) -> NDArray[np.float64]:
-    """Group delay, section by section and exact: -d(phase)/d(omega) of each polynomial."""
+    """Group delay, polynomial by polynomial and exact: -d(phase)/d(omega)."""
     z = np.exp(-2j * np.pi * frequencies_hz / rate_hz)
     delay = np.zeros(len(frequencies_hz))
-    for section in sections:
-        for polynomial, sign in ((section[:3], 1), (section[3:], -1)):
-            value = polynomial @ np.array([np.ones_like(z), z, z**2])
-            slope = polynomial @ np.array([np.zeros_like(z), z, 2 * z**2])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                delay += sign * np.nan_to_num((slope / value).real)
+
+    def add(polynomial: NDArray[np.float64], sign: int) -> None:
+        value, slope = np.polyval(polynomial[::-1], z), np.zeros_like(z)
+        if len(polynomial) > 1:
+            slope = z * np.polyval((polynomial * np.arange(len(polynomial)))[:0:-1], z)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            delay[:] += sign * np.nan_to_num((slope / value).real)
+
+    for step in steps:
+        match step.kind:
+            case Kind.SOS:
+                for section in step.values:
+                    add(section[:3], 1)
+                    add(section[3:], -1)
+            case Kind.FIR:
+                add(step.values, 1)
+            case Kind.MEAN:
+                delay += (step.count - 1) / 2
+            case _:
+                pass
     return delay / rate_hz * 1000
+
+
+def _describe_response(run: list[ProvedStep]) -> Response:
+    rate_hz = run[0].designed.rate_hz
+    frequencies = np.linspace(0, rate_hz / 2, _RESPONSE_POINTS + 2)[1:-1]
+    designed = [proved.designed for proved in run]
+    rounded = [round_step(proved.designed, proved.step) for proved in run]
+    h_designed, h_rounded = respond(designed, frequencies), respond(rounded, frequencies)
+    designed_db, rounded_db = _decibels(h_designed), _decibels(h_rounded)
+    passing = designed_db > designed_db.max() - 3
+    return Response(
+        text=", ".join(map(describe_step, run)),
+        frequencies_hz=frequencies,
+        designed_db=designed_db,
+        rounded_db=rounded_db,
+        difference_db=_decibels(h_rounded - h_designed),
+        designed_delay_ms=_delay_ms(designed, frequencies, rate_hz),
+        rounded_delay_ms=_delay_ms(rounded, frequencies, rate_hz),
+        deviation_db=float(np.abs(rounded_db - designed_db)[passing].max()),
+    )
 
 
 def _describe_cycle(tail_q31: NDArray[np.int64], counts: float) -> str:
@@ -178,64 +266,79 @@ def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
     """
     front_end = quantize_front_end(spec)
     rate_hz, full_scale = spec.sensor.rate_hz, spec.sensor.full_scale_counts
-    designed = design_front_end(spec)
-    rounded = dequantize_coefficients(front_end.coefficients_q31, front_end.post_shift)
-    counts = _typical_signal(spec)
-    n_signal = round(_SIGNAL_S * rate_hz)
-    unit = 2.0**-front_end.input_shift
-    filtered = make_filter_twin(spec, front_end).filter(counts).astype(np.int64)[:, 0]
-    exact = filter_counts(
-        spec.model_copy(update={"sensor": spec.sensor.model_copy(update={"channels": 1})}), counts
-    )[:, 0]
-    error = filtered[:n_signal] * unit - exact[:n_signal]
-    frequencies = np.linspace(0, rate_hz / 2, _RESPONSE_POINTS + 2)[1:-1]
-
-    def respond(sections: NDArray[np.float64]) -> NDArray[np.complex128]:
-        return (
-            signal.freqz_sos(sections, worN=frequencies, fs=rate_hz)[1]
-            if len(sections)
-            else np.ones(len(frequencies), complex)
-        )
-
-    h_designed, h_rounded = respond(designed), respond(rounded)
-    designed_db, rounded_db = _decibels(h_designed), _decibels(h_rounded)
-    passing = designed_db > designed_db.max() - 3
-    tail = filtered[-round(rate_hz) :]
-    tail_counts = float(np.abs(tail).max(initial=0)) * unit
-    instructions = predict_instructions(
-        spec.sensor.channels, len(rounded), spec.hop_samples, spec.window_samples
+    # Channels that never meet are all alike: one is enough.
+    alike = not any(isinstance(stage, Spatial) for stage in spec.stage)
+    heard = (
+        spec.model_copy(update={"sensor": spec.sensor.model_copy(update={"channels": 1})}) if alike else spec
     )
+    measured = quantize_front_end(heard) if alike else front_end
+    counts = _typical_signal(heard)
+    unit = 2.0**-front_end.exponent
+    filtered = make_filter_twin(heard, measured).filter(counts).astype(np.int64)
+    nodes = [counts.astype(np.float64)]
+    for proved in measured.steps:
+        nodes.append(run_step(proved.designed, nodes[-1]))
+    n_signal = round(_SIGNAL_S * rate_hz)
+    n_out = n_signal // front_end.decimation
+    exact = nodes[-1][:n_out]
+    error = filtered[:n_out] * unit - exact
+    tail = filtered[-round(rate_hz / front_end.decimation) :]
+    tail_counts = float(np.abs(tail).max(initial=0)) * unit
+    instructions = predict_front_end(
+        front_end.device_steps, spec.sensor.channels, spec.hop_samples, spec.window_samples
+    )
+    n_frames = spec.hop_samples * front_end.decimation
     return FrontEndAnalysis(
-        stages=tuple((describe_stage(stage), len(design_stage(stage, rate_hz))) for stage in spec.stage),
+        stages=tuple(describe_stage(stage) for stage in spec.stage),
         front_end=front_end,
-        sections=_describe_sections(front_end, rounded, counts[:n_signal, 0], rate_hz),
-        frequencies_hz=frequencies,
-        designed_db=designed_db,
-        rounded_db=rounded_db,
-        difference_db=_decibels(h_rounded - h_designed),
-        designed_delay_ms=_delay_ms(designed, frequencies, rate_hz),
-        rounded_delay_ms=_delay_ms(rounded, frequencies, rate_hz),
-        deviation_db=float(np.abs(rounded_db - designed_db)[passing].max()),
+        steps=_describe_steps(front_end, nodes, n_signal, float(full_scale)),
+        sections=tuple(
+            section
+            for proved, node in zip(measured.steps, nodes, strict=False)
+            for section in _describe_sections(proved, node[:n_signal, 0])
+        ),
+        responses=tuple(
+            _describe_response([front_end.steps[place] for place in run])
+            for run in split_runs([proved.designed for proved in front_end.steps])
+        ),
         bound_counts=front_end.error_bound_counts(full_scale),
-        snr_db=float(10 * np.log10((exact[:n_signal] ** 2).sum() / (error**2).sum()))
-        if error.any()
-        else float("inf"),
+        snr_db=float(10 * np.log10((exact**2).sum() / (error**2).sum())) if error.any() else float("inf"),
         max_error_counts=float(np.abs(error).max()),
         limit_cycle_counts=tail_counts,
-        limit_cycle_bound_counts=front_end.rounding_lsb * unit,
+        limit_cycle_bound_counts=front_end.error_bound_counts(0.0),
         limit_cycle=_describe_cycle(tail, tail_counts),
-        instructions_per_sample=instructions / (spec.hop_samples * spec.sensor.channels),
-        core_share=instructions / spec.hop_samples * rate_hz / CLOCK_HZ,
-        state_bytes=16 * len(rounded) * spec.sensor.channels,
+        instructions_per_sample=instructions / (n_frames * spec.sensor.channels),
+        core_share=instructions / n_frames * rate_hz / CLOCK_HZ,
+        state_bytes=4 * front_end.state_words,
     )
 
 
-def _describe_sections(
-    front_end: FrontEnd, rounded: NDArray[np.float64], counts: NDArray[np.int64], rate_hz: float
-) -> tuple[Section, ...]:
+def _describe_steps(
+    front_end: FrontEnd, nodes: list[NDArray[np.float64]], n_signal: int, full_scale: float
+) -> tuple[StepFigures, ...]:
+    found, n = [], n_signal
+    for count, (proved, node) in enumerate(zip(front_end.steps, nodes[1:], strict=True), 1):
+        step = proved.step
+        n //= step.count if step.kind is Kind.DECIMATE else 1
+        before = replace(front_end, steps=front_end.steps[:count])
+        rate_hz = proved.designed.rate_hz / (step.count if step.kind is Kind.DECIMATE else 1)
+        rms = float(np.sqrt(np.mean(node[:n] ** 2))) * 2.0 ** (proved.exponent - 31)
+        found.append(
+            StepFigures(
+                step.kind.name.lower(), describe_step(proved), step.n_out, rate_hz, proved.exponent, proved.peak, rms,
+                before.error_bound_counts(full_scale),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _describe_sections(proved: ProvedStep, node: NDArray[np.float64]) -> list[Section]:
+    cascade = proved.cascade
+    if cascade is None:
+        return []
     found = []
-    scale = 2.0 ** (front_end.input_shift - 31)
-    node = counts.astype(np.float64)
+    rate_hz, scale = proved.designed.rate_hz, 2.0 ** (cascade.exponent - 31)
+    rounded = dequantize_coefficients(cascade.coefficients_q31, cascade.post_shift)
     for k, section in enumerate(rounded):
         node = signal.sosfilt(section[None], node)
         poles = np.roots(section[3:])
@@ -246,12 +349,12 @@ def _describe_sections(
         found.append(
             Section(
                 frequency_hz=float(np.abs(np.angle(poles)).max(initial=0.0) * rate_hz / (2 * np.pi)),
-                pole_radius=float(front_end.pole_radius[k, 0]),
-                pole_radius_rounded=float(front_end.pole_radius[k, 1]),
-                coefficients_q31=tuple(int(c) for c in front_end.coefficients_q31[k]),
-                worst_peak=float(front_end.node_peak[k]),
+                pole_radius=float(cascade.pole_radius[k, 0]),
+                pole_radius_rounded=float(cascade.pole_radius[k, 1]),
+                coefficients_q31=tuple(int(c) for c in cascade.coefficients_q31[k]),
+                worst_peak=float(cascade.node_peak[k]),
                 typical_rms=float(np.sqrt(np.mean(node**2)) * scale),
                 noise_gain_db=float(10 * np.log10((from_noise**2).sum())),
             )
         )
-    return tuple(found)
+    return found

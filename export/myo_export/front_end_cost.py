@@ -1,16 +1,32 @@
-"""Instructions of the front end on a Cortex-M4F, predicted from its shape."""
+"""Instructions of the front end on a Cortex-M4F, predicted from its steps."""
 
 from __future__ import annotations
 
-BLOCK_FRAMES = 32  # MYO_BLOCK_FRAMES
+from collections.abc import Sequence
+
+from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step, decimation_of
+
 # Fitted by benchmarks/bench_filters.py to m4cost's counts, in the order of count_terms; the accuracy stands there.
-_CONSTANTS = (301.47, 0.52, 87.75, 133.61, 22.87, 12.47, 9.54)
+_CONSTANTS = (321.55, 0.52, 130.44, 112.78, 12.52, 63.52, 16.49, 21.59, 9.53)
+# The same of what takes counts out of frames, of the shift before a step, and of the other kinds of step, in the order of
+# count_step_terms. Biquads are in _CONSTANTS.
+_SCALE = (2.0, 29.0, 4.75, 0.0)
+_ALIGN = (1.57, 16.12, 8.0, 0.0)
+_STEPS: dict[Kind, tuple[float, ...]] = {
+    Kind.RECTIFY: (11.07, 4.94, 7.01, 0.0),
+    Kind.MEAN: (21.0, 50.0, 29.0, 0.0),
+    Kind.DECIMATE: (20.0, 6.0, 6.0, 0.0),
+    Kind.TKEO: (28.0, 13.0, 19.0, 0.0),
+    Kind.FIR: (36.35, 144.46, 16.70, 3.22),
+    Kind.MATRIX: (35.0, 22.5, 23.0, 5.5),
+}
 
 
 def count_terms(n_channels: int, n_sections: int, hop: int, window: int) -> tuple[float, ...]:
-    """Return how often each part of the front end runs in a hop.
+    """Return how often each part of a front end of biquads alone runs in a hop.
 
-    In this order: decisions, bytes of the window, blocks, channels, sections, words, biquads.
+    In this order: decisions, bytes of the window, blocks, channels, words; and of the cascade blocks, channels, sections,
+    biquads.
 
     Parameters
     ----------
@@ -22,10 +38,60 @@ def count_terms(n_channels: int, n_sections: int, hop: int, window: int) -> tupl
     n_blocks = -(-hop // BLOCK_FRAMES)
     channels = n_blocks * n_channels
     words = hop * n_channels
-    return 1.0, window * n_channels, n_blocks, channels, channels * n_sections, words, words * n_sections
+    cascade = n_sections > 0
+    return (
+        1.0, window * n_channels, n_blocks, channels, words,
+        n_blocks * cascade, channels * cascade, channels * n_sections, words * n_sections,
+    )  # fmt: skip
 
 
-def predict_instructions(n_channels: int, n_sections: int, hop: int, window: int) -> float:
-    """Predict the instructions between two decisions, from the ring to the window: scaling, filters, quantization."""
-    terms = count_terms(n_channels, n_sections, hop, window)
-    return sum(c * t for c, t in zip(_CONSTANTS, terms, strict=True))
+def count_step_terms(
+    kind: Kind, n_channels: int, count: int, n_frames: float, n_blocks: float
+) -> tuple[float, ...]:
+    """Return how often each part of a step runs: blocks, channels, words, and words by taps.
+
+    Of a matrix: blocks, frames, words, and products. ``n_frames`` are those that a step takes, of a decimation those that
+    it gives.
+    """
+    words = n_frames * n_channels
+    if kind is Kind.MATRIX:
+        return n_blocks, n_frames, words, n_frames * count
+    return n_blocks, n_blocks * n_channels, words, words * count if kind is Kind.FIR else 0.0
+
+
+def _sum(constants: Sequence[float], terms: Sequence[float]) -> float:
+    return sum(c * t for c, t in zip(constants, terms, strict=True))
+
+
+def predict_front_end(steps: Sequence[Step], n_channels: int, hop: int, window: int) -> float:
+    """Predict the instructions between two decisions, from the ring to the window: scaling, steps, quantization.
+
+    Parameters
+    ----------
+    steps
+        The chain.
+    n_channels
+        Channels of the sensor.
+    hop, window
+        Frames behind the chain.
+    """
+    n_out = steps[-1].n_out if steps else n_channels
+    n_frames: float = hop * decimation_of(steps)
+    n_blocks = -(-n_frames // BLOCK_FRAMES)
+    # What a chain without steps takes; then what is less behind it, since quantization sees other frames than scaling.
+    once, of_window, of_block, of_channel, of_word, *of_cascade = _CONSTANTS
+    scale = _sum(_SCALE, count_step_terms(Kind.RECTIFY, n_channels, 0, n_frames, n_blocks))
+    quantize = n_blocks * n_out * (of_channel - _SCALE[1]) + hop * n_out * (of_word - _SCALE[2])
+    total = once + of_window * window * n_out + n_blocks * (of_block - _SCALE[0]) + scale + quantize
+    for step in steps:
+        if step.align:
+            total += _sum(_ALIGN, count_step_terms(Kind.RECTIFY, step.n_in, 0, n_frames, n_blocks))
+        if step.kind is Kind.SOS:
+            channels, words = n_blocks * step.n_in, n_frames * step.n_in
+            total += _sum(of_cascade, (n_blocks, channels, channels * step.count, words * step.count))
+            continue
+        if step.kind is Kind.DECIMATE:
+            n_frames /= step.count
+        widest = max(step.n_in, step.n_out)
+        total += _sum(_STEPS[step.kind], count_step_terms(step.kind, widest, step.count, n_frames, n_blocks))
+    return total

@@ -77,7 +77,7 @@ def read_training(folder: Path) -> dict[str, Any]:
 
 
 def read_input_scale(training: dict[str, Any], spec: PatchSpec) -> NDArray[np.float64]:
-    """Return the counts that one unit of network input stands for, (n_channels,).
+    """Return the counts that one unit of network input stands for, for each channel behind the front end.
 
     Raises
     ------
@@ -88,9 +88,9 @@ def read_input_scale(training: dict[str, Any], spec: PatchSpec) -> NDArray[np.fl
         scale = np.asarray(training["input_scale"], dtype=np.float64).ravel()
     except (TypeError, ValueError):
         scale = np.zeros(0)
-    if len(scale) != spec.sensor.channels or not (np.isfinite(scale) & (scale > 0)).all():
+    if len(scale) != spec.front_end_channels or not (np.isfinite(scale) & (scale > 0)).all():
         raise BundleError(
-            f"training.json: input_scale is {str(training['input_scale'])[:60]}, expected {spec.sensor.channels} "
+            f"training.json: input_scale is {str(training['input_scale'])[:60]}, expected {spec.front_end_channels} "
             f"numbers above 0; {_AGAIN}"
         )
     return scale
@@ -126,11 +126,11 @@ def read_evaluation(path: Path, spec: PatchSpec) -> list[HeldOut]:
         raise BundleError(f"{path}: damaged ({type(error).__name__}: {error}); {_AGAIN}") from None
     if not pieces:
         raise BundleError(f"{path}: holds no segment; {_AGAIN}")
-    n_outputs = len(spec.output_names)
+    n_outputs, least = len(spec.output_names), spec.window_samples * spec.decimation
     for piece in pieces:
         counts, targets = piece.counts, piece.targets
         fits = counts.ndim == 2 and counts.shape[1] == spec.sensor.channels
-        fits = fits and len(counts) >= spec.window_samples and len(targets) == len(counts)
+        fits = fits and len(counts) >= least and len(targets) == len(counts)
         if spec.output.kind == "classes":
             fits = fits and targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
             fits = fits and bool(((targets >= 0) & (targets < n_outputs)).all())
@@ -140,6 +140,6 @@ def read_evaluation(path: Path, spec: PatchSpec) -> list[HeldOut]:
             raise BundleError(
                 f"{path}: {piece.person}/{piece.session}/{piece.trial} does not fit the spec (EMG {counts.shape}, labels "
                 f"{targets.shape} {targets.dtype}; expected {spec.sensor.channels} channels, {n_outputs} outputs of kind "
-                f"{spec.output.kind}, at least {spec.window_samples} samples); {_AGAIN}"
+                f"{spec.output.kind}, at least {least} samples); {_AGAIN}"
             )
     return pieces

@@ -18,16 +18,14 @@
 #define TX_BYTES 2048u
 
 #define HISTORY_BYTES ((size_t)PATCH_VOTE * PATCH_N_OUTPUTS)
-#define FILTER_STATE_WORDS (PATCH_N_CHANNELS * PATCH_N_SECTIONS * MYO_SOS_STATE_WORDS)
 
 static int32_t ring_counts[RING_FRAMES * PATCH_N_CHANNELS];
 static uint32_t ring_ticks[RING_FRAMES];
 static uint8_t rx_bytes[RX_BYTES];
 static uint8_t tx_bytes[TX_BYTES];
-static myo_sos_t filters[PATCH_N_CHANNELS];
-static int32_t filter_state[FILTER_STATE_WORDS + 1u]; /* never empty: there may be no section */
-static int32_t block[MYO_BLOCK_FRAMES * PATCH_N_CHANNELS];
-static int8_t window[PATCH_WINDOW_SAMPLES * PATCH_N_CHANNELS];
+static int32_t front_end_state[PATCH_FRONT_END_STATE_WORDS + 1u]; /* never empty: there may be no step */
+static int32_t block[MYO_BLOCK_FRAMES * PATCH_WIDEST];
+static int8_t window[PATCH_NET_INPUT_SIZE];
 static _Alignas(MYO_ARENA_ALIGNMENT) int8_t net_input[PATCH_NET_INPUT_SIZE];
 static _Alignas(MYO_ARENA_ALIGNMENT) int8_t net_output[PATCH_NET_OUTPUT_SIZE];
 static _Alignas(MYO_ARENA_ALIGNMENT) uint8_t net_arena[PATCH_NET_ARENA_SIZE];
@@ -82,10 +80,8 @@ static uint32_t on_stack_used(void *context) {
 static myo_status_t init_patch(void) {
     const myo_patch_memory_t memory = {
         .ring = &ring,
-        .filters = filters,
-        .n_filters = sizeof filters / sizeof filters[0],
-        .filter_state = filter_state,
-        .filter_state_words = FILTER_STATE_WORDS,
+        .front_end_state = front_end_state,
+        .front_end_state_words = PATCH_FRONT_END_STATE_WORDS,
         .block = block,
         .block_words = sizeof block / sizeof block[0],
         .window = window,

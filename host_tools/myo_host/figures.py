@@ -8,13 +8,12 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
 
 mpl.use("svg")
 from matplotlib.figure import Figure
 
 from myo_pipeline.bundle import Bundle
-from myo_pipeline.filters import design_front_end
+from myo_pipeline.chain import design_chain, respond, round_step, split_runs
 from myo_pipeline.twin import TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
@@ -58,17 +57,16 @@ def draw_confusion(confusion: list[list[int]], names: list[str]) -> str:
         return _render(figure)
 
 
-def draw_response(bundle: Bundle, config: TwinConfig) -> str:
-    """Draw the front end's magnitude response as designed and as rounded to Q31, and their difference."""
-    designed = design_front_end(bundle.spec)
-    if not len(designed):
+def draw_first_response(bundle: Bundle, config: TwinConfig) -> str:
+    """Draw the magnitude response of the front end's first filters as designed and as rounded, and their difference."""
+    designed = design_chain(bundle.spec)
+    runs = split_runs(designed)
+    if not runs:
         return ""
-    values = config.coefficients_q31.astype(np.float64) * 2.0 ** (config.post_shift - 31)
-    rounded = np.column_stack([values[:, :3], np.ones(len(values)), -values[:, 3:]])
-    rate_hz = bundle.spec.sensor.rate_hz
+    steps, rate_hz = config.steps, designed[runs[0][0]].rate_hz
     frequencies = np.linspace(rate_hz / 4000, rate_hz / 2, 2000, endpoint=False)
-    _, h_designed = signal.freqz_sos(designed, worN=frequencies, fs=rate_hz)
-    _, h_rounded = signal.freqz_sos(rounded, worN=frequencies, fs=rate_hz)
+    h_designed = respond([designed[place] for place in runs[0]], frequencies)
+    h_rounded = respond([round_step(designed[place], steps[place]) for place in runs[0]], frequencies)
 
     def decibels(h: NDArray[np.complexfloating]) -> NDArray[np.float64]:
         return np.asarray(20 * np.log10(np.maximum(np.abs(h), 1e-12)), dtype=np.float64)
@@ -79,7 +77,7 @@ def draw_response(bundle: Bundle, config: TwinConfig) -> str:
         axes.plot(
             frequencies, decibels(h_designed), color=_GREY, linewidth=4, alpha=0.5, label="designed, float64"
         )
-        axes.plot(frequencies, decibels(h_rounded), color=_BLUE, linewidth=1.2, label="on the device, Q31")
+        axes.plot(frequencies, decibels(h_rounded), color=_BLUE, linewidth=1.2, label="on the device")
         axes.plot(
             frequencies, decibels(h_rounded - h_designed), color=_ORANGE, linewidth=1, label="difference"
         )
@@ -90,10 +88,8 @@ def draw_response(bundle: Bundle, config: TwinConfig) -> str:
         return _render(figure)
 
 
-def draw_front_end(found: Any) -> str:  # noqa: ANN401 - a FrontEndAnalysis of myo_export
+def draw_response(found: Any) -> str:  # noqa: ANN401 - a Response of myo_export
     """Draw magnitude and group delay, designed and rounded; the difference is of the complex responses."""
-    if not found.sections:
-        return ""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.6, 4.8))
         gain, delay = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
@@ -104,7 +100,7 @@ def draw_front_end(found: Any) -> str:  # noqa: ANN401 - a FrontEndAnalysis of m
             axes.plot(
                 found.frequencies_hz, designed, color=_GREY, linewidth=4, alpha=0.5, label="designed, float64"
             )
-            axes.plot(found.frequencies_hz, rounded, color=_BLUE, linewidth=1.2, label="on the device, Q31")
+            axes.plot(found.frequencies_hz, rounded, color=_BLUE, linewidth=1.2, label="on the device")
         gain.plot(found.frequencies_hz, found.difference_db, color=_ORANGE, linewidth=1, label="difference")
         gain.set_ylim(min(-200.0, float(found.difference_db.min()) - 10), 10)
         gain.set_ylabel("gain, dB")
@@ -120,23 +116,26 @@ def draw_front_end(found: Any) -> str:  # noqa: ANN401 - a FrontEndAnalysis of m
 def draw_segment(bundle: Bundle, config: TwinConfig, segment: GoldenSegment) -> str:
     """Draw one streamed recording: counts, filtered signal, and what was decided."""
     rate_hz = bundle.spec.sensor.rate_hz
-    time_s = np.arange(len(segment.counts)) / rate_hz
-    ends_s = (config.window_samples + np.arange(segment.n_windows) * config.hop_samples) / rate_hz
+    ends_s = (
+        (config.window_samples + np.arange(segment.n_windows) * config.hop_samples)
+        / rate_hz
+        * config.decimation
+    )
     classes = bundle.spec.output.kind == "classes"
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.6, 5.2))
         panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 2])
-        filtered = segment.filtered_q31 * 2.0**-config.input_shift
-        for axes, data, title in (
-            (panels[0], segment.counts, "counts"),
-            (panels[1], filtered, "filtered, counts"),
+        filtered = segment.filtered_q31 * 2.0**-config.exponent
+        for axes, data, factor, title in (
+            (panels[0], segment.counts, 1, "counts"),
+            (panels[1], filtered, config.decimation, "filtered, counts"),
         ):
+            n_channels = data.shape[1]
+            time_s = (np.arange(len(data)) + 1 - 1 / factor) * factor / rate_hz
             step = 1.2 * float(np.abs(data).max(initial=1.0))
-            for channel in range(config.n_channels):
+            for channel in range(n_channels):
                 axes.plot(time_s, data[:, channel] - channel * step, color=_BLUE, linewidth=0.5)
-            axes.set_yticks(
-                [-channel * step for channel in range(config.n_channels)], range(config.n_channels)
-            )
+            axes.set_yticks([-channel * step for channel in range(n_channels)], range(n_channels))
             axes.set_ylabel(f"channel\n({title})")
         axes = panels[2]
         if classes:

@@ -14,6 +14,20 @@ SECTION_COLUMNS = (
 )  # fmt: skip
 
 
+STEP_COLUMNS = ("step", "", "ch.", "rate, Hz", "last bit", "worst peak", "typical", "error bound")
+
+
+def step_rows(found: Any) -> list[list[str]]:  # noqa: ANN401 - a FrontEndAnalysis of myo_export
+    """Return the table of the steps: peaks and rms as shares of the word's range."""
+    return [
+        [
+            str(number), s.kind, str(s.channels), f"{s.rate_hz:g}", f"2^{-s.exponent}", f"{100 * s.worst_peak:.1f} %",
+            f"{100 * s.typical_rms:.2f} %", f"{s.bound_counts:.2g}",
+        ]
+        for number, s in enumerate(found.steps)
+    ]  # fmt: skip
+
+
 def section_rows(found: Any) -> list[list[str]]:  # noqa: ANN401 - a FrontEndAnalysis of myo_export
     """Return the table's rows: peaks and rms as shares of the word's range."""
     return [
@@ -27,13 +41,17 @@ def section_rows(found: Any) -> list[list[str]]:  # noqa: ANN401 - a FrontEndAna
 
 def summarize_front_end(found: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - a FrontEndAnalysis of myo_export
     """Return labelled sentences: what the filters are, how exact, and what they cost."""
-    stages = "; ".join(f"{text} ({n} section{'s' * (n != 1)})" for text, n in found.stages) or "none"
+    stages = "; ".join(found.stages) or "none"
     rows = [("stages", stages)]
-    rows += [("", note) for note in found.front_end.notes]
-    if found.sections:
+    rows += [
+        ("", note) for note in found.front_end.notes[1 if found.steps else 0 :]
+    ]  # the first lists the stages
+    rows += [
+        ("response", f"{r.text}: within {r.deviation_db:.2g} dB of the design where it passes") for r in found.responses
+    ]  # fmt: skip
+    if found.steps:
         rows += [
-            ("response", f"within {found.deviation_db:.2g} dB of the design where it passes; group delay "
-             f"{found.front_end.group_delay_ms:.1f} ms in mid-band"),
+            ("group delay", f"{found.front_end.group_delay_ms:.1f} ms in mid-band"),
             ("SNR against float64", f"{found.snr_db:.1f} dB on noise of 20 to 450 Hz at 1/16 of full scale; largest error "
              f"{found.max_error_counts:.2g} counts, derived bound {found.bound_counts:.2g} for any input"),
             ("after the signal", f"{found.limit_cycle} (bound {found.limit_cycle_bound_counts:.2g})"),
@@ -57,5 +75,7 @@ def render_front_end(spec: PatchSpec, found: Any) -> str:  # noqa: ANN401 - a Fr
         columns=SECTION_COLUMNS,
         rows=section_rows(found),
         summary=summarize_front_end(found),
-        response=figures.draw_front_end(found),
+        step_columns=STEP_COLUMNS,
+        steps=step_rows(found),
+        responses=[(r.text, figures.draw_response(r)) for r in found.responses],
     )

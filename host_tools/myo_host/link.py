@@ -37,6 +37,8 @@ class Hello:
     tick_hz: int
     window_samples: int
     hop_samples: int
+    decimation: int
+    n_filtered: int
     n_layers: int
     n_outputs: int
     credit_frames: int

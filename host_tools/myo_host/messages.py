@@ -31,8 +31,8 @@ class Stage(IntEnum):
     """What a TENSOR message holds; the trace mask's bit is ``1 << stage``."""
 
     RAW = 0  # counts as they left the sample ring, int32, (n_frames, n_channels)
-    FILTERED = 1  # Q31 behind the filter cascade, int32, (n_frames, n_channels)
-    INPUT = 2  # network input, int8, (window_samples, n_channels)
+    FILTERED = 1  # words behind the front end, int32, (n_frames, n_filtered)
+    INPUT = 2  # network input, int8, (window_samples, n_filtered)
     LAYER = 3  # one network layer's output, int8
     OUTPUT = 4  # network output, int8, (n_outputs,)
     DECISION = 5  # smoothed values, int32, (n_outputs,); sent untraced where the output kind is values
@@ -165,8 +165,10 @@ HELLO = Message(
         Field("board", "B", "board name, zero-padded", 16),
         Field("rate_mhz", "I", "sample rate, millihertz"),
         Field("tick_hz", "I", "rate of the tick counter, hertz"),
-        Field("window_samples", "H", "frames in a window"),
-        Field("hop_samples", "H", "frames between decisions"),
+        Field("window_samples", "H", "frames in a window, behind the front end"),
+        Field("hop_samples", "H", "frames between decisions, behind the front end"),
+        Field("decimation", "H", "frames of SAMPLES for one behind the front end"),
+        Field("n_filtered", "H", "channels behind the front end"),
         Field("n_layers", "H", "layers of the network"),
         Field("n_outputs", "H", "network outputs"),
         Field("credit_frames", "H", "frames that may be under way"),

@@ -22,7 +22,7 @@ class Capture:
     Attributes
     ----------
     raw, filtered_q31
-        int32 (n_samples, n_channels); empty where not traced.
+        int32 (n_samples, n_channels), and (n_frames, n_filtered) behind the front end; empty where not traced.
     inputs, outputs
         int8, a row a window; empty where not traced.
     layers
@@ -85,7 +85,7 @@ class _Collector:
         stage = m.Stage(values["stage"])
         if stage in self._samples:
             due = sum(map(len, self._samples[stage]))
-            found = values["index"] * self._hello.n_channels + values["offset"]
+            found = values["index"] * self._width(stage) + values["offset"]
             if found != due:
                 raise LinkError(
                     f"{self._port}: {stage.name} piece at word {found} came where {due} was due: frames were lost, check the line"
@@ -103,8 +103,11 @@ class _Collector:
 
     def samples(self, stage: m.Stage) -> NDArray[np.int32]:
         words = np.concatenate([np.zeros(0, np.int32), *self._samples[stage]])
-        whole = len(words) // self._hello.n_channels * self._hello.n_channels
-        return words[:whole].reshape(-1, self._hello.n_channels)
+        width = self._width(stage)
+        return words[: len(words) // width * width].reshape(-1, width)
+
+    def _width(self, stage: m.Stage) -> int:
+        return self._hello.n_channels if stage is m.Stage.RAW else self._hello.n_filtered
 
     def windows(self, stage: m.Stage, layer: int = 0) -> NDArray[Any]:
         rows = self._windows.get((stage, layer))
@@ -112,7 +115,12 @@ class _Collector:
 
 
 def stream_segment(
-    link: PatchLink, counts: NDArray[np.integer], trace_mask: int = 0, *, lockstep: bool = False
+    link: PatchLink,
+    counts: NDArray[np.integer],
+    trace_mask: int = 0,
+    *,
+    lockstep: bool = False,
+    pace_hz: float | None = None,
 ) -> Capture:
     """Feed a segment to a board from reset, under its credit, and collect all that it sends.
 
@@ -127,6 +135,8 @@ def stream_segment(
     lockstep
         Wait for each window's decision before more samples are sent, so that no sample queues behind a running network and
         the board's latency is what a patch has at its own sample rate.
+    pace_hz
+        Send no sample before its time at this rate; as fast as it goes without.
 
     Raises
     ------
@@ -149,7 +159,7 @@ def stream_segment(
     sent = consumed = 0
     began = time.monotonic()
     link.send(m.START, source=m.Source.HOST, trace_mask=trace_mask)
-    window_end = hello.window_samples if lockstep else len(counts)
+    window_end = hello.window_samples * hello.decimation if lockstep else len(counts)
     while sent < len(counts):
         n = min(chunk, len(counts) - sent, window_end - sent)
         due = len(collector.decisions) + 1 if lockstep and sent + n == window_end else 0
@@ -158,6 +168,8 @@ def stream_segment(
                 if message is m.CREDIT:
                     consumed = values["consumed_frames"]
                 collector.take(message, values, tail)
+        if pace_hz is not None:
+            time.sleep(max(0.0, began + (sent + n) / pace_hz - time.monotonic()))
         data = counts[sent : sent + n].astype(dtype).tobytes()
         link.send(m.SAMPLES, data, first_sample=sent, n_frames=n)
         sent += n
@@ -167,7 +179,7 @@ def stream_segment(
                     consumed = values["consumed_frames"]
                 collector.take(message, values, tail)
         if lockstep and sent == window_end:
-            window_end += hello.hop_samples
+            window_end += hello.hop_samples * hello.decimation
     link.send(m.STOP)
     status: dict[str, int] | None = None
     while status is None:

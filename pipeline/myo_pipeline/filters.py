@@ -1,4 +1,4 @@
-"""Filter design: from the spec's stages to second-order sections in float64."""
+"""Filter design: from the spec's recursive stages to second-order sections in float64, and stages in words."""
 
 from __future__ import annotations
 
@@ -6,9 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from myo_pipeline.spec import BandPass, BandStop, Comb, DcRemoval, HighPass, LowPass, Notch, PatchSpec
+from myo_pipeline.stages import (
+    BandPass,
+    BandStop,
+    Comb,
+    DcRemoval,
+    Decimate,
+    Envelope,
+    Fir,
+    HighPass,
+    LinearStage,
+    LowPass,
+    MovingAverage,
+    Notch,
+    Rectify,
+    Spatial,
+    Stage,
+    Tkeo,
+)
 
-FilterStage = HighPass | LowPass | BandPass | BandStop | Notch | Comb | DcRemoval
 _RIPPLE_DB, _ATTENUATION_DB = 0.5, 40.0  # where the spec leaves them out
 
 
@@ -30,8 +46,8 @@ def _design_family(stage: HighPass | LowPass | BandPass | BandStop, rate_hz: flo
     return np.atleast_2d(sections)
 
 
-def design_stage(stage: FilterStage, rate_hz: float) -> NDArray[np.float64]:
-    """Design one filter stage.
+def design_stage(stage: LinearStage, rate_hz: float) -> NDArray[np.float64]:
+    """Design one recursive filter.
 
     Parameters
     ----------
@@ -63,22 +79,11 @@ def design_stage(stage: FilterStage, rate_hz: float) -> NDArray[np.float64]:
     return np.concatenate(sections)
 
 
-def design_front_end(spec: PatchSpec) -> NDArray[np.float64]:
-    """Design all filter stages of a spec, in the order of the signal.
-
-    Returns
-    -------
-    NDArray[np.float64]
-        Sections, shape (n_sections, 6); (0, 6) where the spec has no filter.
-    """
-    sections = [design_stage(stage, spec.sensor.rate_hz) for stage in spec.stage]
-    return np.concatenate([np.empty((0, 6)), *sections])
-
-
 _DESIGN_NAMES = {"chebyshev1": "Chebyshev I", "chebyshev2": "Chebyshev II"}
+_SHAPES = {"highpass": "high-pass", "lowpass": "low-pass", "bandpass": "band-pass", "bandstop": "band-stop"}
 
 
-def describe_stage(stage: FilterStage) -> str:
+def describe_stage(stage: Stage) -> str:
     """Return a stage in words, for reports and generated files."""
     match stage:
         case Notch():
@@ -87,12 +92,26 @@ def describe_stage(stage: FilterStage) -> str:
             return f"comb {stage.frequency_hz:g} Hz, Q {stage.q:g}"
         case DcRemoval():
             return f"DC removal {stage.cutoff_hz:g} Hz"
+        case Fir(taps=None):
+            edges = " to ".join(f"{edge:g}" for edge in stage.edges_hz or [])
+            return f"FIR {_SHAPES[stage.shape]} {edges} Hz, {stage.n_taps} taps ({stage.window})"
+        case Fir():
+            return f"FIR of {len(stage.taps or [])} given taps"
+        case MovingAverage():
+            return f"moving average of {stage.n} samples" if stage.n else f"moving average of {stage.ms:g} ms"
+        case Rectify():
+            return "rectification"
+        case Envelope():
+            return f"envelope {stage.cutoff_hz:g} Hz, order {stage.order}"
+        case Tkeo():
+            return "Teager-Kaiser energy"
+        case Decimate():
+            return f"every {stage.factor}th frame"
+        case Spatial():
+            return f"spatial: {stage.mode.replace('_', ' ')}{' of a ring' * stage.ring}"
         case BandPass() | BandStop():
             edges = f"{stage.low_hz:g} to {stage.high_hz:g} Hz"
         case HighPass() | LowPass():
             edges = f"{stage.cutoff_hz:g} Hz"
     name = _DESIGN_NAMES.get(stage.design, stage.design.capitalize())
-    kind = {"highpass": "high-pass", "lowpass": "low-pass", "bandpass": "band-pass", "bandstop": "band-stop"}[
-        stage.kind
-    ]
-    return f"{name} {kind} {edges}, order {stage.order}"
+    return f"{name} {_SHAPES[stage.kind]} {edges}, order {stage.order}"

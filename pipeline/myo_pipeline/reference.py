@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import signal
 
+from myo_pipeline.chain import design_chain, run_step
 from myo_pipeline.errors import DataError
-from myo_pipeline.filters import design_front_end
 from myo_pipeline.spec import PatchSpec
 
 
@@ -24,10 +23,12 @@ def filter_counts(spec: PatchSpec, counts: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     NDArray[np.float64]
-        Filtered counts, same shape; multiply by ``spec.sensor.lsb_uv`` for microvolts.
+        Filtered counts, shape (n_samples // spec.decimation, spec.front_end_channels); squared counts behind a ``tkeo``.
 
     Raises
     ------
+    SpecError
+        If a decimation would fold too much into the band.
     DataError
         If the shape does not fit the sensor or a value is not finite.
     """
@@ -42,11 +43,12 @@ def filter_counts(spec: PatchSpec, counts: ArrayLike) -> NDArray[np.float64]:
         raise DataError(
             f"signal is not finite at sample {row}, channel {column}: remove or interpolate the gap"
         )
-    sections = design_front_end(spec)
-    if not len(sections) or not len(x):
-        return x
-    y: NDArray[np.float64] = signal.sosfilt(sections, x, axis=0)
-    return y
+    steps = design_chain(spec)
+    if not len(x):
+        return np.zeros((0, spec.front_end_channels))
+    for step in steps:
+        x = run_step(step, x)
+    return x
 
 
 def window_ends(n_samples: int, window_samples: int, hop_samples: int) -> NDArray[np.int64]:

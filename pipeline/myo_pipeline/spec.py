@@ -7,26 +7,24 @@ descriptions below (``spec_page``), so a key is documented where it is validated
 from __future__ import annotations
 
 import difflib
+import math
 import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from myo_pipeline.errors import SpecError
+from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
 
 FORMAT = 1
+MAX_DECIMATION = 4096
 VOTE_MAX = 31  # windows that the firmware's vote history holds
-MAX_CHANNELS = 64
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
-
-
-class Sensor(_Table):
+class Sensor(Table):
     """The electrodes and the converter behind them."""
 
     channels: int = Field(ge=1, le=MAX_CHANNELS, description="EMG channels of one frame")
@@ -47,123 +45,14 @@ class Sensor(_Table):
         return 2 if self.adc_bits <= 16 else 4
 
 
-class _Filter(_Table):
-    order: int = Field(
-        default=4, ge=1, le=12, description="order of the design (band-pass and band-stop double it)"
-    )
-    design: Literal["butterworth", "bessel", "chebyshev1", "chebyshev2", "elliptic"] = Field(
-        default="butterworth",
-        description="butterworth, bessel (group delay), chebyshev1, chebyshev2 or elliptic",
-    )
-    ripple_db: float | None = Field(
-        default=None, gt=0, le=6, description="pass-band ripple of chebyshev1 and elliptic; 0.5 if not given"
-    )
-    attenuation_db: float | None = Field(
-        default=None,
-        ge=10,
-        le=120,
-        description="stop-band attenuation of chebyshev2 and elliptic; 40 if not given",
-    )
-
-    @model_validator(mode="after")
-    def _check_design(self) -> Self:
-        for key, designs in (
-            ("ripple_db", ("chebyshev1", "elliptic")),
-            ("attenuation_db", ("chebyshev2", "elliptic")),
-        ):
-            if getattr(self, key) is not None and self.design not in designs:
-                raise ValueError(
-                    f"{key} means nothing to design {self.design!r}: remove it, or use {' or '.join(designs)}"
-                )
-        return self
-
-
-class HighPass(_Filter):
-    """High-pass: removes electrode drift and motion."""
-
-    kind: Literal["highpass"]
-    cutoff_hz: float = Field(
-        gt=0,
-        description="edge: -3 dB; of chebyshev1 and elliptic the ripple's end, of chebyshev2 the stop band's",
-    )
-
-
-class LowPass(_Filter):
-    """Low-pass."""
-
-    kind: Literal["lowpass"]
-    cutoff_hz: float = Field(gt=0, description="edge, as of the high-pass")
-
-
-class _Band(_Filter):
-    low_hz: float = Field(gt=0, description="lower edge, as of the high-pass")
-    high_hz: float = Field(gt=0, description="upper edge")
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.low_hz >= self.high_hz:
-            raise ValueError(
-                f"low_hz {self.low_hz:g} is not below high_hz {self.high_hz:g}: swap or correct them"
-            )
-        return self
-
-
-class BandPass(_Band):
-    """Band-pass."""
-
-    kind: Literal["bandpass"]
-
-
-class BandStop(_Band):
-    """Band-stop."""
-
-    kind: Literal["bandstop"]
-
-
-class Notch(_Table):
-    """Second-order notches at the mains frequency and its harmonics below Nyquist, all of one q."""
-
-    kind: Literal["notch"]
-    frequency_hz: float = Field(gt=0, description="mains frequency: 50 or 60")
-    harmonics: int = Field(default=1, ge=1, le=20, description="notches at 1 .. n times the frequency")
-    q: float = Field(
-        default=30.0, ge=0.5, le=500, description="frequency over -3 dB bandwidth, of each notch"
-    )
-
-
-class Comb(_Table):
-    """Second-order notches at a frequency and at all its multiples below Nyquist, all of one bandwidth."""
-
-    kind: Literal["comb"]
-    frequency_hz: float = Field(gt=0, description="distance of the teeth: 50 or 60")
-    q: float = Field(default=30.0, ge=0.5, le=500, description="frequency over -3 dB bandwidth of the teeth")
-
-
-class DcRemoval(_Table):
-    """First-order DC removal, one multiplication: y[n] = x[n] - x[n-1] + r y[n-1], scaled to a gain of 1 at Nyquist."""
-
-    kind: Literal["dc"]
-    cutoff_hz: float = Field(gt=0, description="-3 dB frequency")
-
-
-Stage = Annotated[
-    HighPass | LowPass | BandPass | BandStop | Notch | Comb | DcRemoval, Field(discriminator="kind")
-]
-STAGE_TABLES: dict[str, type[BaseModel]] = {
-    "highpass": HighPass, "lowpass": LowPass, "bandpass": BandPass, "bandstop": BandStop, "notch": Notch, "comb": Comb,
-    "dc": DcRemoval,
-}  # fmt: skip
-_EDGES = ("cutoff_hz", "low_hz", "high_hz", "frequency_hz")  # keys that have to lie below Nyquist
-
-
-class Window(_Table):
+class Window(Table):
     """What the network sees at once, and how often."""
 
     window_ms: float = Field(gt=0, le=10_000, description="length of a window")
     hop_ms: float = Field(gt=0, le=10_000, description="time between two windows")
 
 
-class CnnModel(_Table):
+class CnnModel(Table):
     """A compact CNN over the raw, filtered window: convolutions over time, mean over time, one dense layer."""
 
     kind: Literal["cnn"] = "cnn"
@@ -190,7 +79,7 @@ class CnnModel(_Table):
         return self
 
 
-class ClassesOutput(_Table):
+class ClassesOutput(Table):
     """A class a window."""
 
     kind: Literal["classes"]
@@ -211,7 +100,7 @@ class ClassesOutput(_Table):
         return self.labels
 
 
-class ValuesOutput(_Table):
+class ValuesOutput(Table):
     """One or more continuous values a window (force, angle, envelope)."""
 
     kind: Literal["values"]
@@ -221,7 +110,7 @@ class ValuesOutput(_Table):
     unit: str = Field(default="", description="unit of the values, for reports")
 
 
-class LaterOutput(_Table):
+class LaterOutput(Table):
     """An output kind that has its place in the design, and no stage yet."""
 
     kind: Literal["events", "trend", "score"]
@@ -235,7 +124,7 @@ class LaterOutput(_Table):
 Output = Annotated[ClassesOutput | ValuesOutput | LaterOutput, Field(discriminator="kind")]
 
 
-class Decision(_Table):
+class Decision(Table):
     """What becomes of the network's outputs."""
 
     vote: int = Field(
@@ -252,7 +141,7 @@ class Decision(_Table):
     )
 
 
-class Training(_Table):
+class Training(Table):
     """How the model is learned; nothing of it reaches the patch."""
 
     data: str = Field(
@@ -272,7 +161,7 @@ class Training(_Table):
     seed: int = Field(default=1, ge=0, lt=2**31, description="seed of everything random")
 
 
-class Budget(_Table):
+class Budget(Table):
     """What the patch may cost, predicted for a Cortex-M4F at export and checked on the image by `myopatch build`."""
 
     flash_kb: float | None = Field(
@@ -298,13 +187,15 @@ class Budget(_Table):
     )
 
 
-class PatchSpec(_Table):
+class PatchSpec(Table):
     """A whole ``patch.toml``."""
 
     format: Literal[1] = Field(description="version of this file's format: 1")
     name: str = Field(pattern=NAME_PATTERN, description="name of the patch and of its bundle's folder")
     sensor: Sensor
-    stage: list[Stage] = Field(default=[], max_length=16, description="filters, in the order of the signal")
+    stage: list[Stage] = Field(
+        default=[], max_length=16, description="stages of the front end, in the order of the signal"
+    )
     window: Window
     model: CnnModel = CnnModel()
     output: Output
@@ -314,40 +205,61 @@ class PatchSpec(_Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        nyquist_hz = self.sensor.rate_hz / 2
+        n_channels, rate_hz = self.sensor.channels, self.sensor.rate_hz
         for number, stage in enumerate(self.stage):
-            for key in (key for key in _EDGES if hasattr(stage, key)):
-                if getattr(stage, key) >= nyquist_hz:
-                    raise ValueError(
-                        f"stage[{number}].{key}: {getattr(stage, key):g} Hz is not below Nyquist, "
-                        f"{nyquist_hz:g} Hz at sensor.rate_hz {self.sensor.rate_hz:g}: lower it or remove the stage"
-                    )
+            try:
+                stage.check(n_channels, rate_hz)
+            except ValueError as error:
+                raise ValueError(f"stage[{number}].{error}") from None
+            n_channels, rate_hz = stage.count_outputs(n_channels), rate_hz / stage.decimation
         for key in ("window_ms", "hop_ms"):
-            samples = getattr(self.window, key) * self.sensor.rate_hz / 1000
+            samples = getattr(self.window, key) * rate_hz / 1000
             if abs(samples - round(samples)) > 1e-6 or round(samples) < 1:
-                step_ms = 1000 / self.sensor.rate_hz
                 raise ValueError(
-                    f"window.{key}: {getattr(self.window, key):g} ms is {samples:g} samples at {self.sensor.rate_hz:g} Hz, "
-                    f"expected a whole number of samples: use a multiple of {step_ms:g} ms"
+                    f"window.{key}: {getattr(self.window, key):g} ms is {samples:g} samples at {rate_hz:g} Hz"
+                    f"{' behind the stages' * (self.decimation > 1)}, expected a whole number of samples: "
+                    f"use a multiple of {1000 / rate_hz:g} ms"
                 )
         if self.hop_samples > self.window_samples:
             raise ValueError(
                 f"window.hop_ms: {self.window.hop_ms:g} is longer than window_ms {self.window.window_ms:g}, "
                 "samples between windows would never be seen: shorten it"
             )
+        if self.decimation > MAX_DECIMATION:
+            raise ValueError(
+                f"stage: decimation by {self.decimation} in all, at most {MAX_DECIMATION}: lower a factor"
+            )
         if self.window_samples > 65_535:
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
         return self
 
     @property
+    def decimation(self) -> int:
+        """Frames of the sensor for one behind the stages."""
+        return math.prod(stage.decimation for stage in self.stage)
+
+    @property
+    def front_end_rate_hz(self) -> float:
+        """Frames a second behind the stages."""
+        return self.sensor.rate_hz / self.decimation
+
+    @property
+    def front_end_channels(self) -> int:
+        """Channels behind the stages: what the network sees."""
+        n_channels = self.sensor.channels
+        for stage in self.stage:
+            n_channels = stage.count_outputs(n_channels)
+        return n_channels
+
+    @property
     def window_samples(self) -> int:
-        """Frames in a window."""
-        return round(self.window.window_ms * self.sensor.rate_hz / 1000)
+        """Frames in a window, behind the stages."""
+        return round(self.window.window_ms * self.front_end_rate_hz / 1000)
 
     @property
     def hop_samples(self) -> int:
-        """Frames between two windows."""
-        return round(self.window.hop_ms * self.sensor.rate_hz / 1000)
+        """Frames between two windows, behind the stages."""
+        return round(self.window.hop_ms * self.front_end_rate_hz / 1000)
 
     @property
     def output_names(self) -> list[str]:

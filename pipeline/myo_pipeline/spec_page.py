@@ -5,7 +5,6 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from myo_pipeline.spec import (
-    STAGE_TABLES,
     Budget,
     ClassesOutput,
     CnnModel,
@@ -16,6 +15,7 @@ from myo_pipeline.spec import (
     ValuesOutput,
     Window,
 )
+from myo_pipeline.stages import STAGE_TABLES
 
 
 def document_spec() -> str:

@@ -1,8 +1,8 @@
 """The integer twin: what the firmware computes, word for word.
 
-Filters run through ``cmsisdsp`` (the same C code as on the device), the network through the ``tflite_micro`` runtime;
-what neither holds (input shift, quantization to the network's input, vote) is integer NumPy here. Blocks of any size
-give the same words as one block.
+The front end's steps stand in :mod:`myo_pipeline.step_twin`, the network runs through the ``tflite_micro`` runtime; what
+remains (input shift, quantization to the network's input, vote) is integer NumPy here. Blocks of any size give the same
+words as one block.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from myo_pipeline.bundle import replace_file
 from myo_pipeline.errors import BundleError
+from myo_pipeline.step_twin import AlignedStep
+from myo_pipeline.steps import Step, decimation_of, unpack_steps
 
 # The runtime's own estimate is too small where every tensor is preserved, and it then ends the process. Only touched
 # pages cost memory.
@@ -34,14 +36,22 @@ class TwinConfig:
 
     Attributes
     ----------
-    n_channels, window_samples, hop_samples, n_outputs
-        Sizes.
+    n_channels
+        Counts in a frame of the sensor.
+    window_samples, hop_samples
+        Frames behind the front end.
+    n_outputs
+        Outputs of the network.
     full_scale_counts
         Counts are limited to ``-full_scale .. full_scale - 1`` before anything else.
-    coefficients_q31, post_shift, input_shift
-        The filter cascade, int32 (n_sections, 5) as ``b0 b1 b2 -a1 -a2``, see ``myo_export.front_end``.
+    input_shift
+        A count enters the front end as ``count * 2^input_shift``.
+    step_table, step_words
+        The front end's steps, as :func:`myo_pipeline.steps.pack_steps` gives them.
+    exponent
+        A word behind the front end stands for ``word * 2^-exponent`` counts.
     multiplier, shift, zero_point
-        From Q31 to the network's int8 input, one multiplier and shift a channel, int64 (n_channels,).
+        From there to the network's int8 input, one multiplier and shift a channel behind the front end, int64.
     output_scale, output_zero_point
         The network's int8 output in real units.
     output_kind
@@ -59,9 +69,10 @@ class TwinConfig:
     hop_samples: int
     n_outputs: int
     full_scale_counts: int
-    coefficients_q31: NDArray[np.int32]
-    post_shift: int
     input_shift: int
+    step_table: NDArray[np.int64]
+    step_words: NDArray[np.int32]
+    exponent: int
     multiplier: NDArray[np.int64]
     shift: NDArray[np.int64]
     zero_point: int
@@ -71,6 +82,25 @@ class TwinConfig:
     vote: int
     reject_below: int
     layer_tensors: NDArray[np.int64]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The front end's steps."""
+        return unpack_steps(self.step_table, self.step_words)
+
+    @property
+    def front_end_channels(self) -> int:
+        """Channels behind the front end."""
+        return int(self.step_table[-1, 2]) if len(self.step_table) else self.n_channels
+
+    @property
+    def decimation(self) -> int:
+        """Frames of the sensor for one behind the front end."""
+        return decimation_of(self.steps)
+
+    def count_frames(self, n_windows: int) -> int:
+        """Return the frames of the sensor that ``n_windows`` windows take, from the start."""
+        return (self.window_samples + (n_windows - 1) * self.hop_samples) * self.decimation
 
     def save(self, path: Path) -> None:
         """Write the configuration as ``.npz``, whole or not at all; the same configuration gives the same bytes."""
@@ -100,7 +130,7 @@ class TwinConfig:
 
 
 class FrontEndTwin:
-    """Counts to filtered Q31 and to the network's int8 input, sample by sample."""
+    """Counts to the front end's words and to the network's int8 input, in blocks of any size."""
 
     def __init__(self, config: TwinConfig) -> None:
         self._config = config
@@ -108,21 +138,7 @@ class FrontEndTwin:
 
     def reset(self) -> None:
         """Return to zero state, as START does on the device."""
-        import cmsisdsp  # costs 0.3 s: only where a twin really runs
-
-        self._filter = cmsisdsp.arm_biquad_cascade_df1_q31
-        self._instances = []
-        n_sections = len(self._config.coefficients_q31)
-        for _ in range(self._config.n_channels if n_sections else 0):
-            instance = cmsisdsp.arm_biquad_casd_df1_inst_q31()
-            cmsisdsp.arm_biquad_cascade_df1_init_q31(
-                instance,
-                n_sections,
-                self._config.coefficients_q31.ravel(),
-                np.zeros(4 * n_sections, np.int32),
-                self._config.post_shift,
-            )
-            self._instances.append(instance)
+        self._steps = [AlignedStep(step) for step in self._config.steps]
 
     def filter(self, counts: NDArray[np.integer]) -> NDArray[np.int32]:
         """Filter a block.
@@ -135,20 +151,15 @@ class FrontEndTwin:
         Returns
         -------
         NDArray[np.int32]
-            Filtered signal, Q31 (``count * 2^input_shift``), same shape.
+            Words behind the front end, shape (n_frames, front_end_channels): a frame for every ``decimation`` frames that
+            have come since the start.
         """
         config = self._config
         x = np.clip(counts.astype(np.int64), -config.full_scale_counts, config.full_scale_counts - 1)
-        x_q31 = (x << config.input_shift if config.input_shift >= 0 else x >> -config.input_shift).astype(
-            np.int32
-        )
-        if not self._instances or not len(x_q31):
-            return x_q31
-        columns = [
-            self._filter(instance, np.ascontiguousarray(x_q31[:, channel]))
-            for channel, instance in enumerate(self._instances)
-        ]
-        return np.stack(columns, axis=1).astype(np.int32, copy=False)
+        x = x << config.input_shift if config.input_shift >= 0 else x >> -config.input_shift
+        for step in self._steps:
+            x = step.run(x)
+        return x.astype(np.int32)
 
     def quantize(self, filtered_q31: NDArray[np.int32]) -> NDArray[np.int8]:
         """Bring filtered samples to the network's input: one multiplication, round half up, saturate."""
@@ -232,7 +243,7 @@ class DecisionTwin:
 
 @dataclass(frozen=True)
 class WindowResult:
-    """Everything the twin computed for one window."""
+    """Everything the twin computed for one window; ``end_sample`` counts frames of the sensor."""
 
     window: int
     end_sample: int
@@ -260,7 +271,7 @@ class Twin:
         """Return to the state after START."""
         self.front_end.reset()
         self._decision.reset()
-        self._recent = np.zeros((0, self.config.n_channels), np.int8)
+        self._recent = np.zeros((0, self.config.front_end_channels), np.int8)
         self._n_samples = 0
         self._n_windows = 0
 
@@ -275,7 +286,7 @@ class Twin:
         Returns
         -------
         tuple
-            The filtered block in Q31, and the windows that it completed.
+            The block behind the front end, and the windows that it completed.
         """
         filtered = self.front_end.filter(counts)
         return filtered, list(self._take(self.front_end.quantize(filtered)))
@@ -288,7 +299,13 @@ class Twin:
         while (end := config.window_samples + self._n_windows * config.hop_samples) <= self._n_samples:
             window = self._recent[end - config.window_samples - first : end - first]
             layers = self._network.run(window)
-            yield WindowResult(self._n_windows, end, window.copy(), layers, self._decision.decide(layers[-1]))
+            yield WindowResult(
+                self._n_windows,
+                end * config.decimation,
+                window.copy(),
+                layers,
+                self._decision.decide(layers[-1]),
+            )
             self._n_windows += 1
         keep = config.window_samples - 1  # older samples can be in no later window
         self._recent = self._recent[max(0, len(self._recent) - keep) :] if keep else self._recent[:0]

@@ -34,9 +34,9 @@ class GoldenSegment:
     targets
         Label (int32, (n_windows,)) or values (float64, (n_windows, n_outputs)) at each window's end.
     filtered_q31, float_filtered
-        The filter's output: int32 Q31, and float64 in counts, (n_samples, n_channels).
+        Behind the front end: int32 words, and float64 in counts, (n_frames, n_channels_there).
     inputs
-        Network inputs, int8 (n_windows, window_samples * n_channels).
+        Network inputs, int8 (n_windows, window_samples * n_channels_there).
     outputs, float_outputs
         Network outputs, int8 and float32, (n_windows, n_outputs).
     decisions

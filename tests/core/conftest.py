@@ -66,6 +66,14 @@ def parts(core_program: Callable[[str], Path]) -> Iterator[Harness]:
 
 
 @pytest.fixture(scope="session")
+def front_end(core_program: Callable[[str], Path]) -> Iterator[Harness]:
+    """The front end's chain of steps: see front_end_harness.c."""
+    harness = Harness(core_program("front_end_harness"))
+    yield harness
+    harness.close()
+
+
+@pytest.fixture(scope="session")
 def device(core_program: Callable[[str], Path]) -> Iterator[Harness]:
     """Link and patch around a toy network: see device_harness.c for the operations."""
     harness = Harness(core_program("device_harness"))

@@ -4,6 +4,9 @@
    from the ADC's interrupt, with no service in between -> nothing; S service -> bytes to the host; B bytes
    that the line takes before it stalls (tx stays full then; 0xffffffff: never) -> nothing; Q -> resets,
    waits, adc running. */
+#include "dsp/myo_decimate.h"
+#include "dsp/myo_matrix.h"
+#include "dsp/myo_sos.h"
 #include "harness.h"
 #include "link/myo_link.h"
 #include "stream/myo_patch.h"
@@ -15,13 +18,18 @@ typedef struct {
     int32_t multiplier;
     uint32_t shift;
     int32_t zero_point;
-    uint32_t ring_frames, rx_bytes, tx_bytes, streams, n_sections;
+    uint32_t ring_frames, rx_bytes, tx_bytes, streams, n_filtered, factor, n_sections;
 } settings_t;
 
 static struct {
     settings_t settings;
     myo_patch_config_t config;
     int32_t coefficients[5 * MYO_SOS_MAX_SECTIONS];
+    myo_sos_config_t sos;
+    myo_matrix_config_t matrix;
+    myo_matrix_term_t terms[300];
+    uint16_t n_terms[300];
+    myo_step_t steps[3];
     myo_quantize_config_t quantize[300];
     void *memory[16];
     size_t n_memory;
@@ -72,7 +80,7 @@ static void toy_reset(void *arena) {
 }
 
 static void toy_push(void *arena, const int8_t *hop, int8_t *output) {
-    const size_t n_new = (size_t)device.config.hop_samples * device.config.n_channels;
+    const size_t n_new = (size_t)device.config.hop_samples * myo_front_end_channels(&device.config.front_end);
     const size_t n_kept = device.config.net_input_size - n_new;
     int8_t *const window = toy_window(arena);
     memmove(window, window + n_new, n_kept);
@@ -131,9 +139,33 @@ static void *own(size_t bytes) {
 static myo_status_t init_patch(void) {
     const settings_t *s = &device.settings;
     myo_patch_config_t *config = &device.config;
+    device.sos = (myo_sos_config_t){.n_sections = (uint8_t)s->n_sections,
+                                    .post_shift = (uint8_t)s->post_shift,
+                                    .coefficients = device.coefficients};
+    device.matrix = (myo_matrix_config_t){.n_terms = device.n_terms, .terms = device.terms};
+    uint8_t n_steps = 0;
+    const uint16_t n_in = (uint16_t)s->n_channels, n_out = (uint16_t)s->n_filtered;
+    if (s->n_sections > 0) {
+        device.steps[n_steps++] = (myo_step_t){
+            .kind = &myo_sos_kind, .config = &device.sos, .n_in = n_in, .n_out = n_in, .decimation = 1};
+    }
+    if (n_out != n_in) { /* row r is channel n_in - 1 - r, round the ring */
+        for (uint16_t row = 0; row < n_out; row++) {
+            device.n_terms[row] = 1;
+            device.terms[row] = (myo_matrix_term_t){1, (uint16_t)(n_in - 1u - row % n_in)};
+        }
+        device.steps[n_steps++] = (myo_step_t){.kind = &myo_matrix_kind,
+                                               .config = &device.matrix,
+                                               .n_in = n_in,
+                                               .n_out = n_out,
+                                               .decimation = 1};
+    }
+    if (s->factor > 1) {
+        device.steps[n_steps++] = (myo_step_t){
+            .kind = &myo_decimate_kind, .n_in = n_out, .n_out = n_out, .decimation = (uint16_t)s->factor};
+    }
     *config = (myo_patch_config_t){
         .rate_mhz = 1000000,
-        .n_channels = (uint16_t)s->n_channels,
         .window_samples = (uint16_t)s->window_samples,
         .hop_samples = (uint16_t)s->hop_samples,
         .n_layers = 2,
@@ -143,35 +175,33 @@ static myo_status_t init_patch(void) {
         .output_kind = (uint8_t)s->output_kind,
         .vote = (uint8_t)s->vote,
         .reject_below = (int8_t)s->reject_below,
-        .front_end = {.n_sections = (uint8_t)s->n_sections,
+        .front_end = {.steps = device.steps,
+                      .n_steps = n_steps,
                       .input_shift = (int8_t)s->input_shift,
-                      .post_shift = (uint8_t)s->post_shift,
-                      .coefficients = device.coefficients},
+                      .n_channels = (uint16_t)s->n_channels},
         .quantize = device.quantize,
         .bundle_hash = {1, 2, 3},
-        .net_input_size = (size_t)s->window_samples * s->n_channels,
+        .net_input_size = (size_t)s->window_samples * n_out,
         .net_output_size = s->n_outputs,
-        .net_arena_size = (size_t)2 * s->window_samples * s->n_channels,
+        .net_arena_size = (size_t)2 * s->window_samples * n_out,
         .net_init = toy_init,
         .net_run = toy_run,
         .net_reset = s->streams ? toy_reset : NULL,
         .net_push = s->streams ? toy_push : NULL,
     };
-    for (size_t c = 0; c < s->n_channels; c++) {
+    for (size_t c = 0; c < n_out; c++) {
         device.quantize[c] = (myo_quantize_config_t){.multiplier = s->multiplier,
                                                      .shift = (uint8_t)s->shift,
                                                      .zero_point = (int8_t)(s->zero_point + (int)c % 2)};
     }
-    const size_t state_words = s->n_channels * s->n_sections * MYO_SOS_STATE_WORDS;
+    const size_t state_words = s->n_channels * s->n_sections * MYO_SOS_STATE_WORDS + (s->factor > 1);
     const size_t input = config->net_input_size;
     const myo_patch_memory_t memory = {
         .ring = &device.ring,
-        .filters = own(s->n_channels * sizeof(myo_sos_t)),
-        .n_filters = s->n_channels,
-        .filter_state = own(4 * state_words),
-        .filter_state_words = state_words,
-        .block = own(4u * MYO_BLOCK_FRAMES * s->n_channels),
-        .block_words = MYO_BLOCK_FRAMES * s->n_channels,
+        .front_end_state = own(4 * state_words),
+        .front_end_state_words = state_words,
+        .block = own(4u * MYO_BLOCK_FRAMES * (n_in > n_out ? n_in : n_out)),
+        .block_words = (size_t)MYO_BLOCK_FRAMES * (n_in > n_out ? n_in : n_out),
         .window = own(input),
         .window_bytes = input,
         .input = own(input),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import subprocess
 import zlib
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,12 @@ class Settings:
     rx_bytes: int = 4096
     tx_bytes: int = 1024
     streams: int = 0
+    n_filtered: int = 0  # 0: as many as n_channels
+    factor: int = 1
     sections: list[list[int]] = field(default_factory=list)
 
     def pack(self) -> bytes:
-        *numbers, sections = astuple(self)
+        *numbers, sections = astuple(replace(self, n_filtered=self.n_filtered or self.n_channels))
         numbers.append(len(sections))
         flat = [c for section in sections for c in section]
         return struct.pack(f"<{len(numbers) + len(flat)}i", *numbers, *flat)

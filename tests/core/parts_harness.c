@@ -1,5 +1,6 @@
 /* The core's small parts, one operation each; numbers are little-endian, as the host is. */
 #include "dsp/myo_quantize.h"
+#include "dsp/myo_scale.h"
 #include "dsp/myo_sos.h"
 #include "harness.h"
 #include "link/myo_byte_ring.h"
@@ -86,7 +87,6 @@ static void filter(const uint8_t *data, uint32_t n, buffer_t *out) {
     int32_t *coefficients = malloc(4 + 20 * n_sections);
     memcpy(coefficients, data + 4 * (4 + n_blocks), 20 * n_sections);
     const myo_sos_config_t config = {.n_sections = (uint8_t)n_sections,
-                                     .input_shift = (int8_t)word(data, 1),
                                      .post_shift = (uint8_t)word(data, 2),
                                      .coefficients = coefficients};
     int32_t *state = malloc(4 + 16 * n_sections);
@@ -100,8 +100,8 @@ static void filter(const uint8_t *data, uint32_t n, buffer_t *out) {
     memcpy(counts, data + 4 * first, 4 * n_samples);
     if (status == MYO_OK) { /* two channels, one after the other: every word must find its place */
         const size_t n_second = n_samples / 2;
-        myo_sos_scale(&config, counts, 2, x, n_samples - n_second);
-        myo_sos_scale(&config, counts + 1, 2, x + n_samples - n_second, n_second);
+        myo_scale_counts((int8_t)word(data, 1), counts, 2, x, n_samples - n_second);
+        myo_scale_counts((int8_t)word(data, 1), counts + 1, 2, x + n_samples - n_second, n_second);
     }
     free(counts);
     size_t at = 0;

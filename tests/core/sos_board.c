@@ -30,7 +30,6 @@ int main(void) {
         }
         const myo_sos_config_t config = {
             .n_sections = (uint8_t)n_sections,
-            .input_shift = 0,
             .post_shift = (uint8_t)(k / MAX_SECTIONS % 6u), /* 5 has no function of its own */
             .coefficients = coefficients};
         myo_sos_t sos;

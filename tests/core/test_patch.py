@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import struct
 from collections import Counter
+from typing import Any
 
 import cmsisdsp
 import numpy as np
@@ -24,6 +25,14 @@ SECTIONS = [
 ]
 
 
+def model_front_end(counts: np.ndarray, s: Settings) -> np.ndarray:
+    """Filter, take the channels backwards round the ring, keep the last of every factor frames."""
+    filtered = model_filter(counts, s)
+    if s.n_filtered not in (0, s.n_channels):
+        filtered = filtered[:, [s.n_channels - 1 - row % s.n_channels for row in range(s.n_filtered)]]
+    return filtered[s.factor - 1 :: s.factor]
+
+
 def model_filter(counts: np.ndarray, s: Settings) -> np.ndarray:
     x = (counts.astype(np.int64) << s.input_shift).astype(np.int32)
     if not s.sections or not len(x):
@@ -39,7 +48,7 @@ def model_filter(counts: np.ndarray, s: Settings) -> np.ndarray:
 
 
 def model_quantize(x_q31: np.ndarray, s: Settings) -> np.ndarray:
-    zero_points = s.zero_point + np.arange(s.n_channels) % 2
+    zero_points = s.zero_point + np.arange(x_q31.shape[1]) % 2
     return np.clip(
         ((x_q31.astype(object) * s.multiplier + (1 << (s.shift - 1))) >> s.shift) + zero_points, -128, 127
     )
@@ -99,6 +108,8 @@ def test_patch_follows_its_contract(device: Harness, data: st.DataObject) -> Non
         sections=SECTIONS[: draw(st.integers(0, 2))],
         ring_frames=draw(st.sampled_from([1, 4, 32, 64])),
         multiplier=draw(st.sampled_from([1 << 24, -(1 << 22), 1 << 26])),
+        n_filtered=draw(st.sampled_from([0, 1, 2, 12])),
+        factor=draw(st.sampled_from([1, 1, 2, 5])),
     )
     s.streams = int(s.hop_samples <= s.window_samples and draw(st.booleans()))
     n_samples = data.draw(st.integers(0, 180))
@@ -111,18 +122,21 @@ def test_patch_follows_its_contract(device: Harness, data: st.DataObject) -> Non
     replay(patch, counts[: n_samples // 2], [], 0)  # START after it must forget all of it
     said = replay(patch, counts, cuts, ALL_STAGES)
 
-    filtered = model_filter(counts, s)
+    filtered = model_front_end(counts, s)
     quantized = model_quantize(filtered, s)
     for stage, expected in ((m.Stage.RAW, counts), (m.Stage.FILTERED, filtered)):
         blocks = gather(said, stage)
         assert sorted(blocks) == list(blocks)
-        assert list(blocks) == list(np.cumsum([0, *(len(b) // s.n_channels for b in blocks.values())])[:-1])
+        width = expected.shape[1]
+        assert list(blocks) == list(np.cumsum([0, *(len(b) // width for b in blocks.values())])[:-1])
         words = np.concatenate(list(blocks.values())) if blocks else np.zeros(0)
         np.testing.assert_array_equal(words, expected.ravel())
 
-    ends = list(range(s.window_samples, n_samples + 1, s.hop_samples))
+    ends = list(range(s.window_samples, len(filtered) + 1, s.hop_samples))
     decisions = [x.fields for x in said if x.name == "DECISION"]
-    assert [(d["window"], d["end_sample"]) for d in decisions] == list(enumerate(ends))
+    assert [(d["window"], d["end_sample"]) for d in decisions] == [
+        (k, end * s.factor) for k, end in enumerate(ends)
+    ]
     inputs, outputs = gather(said, m.Stage.INPUT), gather(said, m.Stage.OUTPUT)
     layers = [gather(said, m.Stage.LAYER, layer) for layer in (0, 1)]
     sums = gather(said, m.Stage.DECISION)
@@ -174,14 +188,15 @@ def test_equal_outputs_give_the_lowest_index(parts: Harness) -> None:
 BAD_SETTINGS = [
     {"window_samples": 0}, {"hop_samples": 0}, {"n_outputs": 0}, {"sample_bytes": 3}, {"adc_bits": 0},
     {"adc_bits": 25}, {"sample_bytes": 2, "adc_bits": 17}, {"output_kind": 2}, {"vote": 0}, {"vote": 32},
-    {"shift": 0}, {"shift": 63}, {"input_shift": 32}, {"post_shift": 32}, {"ring_frames": 12},
+    {"shift": 0}, {"shift": 63}, {"input_shift": 32}, {"post_shift": 32, "sections": SECTIONS}, {"factor": 65_536},
+    {"ring_frames": 12},
     {"rx_bytes": 1000}, {"tx_bytes": 512}, {"n_channels": 65},
     {"streams": 1, "hop_samples": 13},
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("change", BAD_SETTINGS, ids=str)
-def test_init_refuses_what_cannot_run(device: Harness, change: dict[str, int]) -> None:
+def test_init_refuses_what_cannot_run(device: Harness, change: dict[str, Any]) -> None:
     assert Device(device, Settings(**change)).status != 0
 
 

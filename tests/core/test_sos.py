@@ -53,7 +53,7 @@ def test_cascade_is_cmsisdsps_for_any_blocks(
     np.testing.assert_array_equal(got, x)
 
 
-@pytest.mark.parametrize(("n_sections", "shift", "post"), [(33, 0, 0), (1, 32, 0), (1, -32, 0), (1, 0, 32)])
+@pytest.mark.parametrize(("n_sections", "shift", "post"), [(33, 0, 0), (1, 0, 32)])
 def test_cascade_refuses_a_config_out_of_range(
     parts: Harness, n_sections: int, shift: int, post: int
 ) -> None:

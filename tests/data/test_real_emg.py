@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from myo_export.front_end import quantize_front_end
+from myo_export.front_end_analysis import make_filter_twin
 from myo_pipeline.reference import filter_counts
 from myo_pipeline.spec import PatchSpec, find_templates, parse_spec
-from myo_pipeline.twin import CLASSES, FrontEndTwin, TwinConfig
 from myo_training.datasets import CATALOGUE, find_dataset
 from myo_training.recordings import DataSet
 
@@ -33,14 +33,7 @@ def spec() -> PatchSpec:
 def test_front_end_keeps_both_its_promises_on_every_person(recordings: DataSet, spec: PatchSpec) -> None:
     """At least 100 dB against float64, and inside the derived bound, on one recording of each person."""
     front_end = quantize_front_end(spec)
-    n = spec.sensor.channels
-    twin = FrontEndTwin(
-        TwinConfig(
-            n, spec.window_samples, spec.hop_samples, 8, spec.sensor.full_scale_counts, front_end.coefficients_q31,
-            front_end.post_shift, front_end.input_shift, np.full(n, 2**30), np.full(n, 40), 0, 1.0, 0, CLASSES, 1, -128,
-            np.zeros(0, np.int64),
-        )
-    )  # fmt: skip
+    twin = make_filter_twin(spec, front_end)
     seen = set()
     for recording in recordings.recordings():
         if recording.person in seen:
@@ -49,7 +42,7 @@ def test_front_end_keeps_both_its_promises_on_every_person(recordings: DataSet, 
         counts = recording.emg[:4000]
         twin.reset()
         reference = filter_counts(spec, counts)
-        error = twin.filter(counts) * 2.0**-front_end.input_shift - reference
+        error = twin.filter(counts) * 2.0**-front_end.exponent - reference
         snr_db = 10 * np.log10((reference**2).sum() / (error**2).sum())
         assert snr_db > 100, f"{recording.person}: {snr_db:.1f} dB"
         assert np.abs(error).max() <= front_end.error_bound_counts(float(np.abs(counts).max()))

@@ -15,6 +15,7 @@ from myo_export.budget import KB, choose_forms, find_excess, predict_patch
 from myo_export.emit_net import render_network
 from myo_export.export import export_bundle
 from myo_export.firmware_build import BuiltFirmware, check_budget
+from myo_export.front_end import quantize_front_end
 from myo_export.network_report import report_network
 from myo_pipeline.errors import BuildError, ExportError
 from myo_pipeline.spec import Budget, PatchSpec, find_templates, parse_spec
@@ -72,7 +73,7 @@ def make_model() -> bytes:
 
 MODEL = make_model()
 FAST, SMALL = (report_network(render_network(MODEL, "", "both", way)) for way in ("speed", "size"))
-SECTIONS = 2
+FRONT_END = quantize_front_end(parse_spec(SPEC))
 
 
 def spec_with(**limits: float) -> PatchSpec:
@@ -82,12 +83,12 @@ def spec_with(**limits: float) -> PatchSpec:
 
 def flash_of(forms: tuple[str, ...]) -> tuple[int, float]:
     layers = [w if f == "speed" else p for w, p, f in zip(FAST.layers, SMALL.layers, forms, strict=True)]
-    found = predict_patch(spec_with(), layers, FAST.arena_bytes, SECTIONS)
+    found = predict_patch(spec_with(), layers, FAST.arena_bytes, FRONT_END)
     return found.flash_bytes, found.total_ms
 
 
 def test_without_limits_all_weights_are_wide() -> None:
-    choice = choose_forms(spec_with(), FAST, SMALL, SECTIONS)
+    choice = choose_forms(spec_with(), FAST, SMALL, FRONT_END)
     assert choice.describe() == "all weights wide"
     assert choice.prediction.is_modelled
 
@@ -103,7 +104,7 @@ def test_every_flash_limit_gives_nearly_the_fastest_that_fits() -> None:
     smallest, largest = min(f for f, _ in all_forms), max(f for f, _ in all_forms)
     slowest, seen = max(t for _, t in all_forms), set()
     for limit in range(smallest, largest + 200, 97):
-        choice = choose_forms(spec_with(flash_kb=limit / KB), FAST, SMALL, SECTIONS)
+        choice = choose_forms(spec_with(flash_kb=limit / KB), FAST, SMALL, FRONT_END)
         assert choice.prediction.flash_bytes <= limit
         best = min(t for f, t in all_forms if f <= limit)
         gain = slowest - min(t for _, t in all_forms)
@@ -122,7 +123,7 @@ def test_every_flash_limit_gives_nearly_the_fastest_that_fits() -> None:
 )
 def test_what_cannot_be_met_is_one_line_with_numbers(limits: dict[str, float], expected: str) -> None:
     with pytest.raises(ExportError) as caught:
-        choose_forms(spec_with(**limits), FAST, SMALL, SECTIONS)
+        choose_forms(spec_with(**limits), FAST, SMALL, FRONT_END)
     message = str(caught.value)
     assert "\n" not in message
     assert expected in message
@@ -131,10 +132,10 @@ def test_what_cannot_be_met_is_one_line_with_numbers(limits: dict[str, float], e
 
 
 def test_a_slower_clock_takes_longer() -> None:
-    at_64, at_16 = (choose_forms(spec_with(clock_mhz=c), FAST, SMALL, SECTIONS).prediction for c in (64, 16))
+    at_64, at_16 = (choose_forms(spec_with(clock_mhz=c), FAST, SMALL, FRONT_END).prediction for c in (64, 16))
     assert at_16.total_ms == pytest.approx(4 * at_64.total_ms)
     with pytest.raises(ExportError, match="at 16 MHz"):
-        choose_forms(spec_with(clock_mhz=16, latency_ms=2 * at_64.total_ms), FAST, SMALL, SECTIONS)
+        choose_forms(spec_with(clock_mhz=16, latency_ms=2 * at_64.total_ms), FAST, SMALL, FRONT_END)
 
 
 def test_a_figure_at_its_limit_is_within() -> None:
@@ -172,7 +173,7 @@ def test_an_export_holds_the_budget_and_says_what_it_predicts(tmp_path: Path) ->
 
 def test_the_forms_that_the_budget_chose_are_those_in_c() -> None:
     limit = (flash_of(("speed",) * len(FAST.layers))[0] - 1) / KB
-    choice = choose_forms(spec_with(flash_kb=limit), FAST, SMALL, SECTIONS)
+    choice = choose_forms(spec_with(flash_kb=limit), FAST, SMALL, FRONT_END)
     source = render_network(MODEL, "", "both", choice.forms).source
     assert source.count("&myo_nn_wide_weights") == sum(
         form == "speed" and layer.macs > 0 for form, layer in zip(choice.forms, FAST.layers, strict=True)

@@ -11,20 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from myo_export.front_end import (
-    FrontEnd,
-    _arrange,
-    _fit,
-    dequantize_coefficients,
-    quantize_coefficients,
-    quantize_front_end,
-    quantize_multiplier,
-)
-from myo_pipeline.errors import ExportError
-from myo_pipeline.filters import design_front_end
+from front_end_case import chains, quantize_chain
+from myo_export.cascade import _arrange, _fit, dequantize_coefficients, quantize_coefficients
+from myo_export.fixed_point import quantize_multiplier
+from myo_export.front_end import FrontEnd, quantize_front_end
+from myo_export.front_end_analysis import make_filter_twin
+from myo_pipeline.chain import design_chain
+from myo_pipeline.errors import ExportError, SpecError
 from myo_pipeline.reference import filter_counts
 from myo_pipeline.spec import PatchSpec, parse_spec
-from myo_pipeline.twin import FrontEndTwin, TwinConfig
+from myo_pipeline.twin import FrontEndTwin
 
 STAGES = {
     "highpass": '[[stage]]\nkind = "highpass"\ncutoff_hz = 20.0\norder = 4\n',
@@ -80,22 +76,14 @@ def quantize(spec: PatchSpec) -> FrontEnd:
 
 
 def make_twin(spec: PatchSpec) -> FrontEndTwin:
-    front_end = quantize(spec)
-    n = spec.sensor.channels
-    return FrontEndTwin(
-        TwinConfig(
-            n, spec.window_samples, spec.hop_samples, 2, spec.sensor.full_scale_counts, front_end.coefficients_q31,
-            front_end.post_shift, front_end.input_shift, np.full(n, 2**30), np.full(n, 40), 0, 1.0, 0, 0, 1, -128,
-            np.zeros(0, np.int64),
-        )
-    )  # fmt: skip
+    return make_filter_twin(spec, quantize(spec))
 
 
 def worst_input(spec: PatchSpec, n: int) -> np.ndarray:
     """Return the full-scale input that drives the last node to its L1 norm: the sign of the reversed impulse response."""
     impulse = np.zeros(n)
     impulse[0] = 1
-    response = signal.sosfilt(design_front_end(spec), impulse) if spec.stage else impulse
+    response = signal.sosfilt(design_chain(spec)[0].values, impulse) if spec.stage else impulse
     full_scale = spec.sensor.full_scale_counts
     return np.where(response[::-1] >= 0, full_scale - 1, -full_scale).astype(np.int64)[:, None]
 
@@ -104,18 +92,18 @@ def worst_input(spec: PatchSpec, n: int) -> np.ndarray:
 def test_worst_input_stays_inside_and_within_the_bound(
     names: tuple[str, ...], rate_hz: float, bits: int
 ) -> None:
-    """Law 2. The bound is coefficient_gain * peak + rounding_lsb * 2^-input_shift, derived in myo_export.front_end."""
+    """Law 2. The bound is coefficient_gain * peak + rounding_lsb * 2^-exponent, derived in docs/laws.md."""
     spec = make_spec(names, rate_hz, bits)
     front_end = quantize(spec)
     counts = worst_input(spec, 6000)
     filtered = make_twin(spec).filter(counts)
     # A wrapped word would be off by 2^32, thousands of times the bound.
-    error = np.abs(filtered * 2.0**-front_end.input_shift - filter_counts(spec, counts))
+    error = np.abs(filtered * 2.0**-front_end.exponent - filter_counts(spec, counts))
     assert error.max() <= front_end.error_bound_counts(spec.sensor.full_scale_counts)
     if names:
         reached = np.abs(filtered.astype(np.float64)).max() / 2**31
-        assert reached <= front_end.node_peak[-1]
-        assert reached >= 0.8 * front_end.node_peak[-1], (
+        assert reached <= front_end.steps[0].peak
+        assert reached >= 0.8 * front_end.steps[0].peak, (
             "the proof is far from tight, or the input is not the worst"
         )
 
@@ -123,8 +111,9 @@ def test_worst_input_stays_inside_and_within_the_bound(
 @pytest.mark.parametrize(("names", "rate_hz", "bits"), CASES)
 def test_scaling_wastes_no_bit(names: tuple[str, ...], rate_hz: float, bits: int) -> None:
     front_end = quantize(make_spec(names, rate_hz, bits))
-    if names and front_end.input_shift < 31 - bits:
-        assert 2 * max(front_end.node_peak.max(), front_end.accumulator_peak.max()) >= 0.999
+    cascade = front_end.cascades[0] if names else None
+    if cascade and front_end.input_shift < 31 - bits:
+        assert 2 * max(cascade.node_peak.max(), cascade.accumulator_peak.max()) >= 0.999
 
 
 @pytest.mark.parametrize("rate_hz", [1000.0, 2000.0, 4000.0])
@@ -139,7 +128,7 @@ def test_standard_front_end_reaches_100_db(rate_hz: float) -> None:
     rng = np.random.default_rng(1)
     counts = np.clip(np.round(rng.laplace(scale=3000, size=(20_000, 1))), -32768, 32767).astype(np.int64)
     reference = filter_counts(spec, counts)
-    error = make_twin(spec).filter(counts) * 2.0 ** -quantize(spec).input_shift - reference
+    error = make_twin(spec).filter(counts) * 2.0 ** -quantize(spec).exponent - reference
     assert 10 * np.log10((reference**2).sum() / (error**2).sum()) >= 100
 
 
@@ -199,11 +188,11 @@ def test_predicted_noise_is_the_noise() -> None:
     """The prediction that picks the arrangement is within 3 dB of what long full-range noise shows."""
     spec = make_spec(("highpass", "notch"), 1000.0, 16)
     fit = min(
-        (_fit(order, 32768, 16) for order in _arrange(design_front_end(spec))), key=lambda f: f.noise_counts
+        (_fit(order, 32768.0) for order in _arrange(design_chain(spec)[0].values)), key=lambda f: f.noise
     )
     counts = np.random.default_rng(5).integers(-32768, 32768, (60_000, 1))
-    error = make_twin(spec).filter(counts) * 2.0**-fit.input_shift - filter_counts(spec, counts)
-    assert 0.7 < np.sqrt((error[5000:] ** 2).mean()) / fit.noise_counts < 1.4
+    error = make_twin(spec).filter(counts) * 2.0**-fit.exponent - filter_counts(spec, counts)
+    assert 0.7 < np.sqrt((error[5000:] ** 2).mean()) / fit.noise < 1.4
 
 
 def test_unstable_after_rounding_is_refused() -> None:
@@ -235,3 +224,102 @@ def test_multiplier_out_of_range_is_refused(real: float) -> None:
 def test_more_sections_than_the_device_runs_are_refused() -> None:
     with pytest.raises(ExportError, match="39 second-order sections, at most 32"):
         quantize_front_end(make_spec(("comb",), 4000.0, 12))
+
+
+def measure_error(stages: tuple[str, ...], counts: np.ndarray, bits: int = 12) -> tuple[float, float]:
+    """Return the largest |twin - float| and its bound."""
+    spec, front_end = quantize_chain(stages, bits)
+    words = make_filter_twin(spec, front_end).filter(counts)
+    error = np.abs(words * 2.0**-front_end.exponent - filter_counts(spec, counts)).max(initial=0.0)
+    return float(error), front_end.error_bound_counts(float(spec.sensor.full_scale_counts))
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(chains(), st.sampled_from([8, 12, 24]), st.integers(0, 999))
+def test_any_chain_stays_within_its_bound(stages: tuple[str, ...], bits: int, seed: int) -> None:
+    """Law 2, for full-scale noise, square waves of many lengths, and small noise, whose errors are the largest relatively."""
+    rng, full_scale = np.random.default_rng(seed), 1 << (bits - 1)
+    square = np.where(np.repeat(rng.integers(0, 2, (60, 3)), 7, axis=0) == 1, full_scale - 1, -full_scale)
+    loud = rng.choice([-full_scale, full_scale - 1], (300, 3))
+    quiet = rng.integers(-3, 4, (300, 3))
+    # A bound of nothing: all is exact. Float64 itself is off by about 1e-16 of the largest sum on the way.
+    error, bound = measure_error(stages, np.concatenate([square, loud, quiet]), bits)
+    assert error <= bound * (1 + 1e-9) + 1e-12 * full_scale**2
+    proved = quantize_chain(stages, bits)[1].steps
+    assert all(step.peak < 1 and step.accumulator_peak < 1 for step in proved)
+
+
+WORST = {
+    'kind = "tkeo"\n': [1, -1, -1],
+    'kind = "fir"\ntaps = [0.7, -900.0, 0.001, 4.0]\n': [1, 1, -1, 1],
+    'kind = "moving_average"\nn = 37\n': [1] * 37,
+}
+
+
+@pytest.mark.parametrize(("stage", "signs"), WORST.items(), ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize("bits", [8, 16, 24])
+def test_worst_input_of_other_stages_reaches_the_proof(stage: str, signs: list[int], bits: int) -> None:
+    """The input that drives the step hardest reaches 98 % of the proved peak, and nothing wraps."""
+    full_scale = 1 << (bits - 1)
+    counts = np.repeat(np.where(np.array(signs) > 0, full_scale - 1, -full_scale)[:, None], 3, axis=1)
+    spec, front_end = quantize_chain((stage,), bits)
+    words = make_filter_twin(spec, front_end).filter(counts)
+    assert (
+        0.98 * front_end.steps[0].peak <= np.abs(words.astype(float)).max() / 2**31 <= front_end.steps[0].peak
+    )
+    error, bound = measure_error((stage,), counts, bits)
+    assert error <= bound * (1 + 1e-9) + 1e-12 * full_scale**2
+
+
+def test_exact_stages_are_exact() -> None:
+    stages = ('kind = "spatial"\nmode = "remap"\nchannels = [2, 0, 1]\n', 'kind = "rectify"\n',
+              'kind = "spatial"\nmode = "single_differential"\n',
+              'kind = "decimate"\nfactor = 3\nattenuation_db = 0\n')  # fmt: skip
+    counts = np.random.default_rng(4).integers(-2048, 2048, (100, 3))
+    spec, front_end = quantize_chain(stages)
+    words = make_filter_twin(spec, front_end).filter(counts)
+    folded = np.abs(counts[:, [2, 0, 1]])
+    np.testing.assert_array_equal(words * 2.0**-front_end.exponent, (folded[:, 1:] - folded[:, :-1])[2::3])
+    np.testing.assert_array_equal(filter_counts(spec, counts), (folded[:, 1:] - folded[:, :-1])[2::3])
+
+
+def test_standard_envelope_at_a_tenth_of_the_rate() -> None:
+    """Band-pass, envelope, decimation: 80 dB against float64, and the envelope of a sine is 2 / pi of its amplitude."""
+    stages = ('kind = "bandpass"\nlow_hz = 20.0\nhigh_hz = 400.0\norder = 2\n', 'kind = "envelope"\ncutoff_hz = 6.0\n',
+              'kind = "decimate"\nfactor = 8\n')  # fmt: skip
+    time = np.arange(8000)[:, None] / 1000
+    counts = np.round(1500 * np.sin(2 * np.pi * 80 * time) * np.ones(3)).astype(int)
+    spec, front_end = quantize_chain(stages)
+    words = make_filter_twin(spec, front_end).filter(counts) * 2.0**-front_end.exponent
+    reference = filter_counts(spec, counts)
+    assert words.shape == (1000, 3)
+    assert 10 * np.log10((reference**2).sum() / ((words - reference) ** 2).sum()) > 80
+    np.testing.assert_allclose(words[500:], 1500 * 2 / np.pi, rtol=0.02)
+
+
+def test_decimation_without_a_low_pass_is_refused_with_its_attenuation() -> None:
+    stages = ('kind = "lowpass"\ncutoff_hz = 200.0\norder = 2\n', 'kind = "decimate"\nfactor = 2\n')
+    with pytest.raises(
+        SpecError, match=r"stage\[1\].factor: .* by 6.6 dB .* 250 Hz, upwards, expected 20 dB: put a low-pass"
+    ):
+        quantize_chain(stages)
+    quantize_chain(
+        (stages[0].replace("order = 2", "order = 10"), stages[1].replace("2\n", "2\nattenuation_db = 15\n"))
+    )
+
+
+def test_a_row_that_vanishes_in_16_bits_is_refused() -> None:
+    stage = 'kind = "spatial"\nmode = "matrix"\nweights = [[1.0, 0.0, 0.0], [0.00001, 0.0, 0.0]]\n'
+    with pytest.raises(ExportError, match="row 1 vanishes in 16 bits beside a weight of 1"):
+        quantize_chain((stage,))
+
+
+def test_error_that_enters_an_energy_reaches_its_bound() -> None:
+    """Weights that 16 bits do not hold are off by E; two products of two samples make 4 P E of it."""
+    stages = (
+        'kind = "spatial"\nmode = "matrix"\nweights = [[0.1, 0.0, 0.0], [0.0, 0.1, 0.0]]\n',
+        'kind = "tkeo"\n',
+    )
+    counts = np.repeat(np.array([-2048, 2047, 2047])[:, None], 3, axis=1)
+    error, bound = measure_error(stages, counts)
+    assert 0.95 * bound <= error <= bound

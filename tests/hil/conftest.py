@@ -11,7 +11,7 @@ import pytest
 from commands import must
 from myo_host.boards import BOARDS, start_board
 from myo_host.link import PatchLink
-from myo_pipeline.bundle import open_bundle
+from myo_pipeline.bundle import Bundle, open_bundle
 
 SPEC = """
 format = 1
@@ -38,14 +38,27 @@ epochs = 1
 hop_ms = 200.0
 """
 BANDPASS = '[[stage]]\nkind = "bandpass"\nlow_hz = 20.0\nhigh_hz = 200.0\norder = 2'
+# Every kind of step, three channels to four, 1 kHz to 250 Hz; their place in the signal is not a doctor's.
+CHAIN = "".join(f"[[stage]]\n{stage}\n" for stage in (
+    'kind = "spatial"\nmode = "single_differential"\nring = true',
+    'kind = "highpass"\ncutoff_hz = 20.0\norder = 2',
+    'kind = "fir"\nn_taps = 25\nedges_hz = [200.0]',
+    'kind = "tkeo"',
+    'kind = "envelope"\ncutoff_hz = 40.0',
+    'kind = "decimate"\nfactor = 4',
+    'kind = "moving_average"\nms = 20.0',
+    'kind = "spatial"\nmode = "remap"\nchannels = [1, 0, 2, 1]',
+))  # fmt: skip
 NOTCH = '[[stage]]\nkind = "notch"\nfrequency_hz = 60.0\nharmonics = 2'
-# Two patches as unlike as they can be: 12 bits travel as int16, 24 bits as int32; an odd channel count.
+# Patches as unlike as they can be: 12 bits travel as int16, 24 bits as int32; an odd channel count.
 SENSORS = {
     "classes": f"channels = 3\nrate_hz = 500.0\nlsb_uv = 1.0\nadc_bits = 12\n{BANDPASS}",
+    "chain": f"channels = 3\nrate_hz = 1000.0\nlsb_uv = 1.0\nadc_bits = 12\n{CHAIN}",
     "values": f"channels = 5\nrate_hz = 1000.0\nlsb_uv = 0.02\nadc_bits = 24\n{NOTCH}",
 }
 OUTPUTS = {
     "classes": 'kind = "classes"\nlabels = ["rest", "open", "close"]',
+    "chain": 'kind = "classes"\nlabels = ["rest", "open", "close"]',
     "values": 'kind = "values"\nnames = ["force", "angle"]\nunit = "share"',
 }
 
@@ -86,6 +99,13 @@ def built(bundles: Callable[[str], Path]) -> Callable[[str, str], Path]:
         return bundle
 
     return build
+
+
+@pytest.fixture(scope="session")
+def bundle(request: pytest.FixtureRequest, built: Callable[[str, str], Path], patch_board: str) -> Bundle:
+    """What the plugin's ``patch`` runs: the bundle that is given, or the classes bundle."""
+    given = request.config.getoption("myopatch_bundle")
+    return open_bundle(Path(given) if given else built("classes", patch_board))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("kind", ["classes", "values"])
+@pytest.mark.parametrize("kind", ["classes", "values", "chain"])
 def test_the_image_is_as_large_as_predicted(kind: str, built: Callable[[str, str], Path]) -> None:
     bundle = built(kind, "virtual_m4")
     predicted = json.loads((bundle / "budget.json").read_text())["predicted"]

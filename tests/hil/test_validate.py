@@ -54,6 +54,18 @@ def test_device_equals_twin_at_every_stage(built: Built, board: str, kind: str) 
         assert result["cost"]["network_instructions"] > 1000
 
 
+def test_a_chain_of_every_kind_of_step_is_the_twins(built: Built, board: str) -> None:
+    """Matrix, biquads, FIR, energy, envelope, decimation and mean: other channels and another rate behind the front end."""
+    result = json.loads(must("validate", built("chain", board), "--board", board, "--json"))
+    assert result["passed"]
+    stages = {stage["name"]: stage for stage in result["stages"]}
+    assert stages["filtered signal"]["words"] == stages["samples"]["words"] / 4 / 3 * 4
+    assert 0 < stages["filtered signal"]["max_error"] <= stages["filtered signal"]["bound"]
+    # Energies of weak signals are far below those of the full scale that 32 bits have to hold.
+    assert stages["filtered signal"]["snr_db"] > 60
+    assert (result["hello"]["decimation"], result["hello"]["n_filtered"]) == (4, 4)
+
+
 def test_two_validations_give_the_same_figures(built: Built) -> None:
     bundle = built("classes", "virtual_m4")
     runs = [json.loads(must("validate", bundle, "--board", "virtual_m4", "--json")) for _ in range(2)]
@@ -129,8 +141,11 @@ def test_failed_validation_exits_with_1(built: Built, tmp_path: Path) -> None:
     copy = tmp_path / "bundle"
     shutil.copytree(bundle, copy)
     shutil.copy(elf, copy / "firmware/native.elf")
-    done = myopatch("validate", copy, "--board", "native")
+    done = myopatch("validate", copy, "--board", "native", "--junit", tmp_path / "junit.xml")
     assert done.returncode == 1
+    assert 'type="DeviceDiffersFromTwin"' in (tmp_path / "junit.xml").read_text()
+    record = json.loads((copy / "validation.json").read_text())
+    assert record["first_divergence"]["stage"] == "filtered signal"
     assert "FAIL" in done.stdout
     assert "first at filtered signal" in done.stdout
     assert "FAIL" in (copy / "report.html").read_text()
@@ -141,8 +156,9 @@ def test_firmware_of_another_bundle_is_refused(built: Built, tmp_path: Path) -> 
     copy = tmp_path / "bundle"
     shutil.copytree(classes, copy)
     shutil.copy(values / "firmware/native.elf", copy / "firmware/native.elf")
-    done = myopatch("validate", copy, "--board", "native")
+    done = myopatch("validate", copy, "--board", "native", "--junit", tmp_path / "junit.xml")
     assert done.returncode == 2
+    assert 'type="CouldNotValidate"' in (tmp_path / "junit.xml").read_text()
     assert "runs bundle" in done.stderr
     assert "flash it with `myopatch flash`" in done.stderr
     assert done.stderr.strip().count("\n") == 0

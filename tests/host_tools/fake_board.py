@@ -15,7 +15,8 @@ from myo_host.framing import Frame, FrameDecoder, encode_frame
 HELLO = {
     "protocol": m.PROTOCOL_VERSION, "reason": m.HelloReason.REQUESTED, "n_channels": 2, "schema_hash": m.SCHEMA_HASH,
     "bundle_hash": bytes(range(32)), "board": b"fake", "rate_mhz": 200_000, "tick_hz": 1000, "window_samples": 10,
-    "hop_samples": 5, "n_layers": 1, "n_outputs": 2, "credit_frames": 16, "max_payload": m.MAX_PAYLOAD,
+    "hop_samples": 5, "decimation": 1, "n_filtered": 2,
+    "n_layers": 1, "n_outputs": 2, "credit_frames": 16, "max_payload": m.MAX_PAYLOAD,
     "sample_bytes": 2, "output_kind": 0,
 }  # fmt: skip
 STATUS = {field.name: 0 for field in m.STATUS.fields}

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import signal
 
-from myo_export.front_end import quantize_coefficients
+from myo_export.cascade import quantize_coefficients
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.errors import BundleError
 from myo_pipeline.reference import cut_windows, mean_values, vote_classes, window_ends
+from myo_pipeline.steps import Kind, Step, pack_steps
 from myo_pipeline.twin import CLASSES, VALUES, DecisionTwin, Twin, TwinConfig
 from nn_models import RandomNetwork
 
@@ -26,9 +27,11 @@ NETWORK = RandomNetwork(3, ["conv", "flatten", "dense"], (1, WINDOW, CHANNELS)).
 def make_config(**changes: object) -> TwinConfig:
     graph = read_graph(NETWORK)
     coefficients, post_shift = quantize_coefficients(signal.butter(4, 20, "highpass", fs=200, output="sos"))
+    step = Step(Kind.SOS, CHANNELS, CHANNELS, 0, post_shift, len(coefficients), coefficients.ravel())
+    table, words = pack_steps([step])
     values: dict[str, object] = {
         "n_channels": CHANNELS, "window_samples": WINDOW, "hop_samples": 4, "n_outputs": graph.tensors[graph.output].size,
-        "full_scale_counts": 128, "coefficients_q31": coefficients, "post_shift": post_shift, "input_shift": 20,
+        "full_scale_counts": 128, "input_shift": 20, "step_table": table, "step_words": words, "exponent": 20,
         "multiplier": np.full(CHANNELS, 1_300_000_000), "shift": np.array([50, 51, 50, 52]), "zero_point": 3,
         "output_scale": 1.0, "output_zero_point": 0, "output_kind": CLASSES, "vote": 3, "reject_below": -128,
         "layer_tensors": np.array([op.outputs[0] for op in graph.ops]),

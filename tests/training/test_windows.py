@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from myo_pipeline.errors import DataError
 from myo_pipeline.reference import filter_counts
 from myo_pipeline.spec import PatchSpec
+from myo_pipeline.stages import Decimate
 from myo_training.recordings import Recording
 from myo_training.windows import choose_balanced, cut_recordings, weigh_classes
 
@@ -39,6 +40,18 @@ def test_each_window_is_its_own_recordings_filtered_signal_and_last_label(spec: 
             assert end <= len(recording.emg)
             np.testing.assert_array_equal(windows.counts[index], filtered[end - spec.window_samples : end])
             assert windows.labels[index] == recording.labels[end - 1]
+
+
+def test_labels_behind_a_decimation_are_those_of_the_windows_last_sample(spec: PatchSpec) -> None:
+    stage = Decimate(kind="decimate", factor=5, attenuation_db=0)
+    slower = spec.model_copy(update={"stage": [*spec.stage, stage]})
+    recording = make_recording(261, 1, "1")
+    windows = cut_recordings([recording], slower, 3)
+    assert windows.counts.shape[1:] == (8, 4)  # 200 ms at 40 Hz
+    ends = 5 * (8 + 3 * np.arange(len(windows.counts)))
+    np.testing.assert_array_equal(windows.labels, recording.labels[ends - 1])
+    whole = filter_counts(spec, recording.emg).astype(np.float32)
+    np.testing.assert_array_equal(windows.counts[:, -1], whole[ends - 1])
 
 
 def test_recordings_shorter_than_a_window_say_so(spec: PatchSpec) -> None:

@@ -129,7 +129,7 @@ def choose_segments(
         turn[person] = turn.get(person, 0) + 1
         chosen.append(choices.get(wanted, next(iter(choices.values()))))
     each = int(np.clip(target_windows // max(1, len(chosen)), MIN_SEGMENT_WINDOWS, MAX_SEGMENT_WINDOWS))
-    n_samples = spec.window_samples + (each - 1) * spec.hop_samples
+    n_samples = (spec.window_samples + (each - 1) * spec.hop_samples) * spec.decimation
     segments = []
     for recording in chosen:
         changes = (
@@ -138,14 +138,15 @@ def choose_segments(
         middle = int(changes[0]) if len(changes) else len(recording.emg) // 2
         start = max(0, min(middle - n_samples // 2, len(recording.emg) - n_samples))
         stop = min(len(recording.emg), start + n_samples)
-        if stop - start >= spec.window_samples:
+        if stop - start >= spec.window_samples * spec.decimation:
             segments.append(Segment(recording, start, stop))
     return segments
 
 
 def count_windows(segments: list[Segment], spec: PatchSpec) -> int:
     """Return the number of windows in segments, each replayed from a start."""
-    return sum(len(window_ends(s.stop - s.start, spec.window_samples, spec.hop_samples)) for s in segments)
+    frames = [(s.stop - s.start) // spec.decimation for s in segments]
+    return sum(len(window_ends(n, spec.window_samples, spec.hop_samples)) for n in frames)
 
 
 def pack_segments(segments: list[Segment], spec: PatchSpec) -> dict[str, NDArray[Any]]:

@@ -1,8 +1,8 @@
 """The network: convolutions over time, mean over time, one dense layer, output.
 
 Convolutions over time are written as two-dimensional ones with a kernel of height 1 on an input of shape
-(1, window_samples, n_channels): the converter then keeps one op a layer. Normalisation and ReLU fold into
-them.
+(1, window_samples, n_channels), both behind the front end: the converter then keeps one op a layer.
+Normalisation and ReLU fold into them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types
     layers = import_tensorflow().keras.layers
     keras = import_tensorflow().keras
     shape = spec.model
-    x = inputs = keras.Input((1, spec.window_samples, spec.sensor.channels), name="emg")
+    x = inputs = keras.Input((1, spec.window_samples, spec.front_end_channels), name="emg")
     for index, (filters, stride) in enumerate(zip(shape.filters, shape.strides, strict=True)):
         x = layers.Conv2D(
             filters,
@@ -112,7 +112,7 @@ class ModelCost:
 
 def count_cost(spec: PatchSpec) -> ModelCost:
     """Count what one window costs, by arithmetic on the spec."""
-    steps, channels, parameters, macs = spec.window_samples, spec.sensor.channels, 0, 0
+    steps, channels, parameters, macs = spec.window_samples, spec.front_end_channels, 0, 0
     for filters, stride in zip(spec.model.filters, spec.model.strides, strict=True):
         steps = -(-steps // stride)
         weights = spec.model.kernel * channels * filters

@@ -144,7 +144,7 @@ def train(
     tf = import_tensorflow()
     tf.keras.utils.set_random_seed(seed)
     tf.keras.backend.clear_session()
-    hop = max(1, round(spec.training.hop_ms * spec.sensor.rate_hz / 1000))
+    hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
     windows = cut_recordings(reader.read(TRAIN), spec, hop)
     input_scale = measure_input_scale(windows.counts)
@@ -185,7 +185,7 @@ def train(
         },
         "split": {role: [list(s) for s in sessions] for role, sessions in split.roles().items()},
         "tested": split.tested,
-        "input_scale": [input_scale] * spec.sensor.channels,
+        "input_scale": [input_scale] * spec.front_end_channels,
         "input_percentile": INPUT_PERCENTILE,
         "model": {"n_parameters": cost.n_parameters, "n_macs": cost.n_macs, "ops": ops},
         "quantization": {
@@ -284,12 +284,12 @@ def _thin_recordings(recordings: list[Recording], spec: PatchSpec) -> tuple[list
 
     All; else each person's last session; else the first part of each of those recordings.
     """
-    limit = MAX_INT8_WINDOWS * spec.hop_samples
+    limit = MAX_INT8_WINDOWS * spec.hop_samples * spec.decimation
     if sum(len(r.emg) for r in recordings) <= limit:
         return recordings, "all recordings"
     last = {r.person: r.session for r in sorted(recordings, key=lambda r: r.key)}
     chosen = [r for r in recordings if r.session == last[r.person]]
-    n_samples = max(limit // len(chosen), spec.window_samples)
+    n_samples = max(limit // len(chosen), spec.window_samples * spec.decimation)
     if all(len(r.emg) <= n_samples for r in chosen):
         return chosen, "each person's last session"
     cut = [replace(r, emg=r.emg[:n_samples], labels=r.labels[:n_samples]) for r in chosen]

@@ -55,7 +55,7 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
     spec
         The patch.
     hop_samples
-        Distance of two windows.
+        Distance of two windows, in frames behind the front end.
 
     Returns
     -------
@@ -72,7 +72,7 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
         check_recording(recording, spec)
         filtered = filter_counts(spec, recording.emg).astype(np.float32)
         windows = cut_windows(filtered, spec.window_samples, hop_samples)
-        ends = window_ends(len(recording.emg), spec.window_samples, hop_samples)
+        ends = window_ends(len(filtered), spec.window_samples, hop_samples) * spec.decimation
         counts.append(windows)
         labels.append(recording.labels[ends - 1])
         lengths.append(len(ends))

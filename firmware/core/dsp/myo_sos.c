@@ -11,8 +11,7 @@ myo_status_t myo_sos_init(myo_sos_t *self, const myo_sos_config_t *config, int32
     if (self == NULL || config == NULL) {
         return MYO_ERROR_NULL;
     }
-    if (config->n_sections > MYO_SOS_MAX_SECTIONS || config->input_shift < -31 || config->input_shift > 31 ||
-        config->post_shift > 31) {
+    if (config->n_sections > MYO_SOS_MAX_SECTIONS || config->post_shift > 31) {
         return MYO_ERROR_CONFIG;
     }
     if (config->n_sections > 0 && (config->coefficients == NULL || state == NULL)) {
@@ -85,19 +84,33 @@ void myo_sos_run(myo_sos_t *self, const int32_t *in_q31, int32_t *out_q31, size_
     }
 }
 
-void myo_sos_scale(const myo_sos_config_t *config, const int32_t *counts, size_t stride, int32_t *out_q31,
-                   size_t n_samples) {
-    if (config->input_shift < 0) {
-        const uint32_t shift = (uint32_t)-config->input_shift;
-        for (size_t i = 0; i < n_samples; i++, counts += stride) {
-            out_q31[i] = *counts >> shift;
-        }
-        return;
+static myo_status_t check(const myo_step_t *step) {
+    const myo_sos_config_t *config = step->config;
+    if (config == NULL || config->coefficients == NULL) {
+        return MYO_ERROR_NULL;
     }
-    const uint32_t shift = (uint32_t)config->input_shift;
-#pragma GCC unroll 4
-    for (size_t i = 0; i < n_samples; i++, counts += stride) {
-        out_q31[i] =
-            (int32_t)((uint32_t)*counts << shift); /* unsigned: a shift into the sign bit is defined */
+    if (config->n_sections < 1 || config->n_sections > MYO_SOS_MAX_SECTIONS || config->post_shift > 31) {
+        return MYO_ERROR_CONFIG;
     }
+    return myo_step_check_plain(step);
 }
+
+static size_t count_channel(const myo_sos_config_t *config) {
+    return (size_t)config->n_sections * MYO_SOS_STATE_WORDS;
+}
+
+static size_t count_state(const myo_step_t *step) {
+    return count_channel(step->config) * step->n_in;
+}
+
+static uint32_t run(const myo_step_t *step, int32_t *state, int32_t *block, uint32_t n_frames) {
+    myo_sos_t cascade = {.config = step->config, .state = state};
+    for (uint32_t channel = 0; channel < step->n_in; channel++) {
+        int32_t *const x_q31 = &block[channel * MYO_BLOCK_FRAMES];
+        myo_sos_run(&cascade, x_q31, x_q31, n_frames);
+        cascade.state += count_channel(cascade.config);
+    }
+    return n_frames;
+}
+
+const myo_step_kind_t myo_sos_kind = {.check = check, .count_state = count_state, .run = run};

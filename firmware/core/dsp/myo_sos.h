@@ -4,21 +4,20 @@
 
    One cascade is one channel: channels share the coefficients and each has its own state. A result depends on
    the samples alone, never on how they were cut into blocks. The accumulator has one guard bit and wraps: the
-   export chooses input_shift so that no input of the sensor's range reaches it. */
+   export scales its input so that no input of the sensor's range reaches it. */
 #ifndef MYO_SOS_H
 #define MYO_SOS_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#include "myo_status.h"
+#include "dsp/myo_step.h"
 
 #define MYO_SOS_MAX_SECTIONS 32u
 #define MYO_SOS_STATE_WORDS 4u /* words of state a section: x[n-1], x[n-2], y[n-1], y[n-2] */
 
 typedef struct {
     uint8_t n_sections; /* 0: the cascade is the identity; at most MYO_SOS_MAX_SECTIONS */
-    int8_t input_shift; /* x_q31 = count << input_shift; negative: arithmetic shift right; -31..31 */
     uint8_t post_shift; /* coefficients hold their value times 2^-post_shift; 0..31 */
     const int32_t
         *coefficients; /* Q31, n_sections x {b0, b1, b2, a1, a2}; y = b*x + a*y: a carries CMSIS's sign */
@@ -40,9 +39,7 @@ void myo_sos_reset(myo_sos_t *self);
    overlap. ISR-safe: no. */
 void myo_sos_run(myo_sos_t *self, const int32_t *in_q31, int32_t *out_q31, size_t n_samples);
 
-/* A channel's counts in Q31: out[i] is counts[i * stride] shifted by input_shift. Bits that leave the word
-   are lost: counts beyond the sensor's range wrap. ISR-safe: yes. */
-void myo_sos_scale(const myo_sos_config_t *config, const int32_t *counts, size_t stride, int32_t *out_q31,
-                   size_t n_samples);
+/* As a step of the front end; its config is a myo_sos_config_t. */
+extern const myo_step_kind_t myo_sos_kind;
 
 #endif

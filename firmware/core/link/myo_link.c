@@ -115,12 +115,14 @@ void myo_link_hello(myo_link_t *self, myo_hello_reason_t reason) {
     myo_hello_message_t message = {
         .protocol = MYO_PROTOCOL_VERSION,
         .reason = (uint8_t)reason,
-        .n_channels = patch->n_channels,
+        .n_channels = patch->front_end.n_channels,
         .schema_hash = MYO_SCHEMA_HASH,
         .rate_mhz = patch->rate_mhz,
         .tick_hz = self->config.tick_hz,
         .window_samples = patch->window_samples,
         .hop_samples = patch->hop_samples,
+        .decimation = (uint16_t)self->config.patch->decimation,
+        .n_filtered = myo_front_end_channels(&patch->front_end),
         .n_layers = patch->n_layers,
         .n_outputs = patch->n_outputs,
         .credit_frames = (uint16_t)sample_ring(self)->capacity,
@@ -169,7 +171,7 @@ static void take_samples(myo_link_t *self, const uint8_t *counts, uint32_t n_fra
     const uint32_t now = ticks(self);
     for (uint32_t frame = 0; frame < n_frames; frame++) {
         int32_t *slot = myo_ring_reserve(ring);
-        for (uint16_t channel = 0; channel < patch->n_channels; channel++) {
+        for (uint16_t channel = 0; channel < patch->front_end.n_channels; channel++) {
             if (patch->sample_bytes == 2) {
                 slot[channel] = (int16_t)(uint16_t)(counts[0] | counts[1] << 8);
             } else {
@@ -188,7 +190,7 @@ static void serve_samples(myo_link_t *self, const myo_frame_t *frame) {
     myo_ring_t *ring = sample_ring(self);
     myo_samples_message_t samples;
     memcpy(&samples, frame->payload, sizeof samples);
-    const size_t frame_bytes = (size_t)patch->n_channels * patch->sample_bytes;
+    const size_t frame_bytes = (size_t)patch->front_end.n_channels * patch->sample_bytes;
     if (frame->payload_bytes - sizeof samples != samples.n_frames * frame_bytes) {
         raise_fault(self, MYO_FAULT_BAD_MESSAGE, frame->header.type, (uint32_t)frame->payload_bytes);
         return;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define MYO_PROTOCOL_VERSION 1u
-#define MYO_SCHEMA_HASH 0x5cf7e743u
+#define MYO_SCHEMA_HASH 0x76939042u
 #define MYO_MAX_PAYLOAD 512u
 
 typedef struct __attribute__((packed)) {
@@ -106,8 +106,10 @@ typedef struct __attribute__((packed)) {
     uint8_t board[16]; /* board name, zero-padded */
     uint32_t rate_mhz; /* sample rate, millihertz */
     uint32_t tick_hz; /* rate of the tick counter, hertz */
-    uint16_t window_samples; /* frames in a window */
-    uint16_t hop_samples; /* frames between decisions */
+    uint16_t window_samples; /* frames in a window, behind the front end */
+    uint16_t hop_samples; /* frames between decisions, behind the front end */
+    uint16_t decimation; /* frames of SAMPLES for one behind the front end */
+    uint16_t n_filtered; /* channels behind the front end */
     uint16_t n_layers; /* layers of the network */
     uint16_t n_outputs; /* network outputs */
     uint16_t credit_frames; /* frames that may be under way */
@@ -115,7 +117,7 @@ typedef struct __attribute__((packed)) {
     uint8_t sample_bytes; /* bytes of a count in SAMPLES: 2 or 4 */
     uint8_t output_kind; /* 0 classes, 1 values */
 } myo_hello_message_t;
-_Static_assert(sizeof(myo_hello_message_t) == 78, "hello");
+_Static_assert(sizeof(myo_hello_message_t) == 82, "hello");
 
 /* Flow control: frames taken out of the sample ring since START. */
 typedef struct __attribute__((packed)) {

@@ -11,16 +11,17 @@ static myo_status_t check_config(const myo_patch_config_t *config) {
         (config->net_push == NULL) != (config->net_reset == NULL)) {
         return MYO_ERROR_NULL;
     }
-    if (config->rate_mhz == 0 || config->n_channels == 0 || config->n_channels > MYO_PATCH_MAX_CHANNELS ||
-        config->window_samples == 0 || config->hop_samples == 0 ||
+    if (config->rate_mhz == 0 || config->window_samples == 0 || config->hop_samples == 0 ||
         (config->sample_bytes != 2 && config->sample_bytes != 4) || config->adc_bits < 1 ||
         config->adc_bits > 24 || config->adc_bits > 8 * config->sample_bytes ||
-        config->net_input_size != (size_t)config->window_samples * config->n_channels ||
+        config->net_input_size !=
+            (size_t)config->window_samples * myo_front_end_channels(&config->front_end) ||
         config->net_output_size != config->n_outputs ||
+        myo_front_end_decimation(&config->front_end) > UINT16_MAX ||
         (config->net_push != NULL && config->hop_samples > config->window_samples)) {
         return MYO_ERROR_CONFIG;
     }
-    for (uint16_t channel = 0; channel < config->n_channels; channel++) {
+    for (uint16_t channel = 0; channel < myo_front_end_channels(&config->front_end); channel++) {
         if (myo_quantize_check(&config->quantize[channel]) != MYO_OK) {
             return MYO_ERROR_CONFIG;
         }
@@ -29,38 +30,19 @@ static myo_status_t check_config(const myo_patch_config_t *config) {
 }
 
 static myo_status_t check_memory(const myo_patch_config_t *config, const myo_patch_memory_t *memory) {
-    if (memory->ring == NULL || memory->filters == NULL || memory->block == NULL || memory->window == NULL ||
-        memory->input == NULL || memory->output == NULL || memory->arena == NULL) {
+    if (memory->ring == NULL || memory->block == NULL || memory->window == NULL || memory->input == NULL ||
+        memory->output == NULL || memory->arena == NULL) {
         return MYO_ERROR_NULL;
     }
-    if (memory->ring->n_channels != config->n_channels) {
+    if (memory->ring->n_channels != config->front_end.n_channels) {
         return MYO_ERROR_CONFIG;
     }
-    if (memory->n_filters < config->n_channels ||
-        memory->block_words < (size_t)MYO_BLOCK_FRAMES * config->n_channels ||
+    if (memory->block_words < myo_front_end_block_words(&config->front_end) ||
         memory->window_bytes < config->net_input_size || memory->input_bytes < config->net_input_size ||
         memory->output_bytes < config->net_output_size || memory->arena_bytes < config->net_arena_size) {
         return MYO_ERROR_MEMORY;
     }
     return (uintptr_t)memory->arena % MYO_ARENA_ALIGNMENT == 0 ? MYO_OK : MYO_ERROR_ALIGNMENT;
-}
-
-static myo_status_t init_filters(const myo_patch_config_t *config, const myo_patch_memory_t *memory) {
-    const size_t words = (size_t)config->front_end.n_sections * MYO_SOS_STATE_WORDS;
-    if (memory->filter_state_words < words * config->n_channels) {
-        return MYO_ERROR_MEMORY;
-    }
-    if (words > 0 && memory->filter_state == NULL) {
-        return MYO_ERROR_NULL;
-    }
-    for (uint16_t channel = 0; channel < config->n_channels; channel++) {
-        int32_t *state = words > 0 ? &memory->filter_state[words * channel] : NULL;
-        const myo_status_t status = myo_sos_init(&memory->filters[channel], &config->front_end, state, words);
-        if (status != MYO_OK) {
-            return status;
-        }
-    }
-    return MYO_OK;
 }
 
 myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
@@ -69,12 +51,14 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
         hooks->tensor == NULL || hooks->decision == NULL) {
         return MYO_ERROR_NULL;
     }
-    myo_status_t status = check_config(config);
+    /* The front end first: what follows counts its channels. */
+    myo_status_t status = myo_front_end_init(&self->front_end, &config->front_end, memory->front_end_state,
+                                             memory->front_end_state_words);
     if (status == MYO_OK) {
-        status = check_memory(config, memory);
+        status = check_config(config);
     }
     if (status == MYO_OK) {
-        status = init_filters(config, memory);
+        status = check_memory(config, memory);
     }
     if (status == MYO_OK) {
         const myo_decision_config_t decision = {.output_kind = config->output_kind,
@@ -88,6 +72,7 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
         self->config = config;
         self->memory = *memory;
         self->hooks = *hooks;
+        self->decimation = myo_front_end_decimation(&config->front_end);
         config->net_init(memory->arena);
         myo_patch_start(self, 0);
     }
@@ -97,24 +82,24 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
 /* The network's stream begins with a window of zeros, and so does the ring that it is pushed from. */
 static void reset_stream(const myo_patch_t *self) {
     const myo_patch_config_t *config = self->config;
+    const size_t n_channels = myo_front_end_channels(&config->front_end);
     for (size_t i = 0; i < config->net_input_size; i++) {
-        self->memory.window[i] = config->quantize[i % config->n_channels].zero_point;
+        self->memory.window[i] = config->quantize[i % n_channels].zero_point;
     }
     config->net_reset(self->memory.arena);
 }
 
 void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     myo_ring_reset(self->memory.ring);
-    for (uint16_t channel = 0; channel < self->config->n_channels; channel++) {
-        myo_sos_reset(&self->memory.filters[channel]);
-    }
+    myo_front_end_reset(&self->front_end);
     myo_decision_reset(&self->decision);
     self->trace_mask = trace_mask;
     self->samples = 0;
-    self->hop_end = self->config->window_samples;
+    self->hop_end = self->config->window_samples * self->decimation;
     if (self->config->net_push != NULL) {
         reset_stream(self);
-        self->hop_end = (self->config->window_samples - 1u) % self->config->hop_samples + 1u;
+        self->hop_end =
+            ((self->config->window_samples - 1u) % self->config->hop_samples + 1u) * self->decimation;
     }
     self->windows = 0;
     self->front_end_ticks = 0;
@@ -144,39 +129,42 @@ static uint32_t size_block(const myo_patch_t *self) {
     return n_frames < MYO_BLOCK_FRAMES ? n_frames : MYO_BLOCK_FRAMES;
 }
 
-/* Filters one channel of a block and writes it into the window ring. */
-static void run_channel(myo_patch_t *self, const int32_t *counts, uint32_t n_frames, uint16_t channel) {
+/* Quantizes one channel of a filtered block into the window ring. */
+static void quantize_channel(myo_patch_t *self, const int32_t *x, uint32_t n_frames, uint32_t channel,
+                             size_t n_channels) {
     const myo_patch_config_t *config = self->config;
-    const size_t n_channels = config->n_channels;
-    int32_t *const x_q31 = &self->memory.block[(size_t)channel * MYO_BLOCK_FRAMES];
-    myo_sos_scale(&config->front_end, &counts[channel], n_channels, x_q31, n_frames);
-    myo_sos_run(&self->memory.filters[channel], x_q31, x_q31, n_frames);
     uint32_t row = self->window_row;
     for (uint32_t done = 0; done < n_frames;) { /* twice where the ring's end cuts the block */
         const uint32_t left = n_frames - done;
         const uint32_t to_end = config->window_samples - row;
         const uint32_t n = left < to_end ? left : to_end;
         int8_t *const first = &self->memory.window[row * n_channels + channel];
-        myo_quantize_block(&config->quantize[channel], &x_q31[done], first, n_channels, n);
+        myo_quantize_block(&config->quantize[channel], &x[done], first, n_channels, n);
         done += n;
         row = row + n == config->window_samples ? 0 : row + n;
     }
 }
 
-static void run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_frames) {
+/* Takes n_frames of counts and returns the frames that they gave. */
+static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_frames) {
     const uint32_t begin = work_ticks(self);
-    for (uint16_t channel = 0; channel < self->config->n_channels; channel++) {
-        run_channel(self, counts, n_frames, channel);
+    int32_t *const block = self->memory.block;
+    const size_t n_channels = myo_front_end_channels(&self->config->front_end);
+    const uint32_t n_given = myo_front_end_run(&self->front_end, counts, block, n_frames);
+    for (uint32_t channel = 0; channel < n_channels; channel++) {
+        quantize_channel(self, &block[channel * MYO_BLOCK_FRAMES], n_given, channel, n_channels);
     }
-    const uint32_t row = self->window_row + n_frames;
+    const uint32_t row = self->window_row + n_given;
     self->window_row = (uint16_t)(row % self->config->window_samples);
     self->front_end_ticks += work_ticks(self) - begin;
+    return n_given;
 }
 
 /* Tells the filtered block, which lies channel by channel, in pieces of whole frames. */
 static void trace_filtered(const myo_patch_t *self, uint32_t n_frames) {
     int32_t piece[MYO_PATCH_MAX_CHANNELS];
-    const uint32_t n_channels = self->config->n_channels;
+    const uint32_t n_channels = myo_front_end_channels(&self->config->front_end);
+    const uint32_t index = self->samples / self->decimation;
     const uint32_t n_together = MYO_PATCH_MAX_CHANNELS / n_channels;
     for (uint32_t first = 0; first < n_frames; first += n_together) {
         const uint32_t left = n_frames - first;
@@ -184,13 +172,13 @@ static void trace_filtered(const myo_patch_t *self, uint32_t n_frames) {
         for (uint32_t i = 0; i < n * n_channels; i++) {
             piece[i] = self->memory.block[(i % n_channels) * MYO_BLOCK_FRAMES + first + i / n_channels];
         }
-        trace(self, MYO_STAGE_FILTERED, self->samples + first, piece, (size_t)n * n_channels);
+        trace(self, MYO_STAGE_FILTERED, index + first, piece, (size_t)n * n_channels);
     }
 }
 
 /* Copies the newest frames of the window ring into the network's input, oldest first. */
 static void unroll_frames(myo_patch_t *self, uint32_t n_frames) {
-    const size_t n_channels = self->config->n_channels;
+    const size_t n_channels = myo_front_end_channels(&self->config->front_end);
     const uint32_t n_rows = self->config->window_samples;
     const uint32_t first = (self->window_row + n_rows - n_frames) % n_rows;
     const uint32_t n_older = n_frames < n_rows - first ? n_frames : n_rows - first;
@@ -241,8 +229,8 @@ static uint32_t push_network(myo_patch_t *self, bool is_window) {
 static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     const myo_patch_config_t *config = self->config;
     const myo_patch_memory_t *memory = &self->memory;
-    const bool is_window = self->samples >= config->window_samples;
-    self->hop_end += config->hop_samples;
+    const bool is_window = self->samples >= config->window_samples * self->decimation;
+    self->hop_end += config->hop_samples * self->decimation;
     const uint32_t network_ticks =
         config->net_push != NULL ? push_network(self, is_window) : run_network(self);
     if (!is_window) {
@@ -273,12 +261,12 @@ uint32_t myo_patch_process(myo_patch_t *self) {
         return 0;
     }
     const int32_t *counts = myo_ring_peek(ring, 0);
-    const size_t n_counts = (size_t)n_frames * self->config->n_channels;
+    const size_t n_counts = (size_t)n_frames * self->config->front_end.n_channels;
     const uint32_t end_tick = myo_ring_peek_tick(ring, n_frames - 1u);
-    run_front_end(self, counts, n_frames);
+    const uint32_t n_given = run_front_end(self, counts, n_frames);
     trace(self, MYO_STAGE_RAW, self->samples, counts, n_counts);
     if (is_traced(self, MYO_STAGE_FILTERED)) {
-        trace_filtered(self, n_frames);
+        trace_filtered(self, n_given);
     }
     myo_ring_release(ring, n_frames);
     self->samples += n_frames;

@@ -1,24 +1,24 @@
 /* The patch: sample ring -> block front end -> window ring -> network -> decision.
 
    The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
-   make none to any word: window k is the last window_samples frames at sample window_samples + k *
-   hop_samples since the start. A network that streams is pushed every hop_samples, from before the first
-   window on; its words are those of a run. */
+   make none to any word. Windows are counted in frames behind the front end: window k is the last
+   window_samples of them when window_samples + k * hop_samples have come since the start, which takes
+   myo_front_end_decimation times as many samples. A network that streams is
+   pushed every hop_samples frames, from before the first window on; its words are those of a run. */
 #ifndef MYO_PATCH_H
 #define MYO_PATCH_H
 
 #include <stddef.h>
 #include <stdint.h>
 
+#include "dsp/myo_front_end.h"
 #include "dsp/myo_quantize.h"
-#include "dsp/myo_sos.h"
 #include "link/myo_messages.h"
 #include "myo_status.h"
 #include "stream/myo_decision.h"
 #include "stream/myo_ring.h"
 
-#define MYO_BLOCK_FRAMES 32u /* frames that go through the front end at once, at most */
-#define MYO_PATCH_MAX_CHANNELS 64u
+#define MYO_PATCH_MAX_CHANNELS MYO_STEP_MAX_CHANNELS
 #define MYO_ARENA_ALIGNMENT 16u /* of the network's arena, bytes */
 
 /* As in the generated net.h: called after each layer with its output, before its memory is used again. */
@@ -26,9 +26,7 @@ typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data
 
 /* What the export knows about a patch; bundle/c/patch_config.c defines it. */
 typedef struct {
-    uint32_t rate_mhz; /* sample rate in millihertz, above 0 */
-    uint16_t
-        n_channels; /* counts in a frame, 1..MYO_PATCH_MAX_CHANNELS; a frame must fit one SAMPLES message */
+    uint32_t rate_mhz;       /* sample rate in millihertz, above 0 */
     uint16_t window_samples; /* frames in a window, 1.. */
     uint16_t hop_samples;    /* frames between windows, 1.. */
     uint16_t n_layers;       /* layers that net_run reports */
@@ -36,13 +34,13 @@ typedef struct {
     uint8_t sample_bytes;    /* of a count on the link: 2 or 4 */
     uint8_t adc_bits; /* every source keeps counts in -2^(adc_bits-1) .. 2^(adc_bits-1)-1; 1..24, at most 16
                          in 2 bytes */
-    uint8_t output_kind; /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
-    uint8_t vote;        /* windows that count in a decision, 1..MYO_VOTE_MAX */
-    int8_t reject_below; /* classes: output under which a window does not vote; -128: all vote */
-    myo_sos_config_t front_end;
-    const myo_quantize_config_t *quantize; /* one a channel */
+    uint8_t output_kind;              /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
+    uint8_t vote;                     /* windows that count in a decision, 1..MYO_VOTE_MAX */
+    int8_t reject_below;              /* classes: output under which a window does not vote; -128: all vote */
+    myo_front_end_config_t front_end; /* a frame of counts must fit one SAMPLES message */
+    const myo_quantize_config_t *quantize; /* one a channel behind the front end */
     uint8_t bundle_hash[32];               /* SHA-256, compared by the host */
-    size_t net_input_size;                 /* window_samples * n_channels, int8, time-major */
+    size_t net_input_size; /* window_samples * channels behind the front end, int8, time-major */
     size_t net_output_size;
     size_t net_arena_size;
     void (*net_init)(void *arena); /* called before each run as well: leaves the state of pushes alone */
@@ -58,7 +56,7 @@ extern const myo_patch_config_t patch_config;
 /* One window's result, handed to the decision hook. */
 typedef struct {
     uint32_t window;     /* number since the start */
-    uint32_t end_sample; /* samples since the start at the window's end */
+    uint32_t end_sample; /* samples of the sensor since the start at the window's end */
     uint32_t end_tick;   /* tick at which the window's last frame arrived in the ring */
     myo_decision_t decision;
     uint32_t front_end_ticks; /* since the last window; without the hooks' time */
@@ -72,8 +70,8 @@ typedef struct {
     /* Ticks of work: a counter that need not run while interrupts are served. */
     uint32_t (*work_ticks)(void *context);
     /* A stage's output, of a stage in the trace mask. Elements are int32 for RAW and FILTERED, int8
-       otherwise; index is the first sample for RAW and FILTERED, else the window. data is valid during the
-       call. */
+       otherwise; index is the first frame for RAW (of the sensor) and FILTERED (behind the front end), else
+       the window. data is valid during the call. */
     void (*tensor)(void *context, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
                    size_t n_elements);
     void (*decision)(void *context, const myo_patch_result_t *result);
@@ -81,14 +79,12 @@ typedef struct {
 
 /* Memory that the caller owns; sizes in elements. It must outlive the patch. */
 typedef struct {
-    myo_ring_t *ring;   /* n_channels wide */
-    myo_sos_t *filters; /* n_channels */
-    size_t n_filters;
-    int32_t *filter_state; /* n_channels * n_sections * MYO_SOS_STATE_WORDS */
-    size_t filter_state_words;
-    int32_t *block; /* MYO_BLOCK_FRAMES words a channel: a block of the filtered signal */
+    myo_ring_t *ring;         /* as wide as a frame of counts */
+    int32_t *front_end_state; /* as its steps count it */
+    size_t front_end_state_words;
+    int32_t *block; /* myo_front_end_block_words */
     size_t block_words;
-    int8_t *window; /* window_samples * n_channels */
+    int8_t *window; /* net_input_size */
     size_t window_bytes;
     int8_t *input; /* net_input_size */
     size_t input_bytes;
@@ -107,7 +103,9 @@ typedef struct {
     myo_patch_memory_t memory;
     myo_patch_hooks_t hooks;
     myo_decision_state_t decision;
-    uint32_t trace_mask;      /* bit 1 << myo_stage_t */
+    uint32_t trace_mask; /* bit 1 << myo_stage_t */
+    myo_front_end_t front_end;
+    uint32_t decimation;      /* samples for one frame behind the front end */
     uint32_t samples;         /* frames taken since the start */
     uint32_t hop_end;         /* samples at which the next window or push is complete */
     uint32_t windows;         /* windows decided since the start */
@@ -121,7 +119,8 @@ typedef struct {
 myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
                             const myo_patch_memory_t *memory, const myo_patch_hooks_t *hooks);
 
-/* Starts again from sample 0: filters, window, votes and the ring are empty. Only while no producer runs. */
+/* Starts again from sample 0: front end, window, votes and the ring are empty. Only while no producer runs.
+ */
 void myo_patch_start(myo_patch_t *self, uint32_t trace_mask);
 
 /* Takes at most one block off the ring, never beyond a window's end, and runs the window that it completes.

@@ -51,7 +51,13 @@ def _show(name: str, found: Any) -> None:  # noqa: ANN401 - a FrontEndAnalysis, 
     from rich.console import Console
     from rich.table import Table
 
-    from myo_host.front_end_page import SECTION_COLUMNS, section_rows, summarize_front_end
+    from myo_host.front_end_page import (
+        SECTION_COLUMNS,
+        STEP_COLUMNS,
+        section_rows,
+        step_rows,
+        summarize_front_end,
+    )
 
     console = Console(highlight=False)
     table = Table(title=f"{name}: {len(found.sections)} second-order sections in Q31", title_justify="left")
@@ -61,5 +67,12 @@ def _show(name: str, found: Any) -> None:  # noqa: ANN401 - a FrontEndAnalysis, 
         table.add_row(*row)
     if found.sections:
         console.print(table)
+    if len(found.steps) > (1 if found.sections else 0):
+        steps = Table(title="steps, in the order of the signal", title_justify="left")
+        for column in STEP_COLUMNS:
+            steps.add_column(column, justify="left" if not column else "right")
+        for row in step_rows(found):
+            steps.add_row(*row)
+        console.print(steps)
     for label, text in summarize_front_end(found):
         console.print(f"{label:<28} {text}", soft_wrap=True)
