@@ -34,14 +34,16 @@ format: setup ## format Python and C
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: setup ## count instructions of the bench networks, the filters and the features (benchmarks/)
+bench: setup ## count instructions of the bench networks, the filters, features and signal quality (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
 	$(VENV)/python benchmarks/bench_filters.py
 	$(VENV)/python benchmarks/bench_features.py
+	$(VENV)/python benchmarks/bench_quality.py
 	$(VENV)/python benchmarks/bench_spectrum.py
 
-study: setup ## the compiler against 2,000 random networks and 10,000 damaged files (minutes)
+study: setup ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings (minutes)
 	$(VENV)/python benchmarks/study_network.py
+	$(VENV)/python benchmarks/study_quality.py
 
 docs: setup ## make docs/spec.md and docs/validation.schema.json from their descriptions
 	$(VENV)/python -m myo_host.validation_schema

@@ -28,7 +28,7 @@ settings.load_profile("core")
 
 @pytest.fixture(scope="session")
 def core_program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Compile a harness of this folder with the firmware's dsp, features, stream and link and CMSIS-DSP's biquads."""
+    """Compile a harness of this folder with the firmware's dsp, features, quality, stream and link and CMSIS-DSP's biquads."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("needs a host C compiler (apt-get install gcc)")
@@ -42,7 +42,7 @@ def core_program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         check=True)  # fmt: skip
     ours = [
         str(path)
-        for part in ("dsp", "features", "stream", "link")
+        for part in ("dsp", "features", "quality", "stream", "link")
         for path in sorted((FIRMWARE / "core" / part).glob("*.c"))
     ]
     options = [*STRICT, *SANITIZERS, *includes, "-isystem", str(cmsis / "Include")]

@@ -1,0 +1,148 @@
+"""Cost of the signal quality on a Cortex-M4F, and whether every flag is right.
+
+usage: python benchmarks/bench_quality.py [--out FILE]
+
+8 channels of 16 bits at 2 kHz in portions as a patch cuts them: hops of 100 frames, at most 32 at once. Flags are compared
+with the integer twin's. Instructions are counted by m4cost, as in bench_network.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import bare_machine
+from bare_machine import EMULATOR, MACHINES
+from bench_network import (
+    BENCH_DIR,
+    C_FLAGS,
+    COMPILER,
+    CPU_FLAGS,
+    MACHINE,
+    ROOT,
+    count_instructions,
+    find_m4cost,
+    missing_tools,
+)
+from myo_export.emit_quality import render_quality
+from myo_pipeline.bundle import write_json
+from myo_pipeline.errors import BuildError
+from myo_pipeline.quality import QualityConfig, QualitySettings, compile_quality, flag_counts
+
+CORE_DIR = ROOT / "firmware" / "core"
+RESULTS = Path(__file__).resolve().parent / "results" / "front_end.json"
+N_CHANNELS, HOP = 8, 100
+RUN_TIMEOUT_S = 60
+FRONT_END = 52.1  # instructions a sample and channel of three sections, docs/front_end.md
+
+
+def bench_counts(n_frames: int, is_large: bool) -> np.ndarray:
+    """Noise of EMG's size, or noise that reaches the ends."""
+    rng = np.random.default_rng(7)
+    size = 20_000 if is_large else 1500
+    return np.clip(np.rint(rng.normal(0, size, (n_frames, N_CHANNELS))), -32768, 32767).astype(np.int32)
+
+
+def write_sources(config: QualityConfig, counts: np.ndarray, folder: Path) -> int:
+    """Write a config and its vectors; give the number of flags."""
+    header, source = render_quality(config, "benchmarks/bench_quality.py")
+    (folder / "quality_config.h").write_text(header)
+    (folder / "quality_config.c").write_text(source)
+    flags = flag_counts(config, counts).reshape(-1)
+    place = '__attribute__((section(".bench_vectors")))'
+    (folder / "vectors.h").write_text(
+        f"#include <stdint.h>\n#define N_FRAMES {len(counts)}u\n"
+        f"{place} static const int32_t vector_frames[] = {{{','.join(map(str, counts.reshape(-1).tolist()))}}};\n"
+        f"{place} static const uint8_t vector_flags[] = {{{','.join(map(str, flags.tolist()))}}};\n"
+    )
+    return len(flags)
+
+
+def build_image(folder: Path, machine: str = MACHINE) -> Path:
+    """Compile the sources that :func:`write_sources` wrote to an image for a machine.
+
+    Raises
+    ------
+    BuildError
+        If the C cannot be compiled.
+    """
+    image = folder / "quality.elf"
+    here = Path(__file__).resolve().parent / "quality_bench" / "main.c"
+    sources = [
+        CORE_DIR / "quality" / "myo_quality.c",
+        folder / "quality_config.c",
+        here,
+        BENCH_DIR / "startup.c",
+    ]
+    target = MACHINES[machine]
+    command = [COMPILER, *target.cpu, *C_FLAGS, "-Wl,--gc-sections", *target.link_flags()]
+    command += [f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}", *map(str, sources), "-o", str(image)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise BuildError(f"quality: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")
+    return image
+
+
+def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
+    """Run an image; give differing flags, flags, and bytes of memory.
+
+    Raises
+    ------
+    BuildError
+        If the image does not report.
+    """
+    text = bare_machine.run_image(machine, image, RUN_TIMEOUT_S)
+    found = re.search(r"DIFFERING (\d+) OF (\d+) MEMORY (\d+)", text)
+    if found is None:
+        raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count")
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def main() -> int:
+    """Bench noise of EMG's size and noise at the ends, print a table, write the results."""
+    parser = argparse.ArgumentParser(description="Cost of the signal quality on a Cortex-M4F.")
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    arguments = parser.parse_args()
+    if missing_tools():
+        print(f"bench_quality: {' and '.join(missing_tools())} not found")
+        return 2
+    counter = find_m4cost()
+    if counter is None:
+        print("bench_quality: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
+    config = compile_quality(
+        QualitySettings(periods_on=1), n_channels=N_CHANNELS, rate_hz=2000, adc_bits=16, lsb_uv=0.1
+    )
+    old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    found: dict[str, object] = {
+        "how": f"mps2-an386 under QEMU, {COMPILER}, {' '.join([*CPU_FLAGS, *C_FLAGS])}; mean of a whole period's hops",
+        "channels": N_CHANNELS, "hop": HOP, "rate_hz": 2000,
+    }  # fmt: skip
+    n_differing = 0
+    for name, is_large in (("emg", False), ("at_the_ends", True)):
+        counts = bench_counts(2 * config.period_frames - 2 * config.period_frames % HOP, is_large)
+        with tempfile.TemporaryDirectory() as folder:
+            n_flags = write_sources(config, counts, Path(folder))
+            image = build_image(Path(folder))
+            wrong, of, memory = run_image(image)
+            n_differing += wrong + (of != n_flags)
+            per_hop = count_instructions(image, counter)[0] if counter else None
+        each = per_hop / HOP / N_CHANNELS if per_hop else None
+        found |= {name: each, "memory_bytes": memory}
+        cost = f"{each:.2f} instructions a sample and channel, {each / FRONT_END:.1%}" if each else "-"
+        print(
+            f"{name:12} {cost} of a front end of three sections; {memory} bytes; {wrong} of {of} flags differ"
+        )
+    write_json(arguments.out, {**old, "quality": found})
+    return 1 if n_differing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,340 @@
+#include "quality/myo_quality.h"
+
+#include <string.h>
+
+#define RATIO_ONE (1u << 16)
+#define ENERGY_LIMIT (1ull << 60)
+#define NO_FLOOR (1ull << 62)
+#define TRACK_SHIFT 7u /* floor and peak forget by 1/128 a period: half in 43 s of periods of 480 ms */
+#define FLAG_BITS 8u
+#define UNTOLD /* such a period says nothing of noise and signal */                                          \
+    (MYO_QUALITY_SATURATED | MYO_QUALITY_FLAT | MYO_QUALITY_OFF)
+
+_Static_assert((-3 >> 1) == -2, "a right shift of a negative number must be arithmetic");
+
+static bool is_config_right(const myo_quality_config_t *config) {
+    const uint32_t n_blocks = (uint32_t)config->group_blocks * config->n_groups;
+    const uint32_t group_frames = (uint32_t)config->group_blocks * config->block_frames;
+    if (config->n_channels == 0 || config->n_channels > MYO_QUALITY_MAX_CHANNELS || n_blocks == 0 ||
+        config->block_frames == 0 || config->period_frames > MYO_QUALITY_MAX_PERIOD_FRAMES ||
+        n_blocks > MYO_QUALITY_MAX_PERIOD_FRAMES ||
+        n_blocks * config->block_frames != config->period_frames || config->adc_bits == 0 ||
+        config->adc_bits > 24) {
+        return false;
+    }
+    if (group_frames >> (32u - config->adc_bits) != 0 || config->mains_shift > 62u ||
+        config->mains_down > 62u || config->mains_up > 4u || config->periods_on == 0 ||
+        config->periods_on > MYO_QUALITY_MAX_PERIODS || config->periods_off == 0 ||
+        config->periods_off > MYO_QUALITY_MAX_PERIODS || config->clip_level <= 0 ||
+        config->flat_energy >= ENERGY_LIMIT || config->off_energy >= ENERGY_LIMIT ||
+        config->mains_energy >= ENERGY_LIMIT || config->motion_energy >= ENERGY_LIMIT) {
+        return false;
+    }
+    uint64_t cosines = 0;
+    uint64_t sines = 0;
+    for (uint32_t k = 0; k < n_blocks; k++) {
+        cosines += (uint64_t)(config->cosines[k] < 0 ? -config->cosines[k] : config->cosines[k]);
+        sines += (uint64_t)(config->sines[k] < 0 ? -config->sines[k] : config->sines[k]);
+    }
+    /* about the mean, a block's sum is at most 2^adc_bits * block_frames */
+    const uint64_t largest = ((cosines > sines ? cosines : sines) * config->block_frames) << config->adc_bits;
+    return largest >> config->mains_shift < 1ull << 30 && config->mains_q16 <= RATIO_ONE &&
+           config->off_q16 <= RATIO_ONE && config->mains_share_q16 <= RATIO_ONE &&
+           config->motion_q16 <= RATIO_ONE && config->duplicated_q16 <= RATIO_ONE &&
+           config->snr_q16 <= RATIO_ONE;
+}
+
+myo_status_t myo_quality_init(myo_quality_t *self, const myo_quality_config_t *config,
+                              myo_quality_channel_t *channels, size_t n_channels, int32_t *blocks,
+                              size_t n_blocks) {
+    if (self == NULL || config == NULL || channels == NULL || blocks == NULL || config->cosines == NULL ||
+        config->sines == NULL) {
+        return MYO_ERROR_NULL;
+    }
+    if (!is_config_right(config)) {
+        return MYO_ERROR_CONFIG;
+    }
+    if (n_channels < config->n_channels || n_blocks < (size_t)config->n_channels * config->group_blocks) {
+        return MYO_ERROR_MEMORY;
+    }
+    self->config = config;
+    self->channels = channels;
+    self->blocks = blocks;
+    self->clip_energy = (uint64_t)config->clip_level * (uint64_t)config->clip_level;
+    myo_quality_reset(self);
+    return MYO_OK;
+}
+
+static void begin_period(myo_quality_t *self) {
+    const uint32_t half = self->config->n_channels / 2u;
+    self->offset = (uint16_t)(half == 0 ? 0u : 1u + self->periods % half);
+    self->group = 0;
+    for (uint32_t c = 0; c < self->config->n_channels; c++) {
+        myo_quality_channel_t *const channel = &self->channels[c];
+        channel->energy = 0;
+        channel->group_energy = 0;
+        channel->difference = 0;
+        channel->difference_sum = 0;
+        channel->cosine = 0;
+        channel->sine = 0;
+        channel->sum = 0;
+        channel->clipped = 0;
+    }
+}
+
+void myo_quality_reset(myo_quality_t *self) {
+    memset(self->channels, 0, self->config->n_channels * sizeof *self->channels);
+    for (uint32_t c = 0; c < self->config->n_channels; c++) {
+        self->channels[c].floor = NO_FLOOR;
+    }
+    self->periods = 0;
+    self->block_frame = 0;
+    self->block = 0;
+    begin_period(self);
+}
+
+/* floor(sum^2 / n) for |sum| < 2^38 and n up to 2^14, whose square need not fit. */
+static uint64_t square_over(int64_t sum, uint32_t n) {
+    const uint64_t size = (uint64_t)(sum < 0 ? -sum : sum);
+    const uint64_t mean =
+        size >> 32 == 0 ? (uint32_t)size / n : size / n; /* short division where it will do */
+    const uint64_t left = size - mean * n;
+    return mean * mean * n + 2u * mean * left + (uint32_t)(left * left) / n;
+}
+
+/* floor(value * ratio) for ratio_q16 up to one. */
+static uint64_t portion(uint64_t value, uint32_t ratio_q16) {
+    return (value >> 16) * ratio_q16 + ((value & 0xFFFFu) * ratio_q16 >> 16);
+}
+
+static uint32_t count_clipped(const int32_t *x, size_t n_channels, uint32_t n_frames, int32_t clip_level) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < n_frames; i++, x += n_channels) {
+        n += (*x < 0 ? -1 - *x : *x) >= clip_level;
+    }
+    return n;
+}
+
+/* Adds frames of one channel to its blocks' sums, of which the first has n_before frames already. Gives their
+   energy: signed, for gcc keeps to one SMLAL a sample only where it may not reorder the sum. */
+static int64_t sum_channel(const int32_t *x, size_t n_channels, uint32_t n_frames, int32_t *block,
+                           uint32_t block_frames, uint32_t n_before) {
+    int64_t energy = 0;
+    int32_t sum = n_before == 0 ? 0 : *block;
+    uint32_t n_left = block_frames - n_before;
+    for (;;) {
+        uint32_t n = n_frames < n_left ? n_frames : n_left;
+        n_frames -= n;
+        for (; n >= 4u; n -= 4u) {
+            for (uint32_t k = 0; k < 4u; k++, x += n_channels) {
+                sum += *x;
+                energy += (int64_t)*x * *x;
+            }
+        }
+        for (; n > 0; n--, x += n_channels) {
+            sum += *x;
+            energy += (int64_t)*x * *x;
+        }
+        *block++ = sum;
+        if (n_frames == 0) {
+            return energy;
+        }
+        sum = 0;
+        n_left = block_frames;
+    }
+}
+
+/* Frames within one group. */
+static void add_frames(myo_quality_t *self, const int32_t *frames, uint32_t n_frames) {
+    const myo_quality_config_t *config = self->config;
+    const size_t n_channels = config->n_channels;
+    int32_t *block = &self->blocks[self->block];
+    for (size_t c = 0; c < n_channels; c++, block += config->group_blocks) {
+        myo_quality_channel_t *const channel = &self->channels[c];
+        const uint64_t energy = (uint64_t)sum_channel(&frames[c], n_channels, n_frames, block,
+                                                      config->block_frames, self->block_frame);
+        channel->energy += energy;
+        if (energy >= self->clip_energy) { /* always in frames with a sample at the ends, seldom else */
+            channel->clipped += count_clipped(&frames[c], n_channels, n_frames, config->clip_level);
+        }
+    }
+}
+
+/* Compares the first frame of a block of each channel with that of its partner. */
+static void compare_frame(myo_quality_channel_t *channel, const int32_t *frame, uint32_t n_channels,
+                          uint32_t offset) {
+    const int32_t *partner = &frame[offset];
+    const int32_t *const end = &frame[n_channels];
+    for (const int32_t *x = frame; x < end; x++, channel++) {
+        const int32_t step = *x - *partner;
+        channel->difference += (uint64_t)((int64_t)step * step);
+        channel->difference_sum += step;
+        partner = partner + 1 == end ? frame : partner + 1;
+    }
+}
+
+static void end_group(myo_quality_t *self) {
+    const myo_quality_config_t *config = self->config;
+    const uint32_t n_blocks = config->group_blocks;
+    const int16_t *const cosines = &config->cosines[self->group * n_blocks];
+    const int16_t *const sines = &config->sines[self->group * n_blocks];
+    const int32_t *blocks = self->blocks;
+    for (uint32_t c = 0; c < config->n_channels; c++, blocks += n_blocks) {
+        myo_quality_channel_t *const channel = &self->channels[c];
+        int64_t cosine = channel->cosine;
+        int64_t sine = channel->sine;
+        int32_t sum = 0;
+        for (uint32_t k = 0; k < n_blocks; k++) {
+            cosine += (int64_t)blocks[k] * cosines[k];
+            sine += (int64_t)blocks[k] * sines[k];
+            sum += blocks[k];
+        }
+        channel->cosine = cosine;
+        channel->sine = sine;
+        channel->sum += sum;
+        channel->group_energy += square_over(sum, n_blocks * config->block_frames);
+    }
+}
+
+static uint64_t square_shifted(int64_t sum, uint32_t shift) {
+    const int64_t shifted = sum >> shift;
+    return (uint64_t)(shifted * shifted);
+}
+
+/* What a period of one channel says by itself. */
+static uint32_t flag_channel(const myo_quality_config_t *config, myo_quality_channel_t *channel) {
+    const uint64_t of_mean = square_over(channel->sum, config->period_frames);
+    const uint64_t total = channel->energy - of_mean;
+    const uint64_t baseline = channel->group_energy > of_mean ? channel->group_energy - of_mean : 0;
+    const int32_t n_blocks = (int32_t)config->group_blocks * config->n_groups;
+    const int64_t mean = channel->sum / n_blocks;
+    const uint64_t squares =
+        square_shifted(channel->cosine - mean * config->cosine_sum, config->mains_shift) +
+        square_shifted(channel->sine - mean * config->sine_sum, config->mains_shift);
+    const uint64_t mains = portion(squares >> config->mains_down, config->mains_q16) << config->mains_up;
+    const uint64_t above = total > baseline ? total - baseline : 0;
+    channel->rest = above > mains ? above - mains : 0;
+    uint32_t flags = channel->clipped >= config->clip_count ? MYO_QUALITY_SATURATED : 0u;
+    if (above <= config->flat_energy) {
+        flags |= MYO_QUALITY_FLAT;
+    }
+    if (mains > config->mains_energy && mains > portion(above, config->mains_share_q16)) {
+        const bool is_off = total > config->off_energy && channel->rest <= portion(total, config->off_q16);
+        flags |= is_off ? MYO_QUALITY_MAINS | MYO_QUALITY_OFF : MYO_QUALITY_MAINS;
+    }
+    if (baseline > config->motion_energy && baseline > portion(total, config->motion_q16)) {
+        flags |= MYO_QUALITY_MOTION;
+    }
+    return flags;
+}
+
+/* True where channel c was equal to its partner of this period. */
+static bool is_equal(const myo_quality_t *self, uint32_t c, uint32_t partner) {
+    const myo_quality_config_t *config = self->config;
+    const myo_quality_channel_t *const a = &self->channels[c];
+    const myo_quality_channel_t *const b = &self->channels[partner];
+    const uint32_t n_blocks = (uint32_t)config->group_blocks * config->n_groups;
+    const uint64_t energy = a->difference - square_over(a->difference_sum, n_blocks);
+    return ((a->recent | b->recent) & MYO_QUALITY_FLAT) == 0 &&
+           energy * config->block_frames <= portion(a->rest + b->rest, config->duplicated_q16);
+}
+
+static void compare_channels(myo_quality_t *self) {
+    const uint32_t n_channels = self->config->n_channels;
+    for (uint32_t c = 0; c < n_channels; c++) {
+        const uint32_t bit = 1u << (self->offset - 1u);
+        uint32_t *const equal_to = &self->channels[c].equal_to;
+        *equal_to &= ~bit;
+        *equal_to |= is_equal(self, c, (c + self->offset) % n_channels) ? bit : 0;
+    }
+    for (uint32_t c = 0; c < n_channels; c++) {
+        for (uint32_t far = 1; self->channels[c].equal_to >> (far - 1u) != 0; far++) {
+            if ((self->channels[c].equal_to >> (far - 1u) & 1u) != 0) {
+                self->channels[c].recent |= MYO_QUALITY_DUPLICATED;
+                self->channels[(c + far) % n_channels].recent |= MYO_QUALITY_DUPLICATED;
+            }
+            if (far == MYO_QUALITY_MAX_CHANNELS / 2u) {
+                break; /* a shift by 32 is undefined */
+            }
+        }
+    }
+}
+
+static bool is_snr_low(const myo_quality_config_t *config, myo_quality_channel_t *channel) {
+    if ((channel->recent & UNTOLD) == 0) {
+        const uint64_t floor = channel->floor + (channel->floor >> TRACK_SHIFT) + 1u;
+        const uint64_t peak = channel->peak - (channel->peak >> TRACK_SHIFT);
+        if (channel->n_tracked < config->settle_periods) {
+            channel->n_tracked++;
+        }
+        channel->floor = channel->rest < floor ? channel->rest : floor;
+        channel->peak = channel->rest > peak ? channel->rest : peak;
+    }
+    return channel->n_tracked >= config->settle_periods &&
+           portion(channel->peak, config->snr_q16) <= channel->floor;
+}
+
+static void end_period(myo_quality_t *self) {
+    const myo_quality_config_t *config = self->config;
+    for (uint32_t c = 0; c < config->n_channels; c++) {
+        myo_quality_channel_t *const channel = &self->channels[c];
+        channel->recent = channel->recent << FLAG_BITS | flag_channel(config, channel);
+    }
+    if (self->offset != 0) {
+        compare_channels(self);
+    }
+    for (uint32_t c = 0; c < config->n_channels; c++) {
+        myo_quality_channel_t *const channel = &self->channels[c];
+        channel->recent |= is_snr_low(config, channel) ? MYO_QUALITY_LOW_SNR : 0u;
+        uint32_t lasting = channel->recent;
+        uint32_t any = channel->recent;
+        for (uint32_t k = 1; k < config->periods_on; k++) {
+            lasting &= channel->recent >> k * FLAG_BITS;
+        }
+        for (uint32_t k = 1; k < config->periods_off; k++) {
+            any |= channel->recent >> k * FLAG_BITS;
+        }
+        channel->flags = (uint8_t)((channel->flags | lasting) & any);
+    }
+    self->periods++;
+    begin_period(self);
+}
+
+bool myo_quality_push(myo_quality_t *self, const int32_t **frames, size_t *n_frames) {
+    const myo_quality_config_t *config = self->config;
+    const uint32_t block_frames = config->block_frames;
+    while (*n_frames > 0) {
+        const uint32_t n_before = self->block * block_frames + self->block_frame;
+        const uint32_t left = config->group_blocks * block_frames - n_before;
+        const uint32_t n = *n_frames < left ? (uint32_t)*n_frames : left;
+        const uint32_t first = self->block_frame == 0 ? 0 : block_frames - self->block_frame;
+        for (uint32_t i = first; self->offset != 0 && i < n; i += block_frames) {
+            compare_frame(self->channels, &(*frames)[(size_t)i * config->n_channels], config->n_channels,
+                          self->offset);
+        }
+        add_frames(self, *frames, n);
+        *frames += (size_t)n * config->n_channels;
+        *n_frames -= n;
+        if (n < left) {
+            self->block = (uint16_t)((n_before + n) / block_frames);
+            self->block_frame = (uint16_t)(n_before + n - self->block * block_frames);
+            continue;
+        }
+        self->block_frame = 0;
+        self->block = 0;
+        end_group(self);
+        if (++self->group == config->n_groups) {
+            end_period(self);
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t myo_quality_mask(const myo_quality_t *self, uint32_t flags) {
+    uint64_t mask = 0;
+    for (uint32_t c = 0; c < self->config->n_channels; c++) {
+        mask |= (uint64_t)((self->channels[c].flags & flags) != 0) << c;
+    }
+    return mask;
+}
