@@ -43,7 +43,8 @@ bench: setup ## count instructions of the bench networks, the filters and the fe
 study: setup ## the compiler against 2,000 random networks and 10,000 damaged files (minutes)
 	$(VENV)/python benchmarks/study_network.py
 
-docs: setup ## make docs/spec.md from the spec's descriptions
+docs: setup ## make docs/spec.md and docs/validation.schema.json from their descriptions
+	$(VENV)/python -m myo_host.validation_schema
 	$(VENV)/python -c "from pathlib import Path; from myo_pipeline.spec_page import document_spec; Path('docs/spec.md').write_text(document_spec())"
 
 messages: setup ## make the firmware's message header from the link's description

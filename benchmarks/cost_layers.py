@@ -18,20 +18,28 @@ from elftools.elf.elffile import ELFFile
 
 from bench_network import BENCH_DIR, C_FLAGS, COMPILER, CPU_FLAGS, LINK_FLAGS, NN_DIR
 from myo_export.cost_events import Form, form_of
+from myo_export.cost_push import ColumnSums, MeanOfSums, PushStep
+from myo_export.emit_lstm import state_name
 from myo_export.emit_net_step import step_text
 from myo_export.lowered import (
     Add,
     Alias,
+    BatchMatmul,
     Broadcast,
     Conv,
+    Copy,
     DepthwiseConv,
     Extremum,
     FullyConnected,
     Layer,
+    Lstm,
+    LstmGate,
+    Matrices,
     Mean,
     Mul,
     Operand,
     Pad,
+    Part,
     Pool,
     Prelu,
     Reduce,
@@ -39,10 +47,12 @@ from myo_export.lowered import (
     Softmax,
     SquaredDifference,
     Table,
+    TransposeConv,
     Window,
 )
 from myo_export.pack_dsp import Packed, pack_layer
 from myo_export.quantized_math import Factor, Quantization, softmax_factors
+from myo_export.strided_copy import Axis, copy_part, dense_strides
 from myo_pipeline.errors import BuildError
 
 LEVELS = ("-O3", "-Os")
@@ -54,7 +64,7 @@ BUFFER_BYTES = 1 << 17
 class Case:
     """A layer in one form: ``packed`` is what the compiler packed, or why it did not."""
 
-    layer: Layer
+    layer: Layer | PushStep
     packed: Packed | str
 
     @property
@@ -87,14 +97,17 @@ class Shapes:
         makers = [
             self._conv_over_time, self._conv, self._pointwise, self._depthwise, self._dense, self._pool, self._mean,
             self._reduce, self._add, self._mul, self._squared_difference, self._prelu, self._extremum, self._pad,
-            self._softmax, self._table, self._alias,
+            self._softmax, self._table, self._alias, self._part, self._join, self._rearrange, self._transpose_conv,
+            self._batch_matmul, self._lstm,
         ]  # fmt: skip
         for make in makers:
             for _ in range(n):
                 layer = make()
                 forms = [pack_layer(layer, "speed"), pack_layer(layer, "size"), "asked for"]
-                kept = forms if isinstance(layer, Conv | FullyConnected) else forms[1:]
+                kept = forms if isinstance(layer, Conv | FullyConnected | Lstm) else forms[1:]
                 found += [Case(layer, form) for form in (kept if isinstance(forms[0], Packed) else ["plain"])]
+        for step in (self._column_sums, self._mean_of_sums):
+            found += [Case(step(), "plain") for _ in range(n)]
         return found
 
     def _requantize(self, n: int, n_terms: int) -> Requantize:
@@ -247,6 +260,84 @@ class Shapes:
     def _alias(self) -> Layer:
         return Alias(self.size(4, 3000))
 
+    def _part(self) -> Layer:
+        return Part(int(self.rng.integers(0, 100)), self.size(4, 3000))
+
+    def _join(self) -> Layer:
+        """Two inputs whose rows are joined, or follow each other."""
+        n_rows = int(self.rng.choice([1, self.size(2, 60)]))
+        widths = self.size(1, 60), self.size(1, 60)
+        steps = [Axis(n_rows, n, sum(widths)) for n in widths]
+        begins = 0, widths[0]
+        parts = [
+            copy_part([step, Axis(n, 1, 1)], 0, begin)
+            for step, n, begin in zip(steps, widths, begins, strict=True)
+        ]
+        return Copy(tuple(parts), n_rows * sum(widths))
+
+    def _rearrange(self) -> Layer:
+        """Axes in another order, or rows cut out."""
+        shape = self.size(1, 5), self.size(2, 30), self.size(2, 30)
+        strides = dense_strides(shape)
+        order = [int(k) for k in self.rng.permutation(3)]
+        cut = self.rng.random() < 0.3
+        sizes = [shape[k] - (1 if cut and shape[k] > 2 else 0) for k in order]
+        targets = dense_strides(sizes)
+        axes = [Axis(n, strides[k], to) for n, k, to in zip(sizes, order, targets, strict=True)]
+        return Copy((copy_part(axes),), int(np.prod(sizes)))
+
+    def _transpose_conv(self) -> Layer:
+        height, width, channels = self.size(1, 4), self.size(3, 20), self.size(1, 16)
+        stride = (self.size(1, 2), self.size(1, 3))
+        kernel = (self.size(1, 3), self.size(1, 6))
+        pads = [max(0, k - s) // 2 for k, s in zip(kernel, stride, strict=True)]
+        n_outputs = self.size(1, 16)
+        shape = (n_outputs, *kernel, channels)
+        weights, bias = self._weights(shape, n_outputs)
+        return TransposeConv(
+            (height, width, channels),
+            (height * stride[0], width * stride[1], n_outputs),
+            Window(*kernel, *stride, 1, 1, *pads),
+            int(self.rng.integers(-127, 128)),
+            weights,
+            bias,
+            self._requantize(n_outputs, int(np.prod(shape[1:]))),
+        )
+
+    def _batch_matmul(self) -> Layer:
+        batch = (1, int(self.rng.choice([1, 1, 3])), self.size(1, 4))
+        n_rows, depth, n_columns = self.size(1, 20), self.size(2, 40), self.size(1, 20)
+        a, b = n_rows * depth, depth * n_columns
+        left = Matrices(Operand(0, None), 3, (0, batch[2] * a, a), depth, 1)
+        steps = (1, depth) if self.rng.random() < 0.5 else (n_columns, 1)
+        right = Matrices(Operand(1, None), -5, (0, batch[2] * b, b), *steps)
+        bias = self.rng.integers(-2000, 2000, n_columns).astype(np.int32) if self.rng.random() < 0.3 else None
+        return BatchMatmul(
+            batch, n_rows, depth, n_columns, left, right, bias, self._factor(-12), 2, -128, 127
+        )
+
+    def _lstm(self) -> Layer:
+        n_steps, n_inputs, n_cells = self.size(2, 20), self.size(1, 24), self.size(1, 40)
+        gates = []
+        for _ in range(4):
+            input_weights, bias = self._weights((n_cells, n_inputs), n_cells)
+            weights = self._weights((n_cells, n_cells), n_cells)[0]
+            # A scale of 1/2 and more takes no second rounding; the bench's networks have both.
+            factors = (self._factor(int(self.rng.choice([-3, -2, -1, 0]))) for _ in range(2))
+            gates.append(LstmGate(input_weights, weights, bias, *factors))
+        offset = int(self.rng.integers(-127, 128))
+        half = 1 << 30  # cells in Q3.12, gates and tanh in Q15, hidden state in Q7
+        return Lstm(
+            n_steps, offset, 3, tuple(gates), Factor(half, -14), Factor(half, -17), Factor(half, -22), 3, 0,
+            -32768, 32767,
+        )  # fmt: skip
+
+    def _column_sums(self) -> PushStep:
+        return ColumnSums(self.size(1, 60), self.size(1, 64))
+
+    def _mean_of_sums(self) -> PushStep:
+        return MeanOfSums(self.size(1, 64))
+
 
 class Bench:
     """Compiles the kernels once for a level, then measures layers."""
@@ -284,7 +375,7 @@ class Bench:
         empty = self._symbols([])
         found = self._symbols([case])
         config = found.get("layer_0", 0)
-        own = ("layer_0", "input", "output", "scratch")  # constants and buffers
+        own = ("layer_0", "input", "output", "scratch", "state_0", "sums")  # constants and buffers
         brought = {n: size for n, size in found.items() if n not in empty and not n.startswith(own)}
         return brought | {"configuration": config}
 
@@ -308,9 +399,9 @@ class Bench:
     def _main(self, cases: Sequence[Case]) -> str:
         constants, body = "", ""
         for index, case in enumerate(cases):
-            text = step_text(index, case.layer, case.packed, "dsp", _sources(case.layer), "output", "scratch")
-            constants += text.constants + "\n"
-            body += f"    roi_begin();\n{text.calls}    roi_end();\n"
+            more, calls = _text(index, case)
+            constants += more + "\n"
+            body += f"    roi_begin();\n{calls}    roi_end();\n"
         return _MAIN.format(constants=constants, body=body, size=BUFFER_BYTES)
 
     def _link(self, source: str) -> Path:
@@ -340,8 +431,23 @@ class Bench:
         return [Count(r["instr"], r["cycles"]) for r in regions]
 
 
-def _sources(layer: Layer) -> list[str]:
-    return ["input", "input_b"]
+def _text(index: int, case: Case) -> tuple[str, str]:
+    """Write a case's constants and calls."""
+    layer = case.layer
+    match layer:
+        case ColumnSums():
+            return "", f"    myo_sums_add(sums, input, {layer.n_columns}, {layer.n_channels});\n"
+        case MeanOfSums():
+            mean = Mean(1, 60, layer.n_channels, 1, 100, Factor(1 << 30, -5), 3)
+            config = step_text(index, mean, case.packed, "dsp", ["input"], "output", "scratch").config
+            return config, f"    myo_mean_of_sums_run(&layer_{index}, sums, output);\n"
+    n_sources = len(layer.parts) if isinstance(layer, Copy) else 2
+    text = step_text(index, layer, case.packed, "dsp", ["input", "input_b"][:n_sources], "output", "scratch")
+    state = ""
+    if isinstance(layer, Lstm):
+        name = state_name(index)
+        state = f"static _Alignas(16) int8_t {name}[{layer.state_bytes}];\n"
+    return text.constants + state, text.calls
 
 
 _MAIN = """#include <string.h>
@@ -350,6 +456,7 @@ _MAIN = """#include <string.h>
 #include "myo_nn_dsp.h"
 
 static _Alignas(16) int8_t input[{size}], input_b[{size}], output[{size}], scratch[{size}];
+static int32_t sums[64];
 
 __attribute__((noinline)) void roi_begin(void) {{ __asm__ volatile("nop"); }}
 __attribute__((noinline)) void roi_end(void) {{ __asm__ volatile("nop"); }}

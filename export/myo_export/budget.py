@@ -23,7 +23,6 @@ KB: Final = 1024
 # Of patches built for virtual_m4 (without stages, with a cascade, with every kind of step), flash without the network
 # and these settings is this within 100 bytes. tests/hil/test_budget_on_board.py says when it has changed.
 _FIRMWARE_FLASH: Final = 10972
-_PUSH_FLASH: Final = 1196  # net_push of a small network and what calls it
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
 _FLASH_PER_STEP: Final = 16
 _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
@@ -122,6 +121,7 @@ def predict_patch(
     arena_bytes: int,
     front_end: FrontEnd,
     push_share: float = 1.0,
+    push_functions: Mapping[str, int] | None = None,
 ) -> Prediction:
     """Predict what a patch takes.
 
@@ -137,6 +137,8 @@ def predict_patch(
         In fixed point.
     push_share : float
         Cost of a push as a share of a run's; 1 where windows are run.
+    push_functions : mapping, optional
+        Bytes of what pushes add to the network's code, by function.
 
     Returns
     -------
@@ -147,7 +149,7 @@ def predict_patch(
     n_input = spec.window_samples * front_end.n_out
     flash = {
         "weights and tables": sum(layer.flash_bytes for layer in layers),
-        "network code": count_code(layers) + _PUSH_FLASH * (push_share < 1),
+        "network code": count_code(layers, push_functions or {}),
         "front end settings": _FLASH_PER_CHANNEL * front_end.n_out
         + sum(map(_count_step, front_end.device_steps)),
         "front end code": sum(
@@ -217,7 +219,8 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, fro
     def judge(forms: Sequence[Optimize]) -> Choice:
         layers = _mix(fast, small, forms)
         share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
-        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, front_end, share))
+        found = predict_patch(spec, layers, fast.arena_bytes, front_end, share, fast.push_functions)
+        return Choice(tuple(forms), found)
 
     fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))
     limit = float("inf") if spec.budget.flash_kb is None else spec.budget.flash_kb * KB

@@ -8,19 +8,33 @@ around a tile, the look-up of a position. `cost_model` knows what each costs. Th
 from collections import Counter
 from typing import Literal, get_args
 
-from myo_export.cost_copies import Events, copy_events, fill_events
+from myo_export.cost_copies import Events, copy_events, fill_events, rearrange_events
+from myo_export.cost_lstm import lstm_dsp_events, lstm_plain_events
+from myo_export.cost_plain import (
+    batch_matmul_events,
+    conv_events,
+    dense_events,
+    depthwise_events,
+    transpose_conv_events,
+    window_axes,
+)
+from myo_export.cost_push import ColumnSums, MeanOfSums, PushStep, column_sums_events
 from myo_export.fold_mve import Folded
 from myo_export.lowered import (
     Add,
     Alias,
+    BatchMatmul,
     Conv,
+    Copy,
     DepthwiseConv,
     Extremum,
     FullyConnected,
     Layer,
+    Lstm,
     Mean,
     Mul,
     Pad,
+    Part,
     Pool,
     Prelu,
     Reduce,
@@ -28,7 +42,7 @@ from myo_export.lowered import (
     Softmax,
     SquaredDifference,
     Table,
-    Window,
+    TransposeConv,
 )
 from myo_export.pack_dsp import TILE, Packed
 
@@ -46,17 +60,17 @@ def form_of(packed: Packed | Folded | str) -> Form:
     return "wide" if packed.weights.itemsize == 2 else "packed"
 
 
-def count_events(layer: Layer, form: Form, moves: bool = True) -> Events | None:
+def count_events(layer: Layer | PushStep, form: Form, moves: bool = True) -> Events | None:
     """Count the pieces of code that a layer runs.
 
     Parameters
     ----------
-    layer : Layer
-        The layer; of its weights only the shape counts.
+    layer : Layer or PushStep
+        The layer; of its weights only the shape counts. Of a copy every part counts: leave out those that are in place.
     form : str
         How it runs.
     moves : bool
-        Of an alias: whether its words have to be copied, as from the network's input to its output.
+        Of an alias or a part: whether its words have to be copied, as from the network's input to its output.
 
     Returns
     -------
@@ -65,11 +79,11 @@ def count_events(layer: Layer, form: Form, moves: bool = True) -> Events | None:
     """
     match layer:
         case Conv():
-            return _conv_plain(layer) if form == "plain" else _conv_dsp(layer, form)
+            return conv_events(layer) if form == "plain" else _conv_dsp(layer, form)
         case DepthwiseConv():
-            return _depthwise_plain(layer) if form == "plain" else _depthwise_dsp(layer)
+            return depthwise_events(layer) if form == "plain" else _depthwise_dsp(layer)
         case FullyConnected():
-            return _dense_plain(layer) if form == "plain" else _dense_dsp(layer, form)
+            return dense_events(layer) if form == "plain" else _dense_dsp(layer, form)
         case Pool():
             return _pool(layer)
         case Mean():
@@ -98,6 +112,20 @@ def count_events(layer: Layer, form: Form, moves: bool = True) -> Events | None:
             return Counter({"table.call": 1, "table.word": layer.size})
         case Alias():
             return copy_events(layer.size, 1) if moves else Counter()
+        case Part():
+            return copy_events(layer.size, 1, source_start=layer.begin) if moves else Counter()
+        case Copy():
+            return rearrange_events(layer)
+        case TransposeConv():
+            return transpose_conv_events(layer)
+        case BatchMatmul():
+            return batch_matmul_events(layer)
+        case Lstm():
+            return lstm_plain_events(layer) if form == "plain" else lstm_dsp_events(layer, form)
+        case ColumnSums():
+            return column_sums_events(layer)
+        case MeanOfSums():
+            return Counter({"mean_of_sums.call": 1, "mean_of_sums.word": layer.n_channels})
     return None
 
 
@@ -105,32 +133,9 @@ def kinds_without_formula() -> tuple[str, ...]:
     """Return the layer kinds that `count_events` does not know, by name."""
     known = {
         Conv, DepthwiseConv, FullyConnected, Pool, Mean, Reduce, Add, Mul, SquaredDifference, Prelu, Extremum, Pad,
-        Softmax, Table, Alias,
+        Softmax, Table, Alias, Part, Copy, TransposeConv, BatchMatmul, Lstm,
     }  # fmt: skip
     return tuple(kind.__name__ for kind in get_args(Layer) if kind not in known)
-
-
-def count_inside(n_outputs: int, stride: int, pad: int, dilation: int, size: int, n_inputs: int) -> list[int]:
-    """Count the window's elements inside of the input, for each output position along an axis."""
-    found = []
-    for position in range(n_outputs):
-        origin = position * stride - pad
-        begin = -(origin // dilation) if origin < 0 else 0
-        end = min(size, max(0, -(-(n_inputs - origin) // dilation)))
-        found.append(max(0, end - begin))
-    return found
-
-
-def _axes(
-    window: Window, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
-) -> tuple[list[int], list[int]]:
-    rows = count_inside(
-        output_shape[0], window.stride_height, window.pad_top, window.dilation_height, window.height, input_shape[0]
-    )  # fmt: skip
-    columns = count_inside(
-        output_shape[1], window.stride_width, window.pad_left, window.dilation_width, window.width, input_shape[1]
-    )  # fmt: skip
-    return rows, columns
 
 
 def _clamp(requantize: Requantize, n_words: int) -> Events:
@@ -210,7 +215,7 @@ def _conv_dsp(layer: Conv, form: str) -> Events:
     n_groups = n_inputs // weight_channels
     row_size = window.width * weight_channels
     n_positions = height * width
-    rows, columns = _axes(window, layer.input_shape, layer.output_shape)
+    rows, columns = window_axes(window, layer.input_shape, layer.output_shape)
     # As find_step in conv_dsp.c: windows that are contiguous and equally far apart are widened two at once.
     is_pointwise = (window.width, window.stride_height, window.stride_width) == (1, 1, 1)
     last = (width - 1) * window.stride_width + window.width
@@ -255,7 +260,7 @@ def _depthwise_dsp(layer: DepthwiseConv) -> Events:
     window = layer.window
     n_elements = window.height * window.width
     n_positions = height * width
-    rows, columns = _axes(window, layer.input_shape, layer.output_shape)
+    rows, columns = window_axes(window, layer.input_shape, layer.output_shape)
     n_found = sum(rows) * sum(columns)
     whole, left = divmod(channels, TILE)
     found: Events = Counter(
@@ -292,56 +297,8 @@ def _depthwise_dsp(layer: DepthwiseConv) -> Events:
     return found + _clamp(layer.requantize, n_positions * channels)
 
 
-def _conv_plain(layer: Conv) -> Events:
-    rows, columns = _axes(layer.window, layer.input_shape, layer.output_shape)
-    height, width, n_outputs = layer.output_shape
-    n = height * width * n_outputs
-    n_columns = sum(rows) * sum(columns) * n_outputs
-    return Counter(
-        {
-            "conv_plain.call": 1,
-            "conv_plain.line": height,
-            "conv_plain.position": height * width,
-            "conv_plain.output": n,
-            "conv_plain.row": sum(rows) * width * n_outputs,
-            "conv_plain.column": n_columns,
-            "conv_plain.mac": n_columns * layer.weights.shape[3],
-        }
-    )
-
-
-def _depthwise_plain(layer: DepthwiseConv) -> Events:
-    rows, columns = _axes(layer.window, layer.input_shape, layer.output_shape)
-    height, width, n_outputs = layer.output_shape
-    n = height * width * n_outputs
-    return Counter(
-        {
-            "depthwise_plain.call": 1,
-            "depthwise_plain.line": height,
-            "depthwise_plain.position": height * width,
-            "depthwise_plain.channel": height * width * layer.input_shape[2],
-            "depthwise_plain.output": n,
-            "depthwise_plain.row": sum(rows) * width * n_outputs,
-            "depthwise_plain.mac": sum(rows) * sum(columns) * n_outputs,
-        }
-    )
-
-
-def _dense_plain(layer: FullyConnected) -> Events:
-    n_outputs, n_inputs = layer.weights.shape
-    n = layer.n_rows * n_outputs
-    return Counter(
-        {
-            "dense_plain.call": 1,
-            "dense_plain.row": layer.n_rows,
-            "dense_plain.output": n,
-            "dense_plain.mac": n * n_inputs,
-        }
-    )
-
-
 def _pool(layer: Pool) -> Events:
-    rows, columns = _axes(layer.window, layer.input_shape, layer.output_shape)
+    rows, columns = window_axes(layer.window, layer.input_shape, layer.output_shape)
     height, width, channels = layer.output_shape
     name = f"{layer.kind}_pool"
     return Counter(

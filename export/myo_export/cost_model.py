@@ -25,7 +25,8 @@ from typing import Any, Final, Literal
 
 from myo_export.cost_copies import Events
 from myo_export.cost_events import Form, count_events
-from myo_export.lowered import Layer, Pool
+from myo_export.cost_push import PushStep
+from myo_export.lowered import Copy, Layer, Pool
 
 # How the kernels are compiled: what build.json says for speed and for size. A patch's firmware is always -O3.
 Level = Literal["-O3", "-Os"]
@@ -72,7 +73,8 @@ ASSEMBLY: Final[dict[str, tuple[int, int]]] = {
 _DEFAULT_PER_WORD: Final = (20.0, 26.0)
 _DEFAULT_PER_MAC: Final = (8.0, 11.0)
 _DEFAULT_CODE_BYTES: Final = 1500  # of a kernel that was not measured
-_DEFAULT_CODE_BYTES_OF: Final = {"Lstm": 6500}  # 4096 of them a table
+_COPY_BYTES: Final = 60  # myo_copy_config_t
+_MORE_CALL_BYTES: Final = 16  # of a layer's second call
 _CALL_BYTES: Final = 36  # of a layer in net_run_observed: its arguments, the call, the observer's call
 
 
@@ -101,9 +103,11 @@ class Cost:
         )
 
 
-def kernel_name(layer: Layer, form: Form) -> str:
-    """Name what runs a layer, as ``cost_m4.json`` does: average and max pools are two functions."""
+def kernel_name(layer: Layer | PushStep, form: Form) -> str:
+    """Name what runs a layer, as ``cost_m4.json`` does: average and max pools are two functions, runs are memcpy's."""
     kind = type(layer).__name__
+    if isinstance(layer, Copy) and all(part.is_run for part in layer.parts):
+        return f"{kind} of runs"
     return f"{layer.kind} {kind}" if isinstance(layer, Pool) else f"{kind} {form}"
 
 
@@ -151,7 +155,7 @@ def price(events: Events, level: Level = "-O3") -> Cost:
 
 
 def estimate_layer(
-    layer: Layer,
+    layer: Layer | PushStep,
     form: Form,
     level: Level = "-O3",
     *,
@@ -163,14 +167,14 @@ def estimate_layer(
 
     Parameters
     ----------
-    layer : Layer
-        A lowered layer; of its weights only the shape counts.
+    layer : Layer or PushStep
+        A lowered layer, or what a push runs beside; of its weights only the shape counts.
     form : str
         How it runs.
     level : str
         How the kernels are compiled.
     moves : bool
-        Of an alias: whether its words have to be copied.
+        Of an alias or a part: whether its words have to be copied.
     n_words, macs : int
         Words that it reads and writes, and multiplications: for a guess where there is no formula.
 
@@ -188,13 +192,13 @@ def estimate_layer(
     return price(events, level)
 
 
-def estimate_code(layer: Layer, form: Form, level: Level = "-O3") -> tuple[Mapping[str, int], int]:
+def estimate_code(layer: Layer | PushStep, form: Form, level: Level = "-O3") -> tuple[Mapping[str, int], int]:
     """Predict what a layer brings into an image beside its weights and tables.
 
     Parameters
     ----------
-    layer : Layer
-        A lowered layer.
+    layer : Layer or PushStep
+        A lowered layer, or what a push runs beside.
     form : str
         How it runs.
     level : str
@@ -208,11 +212,13 @@ def estimate_code(layer: Layer, form: Form, level: Level = "-O3") -> tuple[Mappi
         The layer's configuration and call.
     """
     kind = type(layer).__name__
-    found = read_constants()["code"][level].get(
-        kernel_name(layer, form), {kind: _DEFAULT_CODE_BYTES_OF.get(kind, _DEFAULT_CODE_BYTES)}
-    )
+    found = read_constants()["code"][level].get(kernel_name(layer, form), {kind: _DEFAULT_CODE_BYTES})
     functions = {name: int(size) for name, size in found.items() if name != "configuration"}
-    return functions, int(found.get("configuration", 0)) + _CALL_BYTES
+    own = int(found.get("configuration", 0))
+    if isinstance(layer, Copy):  # every part has a call, those in rows a configuration
+        n_rows = sum(not part.is_run for part in layer.parts)
+        own = _COPY_BYTES * n_rows + _MORE_CALL_BYTES * (len(layer.parts) - 1)
+    return functions, own + _CALL_BYTES
 
 
 def estimate_network(costs: Iterable[Cost]) -> Cost:

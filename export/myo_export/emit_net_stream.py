@@ -101,14 +101,13 @@ def _move(name: str, buffer: StreamBuffer) -> str:
 def _take(stream: StreamPlan, root: int, before: bool) -> str:
     """Take columns out of the running sums before a push changes them, or in once it has."""
     text, buffer = "", stream.buffers[root]
-    c = buffer.columns
-    n_left, n_right = (c.left + buffer.n_new, c.right) if before else (c.left, buffer.n_new + c.right)
+    n_words = buffer.columns.n_words
     for sums in stream.sums:
         if sums.root == root:
-            for first, n in ((0, n_left), (c.width - n_right, n_right)):
-                place = c_at(f"s{root}", buffer.at(first) * c.n_words) if n else ""
+            for first, n in buffer.changing(before):
+                place = c_at(f"s{root}", buffer.at(first) * n_words)
                 verb = "subtract" if before else "add"
-                text += f"    myo_sums_{verb}(sums{sums.place}, {place}, {n}, {c.n_words});\n" * (n > 0)
+                text += f"    myo_sums_{verb}(sums{sums.place}, {place}, {n}, {n_words});\n"
     return text
 
 

@@ -1,11 +1,11 @@
 """Figures of a compiled network, by layer and in all."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from myo_export.cost_copies import copy_events
 from myo_export.cost_events import form_of
-from myo_export.cost_model import Cost, Level, estimate_code, estimate_layer, estimate_network, price
+from myo_export.cost_model import Cost, Level, estimate_code, estimate_layer, estimate_network
+from myo_export.cost_stream import estimate_push, moving_parts, push_functions
 from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_stream import stream_summary
 from myo_export.fold_mve import Folded
@@ -109,6 +109,8 @@ class NetworkReport:
         Predicted instructions and cycles of a push.
     stream_summary : tuple of str
         The same in lines.
+    push_functions : mapping
+        Predicted bytes of what pushes add: functions by name, and configurations.
     """
 
     layers: tuple[LayerReport, ...]
@@ -129,16 +131,17 @@ class NetworkReport:
     push_cost: Cost | None = None
 
     stream_summary: tuple[str, ...] = ()
+    push_functions: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def code_bytes(self) -> int:
-        """Predicted code and configurations, beside ``flash_bytes``."""
-        return count_code(self.layers)
+        """Predicted code and configurations of runs and pushes, beside ``flash_bytes``."""
+        return count_code(self.layers, self.push_functions)
 
 
-def count_code(layers: Iterable[LayerReport]) -> int:
-    """Return predicted bytes of code and configurations of layers; functions count once."""
-    functions: dict[str, int] = {}
+def count_code(layers: Iterable[LayerReport], push_functions: Mapping[str, int]) -> int:
+    """Return predicted bytes of code and configurations of layers and pushes; functions count once."""
+    functions = dict(push_functions)
     own = 0
     for layer in layers:
         functions |= layer.functions
@@ -204,7 +207,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
                 f"plain ({form})" if isinstance(form, str) else _form_name(form),
                 0 if isinstance(form, str) else form.scratch_bytes,
                 estimate_layer(
-                    step.layer,
+                    moving_parts(step, text.plan),
                     form_of(form),
                     level,
                     moves=bool(layer.calls),
@@ -234,27 +237,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
         text.stream,
         None
         if text.stream is None
-        else _estimate_push(text, text.stream, {layer.index: layer.cost for layer in layers}, level),
+        else estimate_push(text, text.stream, {layer.index: layer.cost for layer in layers}, level),
         tuple(stream_summary(text.network, text.stream)) if text.stream else (),
+        push_functions(text, text.stream, level) if text.stream else {},
     )
-
-
-def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Mapping[int, Cost], level: Level) -> Cost:
-    """Predict a push: columns that move, layers on new columns, and layers that are recomputed."""
-    found = Cost(0.0, 0.0)
-    source = text.network.graph.input
-    for root, buffer in stream.buffers.items():
-        n_words = buffer.columns.n_words
-        n_new = buffer.n_new if root == source else 0
-        for n in (buffer.n_old, n_new):
-            found += price(copy_events(n * n_words, int(n > 0)), level)
-    for place, (step, form) in enumerate(zip(text.network.steps, text.packed, strict=True)):
-        if place not in stream.streamed:
-            found += costs[step.index]
-        else:
-            output = text.network.graph.tensors[step.output]
-            for part in stream.streamed[place]:
-                found += estimate_layer(
-                    part.layer, form_of(form), level, n_words=2 * output.size, macs=step.macs
-                )
-    return estimate_network([found])

@@ -47,6 +47,13 @@ class StreamBuffer:
         """Return the place of a column of the window, in columns."""
         return column if column < self.n_left else column - self.columns.width + self.n_kept
 
+    def changing(self, before: bool) -> tuple[tuple[int, int], ...]:
+        """Return what a push changes, as it stands before it or after: first column of each stretch, and columns."""
+        c = self.columns
+        n_left = c.left + self.n_new * before
+        n_right = c.right + self.n_new * (not before)
+        return tuple((first, n) for first, n in ((0, n_left), (c.width - n_right, n_right)) if n)
+
 
 def size_buffers(
     network: Network, hop: int, columns: dict[int, Columns], rules: dict[int, Rule], root_of: dict[int, int]

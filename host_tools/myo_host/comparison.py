@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_host.divergence import SAMPLES, WINDOWS, Divergence, Layout, find_divergence
+from myo_host.metrics import Distance, count_ulps, merge_ulps, share_loss
 from myo_host.streaming import Capture
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.twin import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
+
+RAW_STAGE = "samples"  # the sensor's frames, before the front end may change their rate
+
+DECISION_FIELDS = ("decided", "raw", "confidence", "n_votes")  # of DECISION, in the golden vectors' order
 
 
 @dataclass
@@ -23,70 +28,92 @@ class StageResult:
     ----------
     name
         Stage, or layer with its op.
+    layer
+        The layer's index; None where the stage is no layer.
     words, differing
         Words compared between device and twin, and how many of them differ.
-    first_difference
-        Where the first one is, with both values; empty if none.
-    snr_db
-        ``10 log10(sum float^2 / sum (twin - float)^2)``; NaN where there is no float form.
-    max_error, bound
-        Largest ``|twin - float|`` and the derived bound on it, both in ``unit``; NaN where there is none.
-    cosine
-        Cosine between twin and float, both as one long vector.
+    first
+        The first word that differs; None if none does.
+    ulp_device
+        Words by ``|device - twin|`` in steps of the last bit, see :func:`myo_host.metrics.count_ulps`.
     unit
-        Unit of ``max_error``.
+        Unit of the distances below.
+    distance
+        Of the twin from float, empty where there is no float form.
+    bound
+        Derived bound on the distance's ``max_error``; NaN where there is none.
+    ulp_float
+        Words by ``|twin - float|``, float rounded to the twin's steps; empty where there is no float form.
     """
 
     name: str
+    layer: int | None = None
     words: int = 0
     differing: int = 0
-    first_difference: str = ""
-    snr_db: float = float("nan")
-    max_error: float = float("nan")
-    bound: float = float("nan")
-    cosine: float = float("nan")
+    first: Divergence | None = None
+    ulp_device: dict[str, int] = field(default_factory=dict)
     unit: str = ""
-    _signal: float = field(default=0.0, repr=False)
-    _noise: float = field(default=0.0, repr=False)
-    _dot: float = field(default=0.0, repr=False)
-    _twin: float = field(default=0.0, repr=False)
+    distance: Distance = field(default_factory=Distance)
+    bound: float = float("nan")
+    ulp_float: dict[str, int] = field(default_factory=dict)
 
-    def compare(
-        self, device: NDArray[Any], twin: NDArray[Any], where: Callable[[tuple[int, ...]], str]
-    ) -> None:
-        """Compare words of the same shape; ``where`` names an index for people."""
-        if device.shape != twin.shape:
-            missing = max(device.size, twin.size)
-            self.words += missing
-            self.differing += missing
-            self.first_difference = (
-                self.first_difference or f"device sent shape {device.shape}, twin has {twin.shape}"
-            )
-            return
-        different = device != twin
-        self.words += twin.size
-        self.differing += int(different.sum())
-        if different.any() and not self.first_difference:
-            index = tuple(int(i) for i in np.argwhere(different)[0])
-            self.first_difference = f"{where(index)}: device {int(device[index])}, twin {int(twin[index])}"
+    @property
+    def first_difference(self) -> str:
+        """Where the first word differs, with both values; empty if none does."""
+        return str(self.first) if self.first else ""
 
-    def measure(self, twin: NDArray[Any], reference: NDArray[Any], unit: str) -> None:
-        """Accumulate the twin's distance from float; both in ``unit``."""
+    @property
+    def snr_db(self) -> float:
+        """Signal-to-noise ratio of the twin against float, in decibels."""
+        return self.distance.snr_db
+
+    @property
+    def max_error(self) -> float:
+        """Largest ``|twin - float|``."""
+        return self.distance.max_error
+
+    @property
+    def cosine(self) -> float:
+        """Cosine between twin and float."""
+        return self.distance.cosine
+
+    def compare(self, device: NDArray[Any], twin: NDArray[Any], layout: Layout) -> None:
+        """Compare words, shape (n_rows, n_words); rows that one side lacks are different words."""
+        words = max(device.size, twin.size)
+        if device.ndim != 2 or device.shape[1] != twin.shape[1]:
+            device = np.zeros((0, twin.shape[1]), np.int64)  # no words of this stage
+        n_rows = min(len(device), len(twin))
+        error = device[:n_rows].astype(np.int64) - twin[:n_rows]
+        self.words += words
+        self.differing += int(np.count_nonzero(error)) + words - error.size
+        self.ulp_device = merge_ulps(self.ulp_device, count_ulps(error))
+        if self.first is None:
+            self.first = find_divergence(device, twin, layout)
+
+    def measure(self, twin: NDArray[Any], reference: NDArray[Any], unit: str, step: float) -> None:
+        """Add a piece to the twin's distance from float; both in ``unit``, of which a step of the twin's words is ``step``."""
         twin, reference = twin.astype(np.float64).ravel(), reference.astype(np.float64).ravel()
-        if not twin.size:
-            return
-        error = twin - reference
         self.unit = unit
-        self._signal += float(reference @ reference)
-        self._noise += float(error @ error)
-        self._dot += float(twin @ reference)
-        self._twin += float(twin @ twin)
-        self.max_error = float(np.nanmax([self.max_error, np.abs(error).max()]))
-        self.snr_db = (
-            float(10 * np.log10(self._signal / self._noise)) if self._noise and self._signal else float("inf")
-        )
-        norm = np.sqrt(self._twin * self._signal)
-        self.cosine = self._dot / norm if norm else 1.0
+        self.distance.add(twin, reference)
+        if twin.size:
+            self.ulp_float = merge_ulps(self.ulp_float, count_ulps(np.rint((twin - reference) / step)))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values, for JSON."""
+        distances = ("snr_db", "max_error", "rmse", "mae", "l2_relative", "cosine", "nse")
+        return {
+            "name": self.name,
+            "layer": self.layer,
+            "words": self.words,
+            "differing": self.differing,
+            "first_difference": self.first_difference,
+            "first": {**asdict(self.first), "place": self.first.place} if self.first else None,
+            "ulp_device": self.ulp_device,
+            "unit": self.unit,
+            **{name: getattr(self.distance, name) for name in distances},
+            "bound": self.bound,
+            "ulp_float": self.ulp_float,
+        }
 
 
 def _layer_name(layer: dict[str, Any]) -> str:
@@ -101,14 +128,15 @@ class Comparison:
     def __init__(self, bundle: Bundle, config: TwinConfig) -> None:
         budget = bundle.read_json("budget.json")
         self.config = config
+        self.output_names = bundle.spec.output_names
         self.layers: list[dict[str, Any]] = budget["network"]["layers"]
         self.input_scale = np.asarray(budget["front_end"]["input_scale_counts"])
         self.bound: dict[str, float] = budget["front_end"]["error_bound"]
         self.input_quantum = float(budget["network"]["input_scale"])
-        self.raw = StageResult("samples")
+        self.raw = StageResult(RAW_STAGE)
         self.filtered = StageResult("filtered signal")
         self.input = StageResult("network input")
-        self.layer_results = [StageResult(_layer_name(layer)) for layer in self.layers]
+        self.layer_results = [StageResult(_layer_name(layer), layer["index"]) for layer in self.layers]
         self.output = StageResult("network output")
         self.decision = StageResult("decision")
 
@@ -121,47 +149,56 @@ class Comparison:
         """Compare one captured run with the first ``n_windows`` windows of its segment."""
         config = self.config
         if traced:
-            n = config.count_frames(n_windows)
-            width = config.front_end_channels
-
-            def sample(index: tuple[int, ...]) -> str:
-                return f"{golden.name} sample {index[0]} channel {index[1]}"
-
-            self.raw.compare(capture.raw, golden.counts[:n], sample)
-            self.filtered.compare(capture.filtered_q31, golden.filtered_q31[: n // config.decimation], sample)
-            self.input.compare(
-                capture.inputs, golden.inputs[:n_windows],
-                lambda i: f"{golden.name} window {i[0]} sample {i[1] // width} channel {i[1] % width}",
-            )  # fmt: skip
+            n, width = config.count_frames(n_windows), config.front_end_channels
+            samples = Layout(golden.name, SAMPLES, config.n_channels)
+            self.raw.compare(capture.raw, golden.counts[:n], samples)
+            filtered = Layout(golden.name, SAMPLES, width)
+            self.filtered.compare(
+                capture.filtered_q31, golden.filtered_q31[: n // config.decimation], filtered
+            )
+            window = Layout(golden.name, WINDOWS, width)
+            self.input.compare(capture.inputs, golden.inputs[:n_windows], window)
             for number, result in enumerate(self.layer_results):
-                if self.layers[number]["in_layer"] is not None:
+                layer = self.layers[number]
+                if layer["in_layer"] is not None:
                     continue
-                result.compare(
-                    capture.layers[number], golden.layers[number][:n_windows],
-                    lambda i: f"{golden.name} window {i[0]} element {i[1]}",
-                )  # fmt: skip
+                layout = Layout(golden.name, WINDOWS, int(layer["shape"][-1]))
+                result.compare(capture.layers[number], golden.layers[number][:n_windows], layout)
         else:
             # The traced windows come again here: the same signal must give the same words without tracing.
-            found = [[d[k] for k in ("decided", "raw", "confidence", "n_votes")] for d in capture.decisions]
-            self.decision.compare(
-                np.array(found, np.int32).reshape(-1, 4), golden.decisions[:n_windows],
-                lambda i: f"{golden.name} window {i[0]} {('decided', 'raw', 'confidence', 'votes')[i[1]]}",
-            )  # fmt: skip
-            if config.output_kind == VALUES:
-                self.decision.compare(
-                    capture.sums, golden.sums[:n_windows], lambda i: f"{golden.name} window {i[0]} sum {i[1]}"
-                )
-        self.output.compare(
-            capture.outputs,
-            golden.outputs[:n_windows],
-            lambda i: f"{golden.name} window {i[0]} output {i[1]}",
+            self.take_decisions(golden, capture, n_windows)
+        outputs = Layout(golden.name, WINDOWS, config.n_outputs, self._name_outputs("output"))
+        self.output.compare(capture.outputs, golden.outputs[:n_windows], outputs)
+
+    def take_decisions(self, golden: GoldenSegment, capture: Capture, n_windows: int) -> None:
+        """Compare the decisions of a run."""
+        config = self.config
+        found = [[d[k] for k in DECISION_FIELDS] for d in capture.decisions]
+        self.decision.compare(
+            np.array(found, np.int32).reshape(-1, len(DECISION_FIELDS)),
+            golden.decisions[:n_windows],
+            Layout(golden.name, WINDOWS, len(DECISION_FIELDS), DECISION_FIELDS),
         )
+        if config.output_kind == VALUES:
+            sums = Layout(golden.name, WINDOWS, config.n_outputs, self._name_outputs("sum"))
+            self.decision.compare(capture.sums, golden.sums[:n_windows], sums)
+
+    def absorb(self, other: Comparison) -> None:
+        """Add another run's words."""
+        for mine, theirs in zip(self.stages, other.stages, strict=True):
+            mine.words += theirs.words
+            mine.differing += theirs.differing
+            mine.ulp_device = merge_ulps(mine.ulp_device, theirs.ulp_device)
+            mine.first = mine.first or theirs.first
+
+    def _name_outputs(self, noun: str) -> tuple[str, ...]:
+        return tuple(f"{noun} {k} ({name})" for k, name in enumerate(self.output_names))
 
     def measure(self, golden: GoldenSegment) -> None:
         """Compare twin and float over a whole segment."""
         config = self.config
-        filtered = golden.filtered_q31 * 2.0**-config.exponent
-        self.filtered.measure(filtered, golden.float_filtered, "counts")
+        step = 2.0**-config.exponent
+        self.filtered.measure(golden.filtered_q31 * step, golden.float_filtered, "counts", step)
         windows = np.lib.stride_tricks.sliding_window_view(
             golden.float_filtered / self.input_scale, config.window_samples, axis=0
         )[:: config.hop_samples].transpose(0, 2, 1)
@@ -173,17 +210,28 @@ class Comparison:
             (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum,
             reference,
             "input units",
+            self.input_quantum,
         )
         for result, layer, twin, exact in zip(
             self.layer_results, self.layers, golden.layers, golden.float_layers, strict=True
         ):
-            result.measure(
-                (twin.astype(np.float64) - layer["zero_point"]) * layer["scale"], exact, "layer units"
-            )
+            words = (twin.astype(np.float64) - layer["zero_point"]) * layer["scale"]
+            result.measure(words, exact, "layer units", layer["scale"])
         scale, zero_point = config.output_scale, config.output_zero_point
-        self.output.measure(
-            (golden.outputs.astype(np.float64) - zero_point) * scale, golden.float_outputs, "output units"
-        )
+        words = (golden.outputs.astype(np.float64) - zero_point) * scale
+        self.output.measure(words, golden.float_outputs, "output units", scale)
+
+    def find_first(self) -> StageResult | None:
+        """Return the first stage of the signal's path that differs: what stands before it is equal."""
+        return next((stage for stage in self.stages if stage.differing), None)
+
+    def split_loss(self) -> list[tuple[StageResult, float]]:
+        """Return the stages that have a float form, each with its share of the loss; see :func:`share_loss`.
+
+        The last layer is the network's output, which is therefore not counted again.
+        """
+        chain = [s for s in (self.filtered, self.input, *self.layer_results) if s.distance.n]
+        return list(zip(chain, share_loss([s.distance.noise_to_signal for s in chain]), strict=True))
 
     def check_law2(self) -> list[str]:
         """Return one sentence for each stage whose twin left its derived bound."""

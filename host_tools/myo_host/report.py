@@ -10,6 +10,7 @@ import jinja2
 from rich.console import Console
 from rich.table import Table
 
+from myo_host.divergence import Divergence
 from myo_host.validate import Validation
 from myo_pipeline.bundle import Bundle, read_json, write_text
 from myo_pipeline.errors import BundleError
@@ -55,15 +56,25 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
                 f"twin and float {100 * result.agreement['twin_float']:.2f} %",
             )
         )
+        lost = result.decisions_lost
+        rows.append(
+            (
+                "decisions, float to twin",
+                f"{lost['changed_before_vote']} of {lost['windows']} changed before the vote, {lost['changed']} after it: "
+                f"{lost['lost']} lost, {lost['won']} won",
+            )
+        )
     else:
         unit = getattr(bundle.spec.output, "unit", "")
         rows += [
             (
-                f"{key.upper()} (streamed)",
-                "  ".join(f"{k} {v[key]:.4g} {unit}" for k, v in result.accuracy.items()),
+                f"{label} (streamed)",
+                "  ".join(f"{k} {_number(v[key], '.4g')} {u}".rstrip() for k, v in result.accuracy.items()),
             )
-            for key in ("mae", "rmse")
-        ]
+            for key, label, u in (
+                ("mae", "MAE", unit), ("rmse", "RMSE", unit), ("l2_relative", "L2, relative", ""), ("nse", "NSE", ""),
+            )
+        ]  # fmt: skip
     memory = read_memory(bundle, result.board)
     if memory:
         rows.append(
@@ -138,13 +149,38 @@ def describe_verdict(result: Validation) -> str:
     if result.passed:
         return f"PASS: all {words:,} words of the device equal the twin, and the twin is within its bounds of float"
     reasons = []
-    if result.differing:
-        first = next(stage for stage in result.stages if stage.differing)
+    if (first := result.first_stage) is not None:
         reasons.append(
-            f"{result.differing:,} of {words:,} words differ, first at {first.name}, {first.first_difference}"
+            f"port fault: {result.differing:,} of {words:,} words differ, first at {first.name}, {first.first_difference}"
         )
-    reasons += [f"outside its bound: {text}" for text in result.law2_broken]
+    reasons += [f"quantization outside its bound: {text}" for text in result.law2_broken]
     return f"FAIL: {'; '.join(reasons)}"
+
+
+def explain_difference(result: Validation) -> list[str]:
+    """Return what is known of the first difference, a line each; nothing if there is none."""
+    stage = result.first_stage
+    if stage is None or stage.first is None:
+        return []
+    ahead = [s for s in result.stages[: result.stages.index(stage)] if s.words]
+    equal = f"all words up to {ahead[-1].name} are equal" if ahead else "it is the first stage"
+    fault = f"the fault is in {stage.name}"
+    if ahead and ahead[-1].layer is not None and stage.layer is None and stage.name == "network output":
+        # The last layer's words are the output's: they can part only where the network runs as a stream beside the trace.
+        fault = "the fault is in the network's stream, which the traced layers run beside, or in its memory"
+    return [f"{equal}: {fault}", *stage.first.patterns, *result.diagnosis]
+
+
+def _draw_neighbours(first: Divergence) -> Table:
+    """Return the words around the first difference, device beside twin."""
+    table = Table()
+    table.add_column("sample" if first.sample is not None else "window")
+    for near in first.neighbours:
+        table.add_column(str(near.at), justify="right", style="bold" if near.device != near.twin else "")
+    for name in ("device", "twin"):
+        words = [getattr(near, name) for near in first.neighbours]
+        table.add_row(name, *("-" if word is None else str(word) for word in words))
+    return table
 
 
 def print_validation(bundle: Bundle, result: Validation) -> None:
@@ -156,14 +192,19 @@ def print_validation(bundle: Bundle, result: Validation) -> None:
         title_justify="left",
     )
     table.add_column("stage")
-    for heading in ("words", "differing", "SNR dB", "max error", "bound", "cosine"):
+    for heading in ("words", "differing", "SNR dB", "max error", "bound", "cosine", "loss"):
         table.add_column(heading, justify="right")
     for s in result.stages:
         table.add_row(
             s.name, f"{s.words:,}", f"{s.differing:,}", _number(s.snr_db, ".1f"), _number(s.max_error),
-            _number(s.bound), _number(s.cosine, ".6f"),
+            _number(s.bound), _number(s.cosine, ".6f"), f"{100 * result.loss[s.name]:.0f} %" if s.name in result.loss else "",
         )  # fmt: skip
     console.print(table)
+    if (stage := result.first_stage) is not None and stage.first is not None:
+        console.print(f"the first difference: {stage.name}, {stage.first.place}", soft_wrap=True)
+        console.print(_draw_neighbours(stage.first))
+        for text in explain_difference(result):
+            console.print(f"- {text}", soft_wrap=True)
     for label, text in summarize(bundle, result):
         console.print(f"{label:<28} {text}", soft_wrap=True)
     console.print(describe_verdict(result), soft_wrap=True)
@@ -198,6 +239,7 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
         result=result,
         verdict=describe_verdict(result),
         stages=stages,
+        explanation=explain_difference(result),
         summary=summarize(bundle, result),
         training=training,
         training_lines=summarize_training(training),

@@ -115,7 +115,12 @@ class _Collector:
 
 
 def stream_segment(
-    link: PatchLink, counts: NDArray[np.integer], trace_mask: int = 0, *, lockstep: bool = False
+    link: PatchLink,
+    counts: NDArray[np.integer],
+    trace_mask: int = 0,
+    *,
+    lockstep: bool = False,
+    pace_hz: float | None = None,
 ) -> Capture:
     """Feed a segment to a board from reset, under its credit, and collect all that it sends.
 
@@ -130,6 +135,8 @@ def stream_segment(
     lockstep
         Wait for each window's decision before more samples are sent, so that no sample queues behind a running network and
         the board's latency is what a patch has at its own sample rate.
+    pace_hz
+        Send no sample before its time at this rate; as fast as it goes without.
 
     Raises
     ------
@@ -161,6 +168,8 @@ def stream_segment(
                 if message is m.CREDIT:
                     consumed = values["consumed_frames"]
                 collector.take(message, values, tail)
+        if pace_hz is not None:
+            time.sleep(max(0.0, began + (sent + n) / pace_hz - time.monotonic()))
         data = counts[sent : sent + n].astype(dtype).tobytes()
         link.send(m.SAMPLES, data, first_sample=sent, n_frames=n)
         sent += n

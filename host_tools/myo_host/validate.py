@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_host.boards import Board
+from myo_host.boards import BOARDS, Board
 from myo_host.comparison import Comparison, StageResult
+from myo_host.diagnosis import diagnose
 from myo_host.link import Hello, PatchLink
 from myo_host.messages import Stage
+from myo_host.metrics import Distance
 from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.errors import BundleError
@@ -49,6 +51,14 @@ class Validation:
     bytes_per_s: float
     seconds: float
     law2_broken: list[str]
+    diagnosis: list[str]
+    loss: dict[str, float]
+    decisions_lost: dict[str, int]
+
+    @property
+    def first_stage(self) -> StageResult | None:
+        """The first stage that differs; all before it are equal."""
+        return next((stage for stage in self.stages if stage.differing), None)
 
     @property
     def differing(self) -> int:
@@ -63,8 +73,15 @@ class Validation:
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
         out = asdict(self)
-        out["stages"] = [{k: v for k, v in stage.items() if not k.startswith("_")} for stage in out["stages"]]
-        return out | {"differing": self.differing, "passed": self.passed}
+        out["stages"] = [stage.as_dict() for stage in self.stages]
+        for stage in out["stages"]:
+            stage["loss_share"] = self.loss.get(stage["name"])
+        del out["loss"]
+        first = self.first_stage
+        divergence = None
+        if first is not None and first.first is not None:
+            divergence = {"stage": first.name, "layer": first.layer, **first.as_dict()["first"]}
+        return out | {"differing": self.differing, "passed": self.passed, "first_divergence": divergence}
 
 
 def validate_board(
@@ -79,7 +96,7 @@ def validate_board(
     link
         An open link to a board that runs it.
     board
-        What is known of the board.
+        What is known of the board, unless its hello names one of :data:`myo_host.boards.BOARDS`.
     progress
         Called with what is being done and the share of the whole that is done.
 
@@ -96,6 +113,7 @@ def validate_board(
         If the bundle holds too few windows.
     """
     hello = link.say_hello(bundle.bundle_hash)
+    board = BOARDS.get(hello.board, board)
     config = TwinConfig.load(bundle.path / "twin.npz")
     golden = load_vectors(bundle.path)
     comparison = Comparison(bundle, config)
@@ -141,6 +159,7 @@ def validate_board(
     first = golden[0].counts[: config.count_frames(LATENCY_WINDOWS)]
     paced = stream_segment(link, first, lockstep=True)
     law2 = comparison.check_law2()
+    diagnosis = diagnose(bundle, link, config, golden, comparison, TRACE_ALL)
     accuracy, agreement, confusion = _score(bundle, config, golden, devices)
     # The first window's hops come at once, and a network that streams works on each: not so at the patch's own pace.
     ticks = _ticks(decisions, paced.decisions[1:])
@@ -167,6 +186,9 @@ def validate_board(
         bytes_per_s=received / seconds if seconds else 0.0,
         seconds=seconds,
         law2_broken=law2,
+        diagnosis=diagnosis,
+        loss={stage.name: share for stage, share in comparison.split_loss()},
+        decisions_lost=_count_lost_decisions(config, golden),
     )
 
 
@@ -179,6 +201,13 @@ def _add_status(total: dict[str, int], status: dict[str, int]) -> dict[str, int]
 def _macro_accuracy(targets: NDArray[Any], decided: NDArray[Any]) -> float:
     """Mean over the classes present of the share that was decided right."""
     return float(np.mean([(decided[targets == c] == c).mean() for c in np.unique(targets)]))
+
+
+def _measure_values(values: NDArray[np.float64], targets: NDArray[np.float64]) -> dict[str, float]:
+    """Return the errors of values against their targets, all outputs together."""
+    distance = Distance()
+    distance.add(values.astype(np.float64).ravel(), targets.astype(np.float64).ravel())
+    return {name: getattr(distance, name) for name in ("mae", "rmse", "l2_relative", "nse")}
 
 
 def _score(
@@ -198,13 +227,7 @@ def _score(
             "twin": np.concatenate([mean(segment.sums) for segment in golden]),
             "device": np.concatenate([mean(sums) for sums in devices]),
         }
-        accuracy = {
-            name: {
-                "mae": float(np.abs(v - targets).mean()),
-                "rmse": float(np.sqrt(((v - targets) ** 2).mean())),
-            }
-            for name, v in values.items()
-        }
+        accuracy = {name: _measure_values(v, targets) for name, v in values.items()}
         return accuracy, {"device_twin": float((values["device"] == values["twin"]).mean())}, []
     targets = np.concatenate([segment.targets for segment in golden])
     decided = {
@@ -224,6 +247,22 @@ def _score(
     confusion = np.zeros((n, n + 1), np.int64)  # the last column: no decision
     np.add.at(confusion, (targets, np.where(decided["device"] < 0, n, decided["device"])), 1)
     return accuracy, agreement, confusion.tolist()
+
+
+def _count_lost_decisions(config: TwinConfig, golden: list[GoldenSegment]) -> dict[str, int]:
+    """Return what quantization, without any board, does to the decisions: twin against float."""
+    if config.output_kind == VALUES:
+        return {}
+    out = dict.fromkeys(("windows", "changed_before_vote", "changed", "lost", "won"), 0)
+    for segment in golden:
+        twin, exact = segment.decisions[:, 0], segment.float_decided
+        out["windows"] += len(twin)
+        before = segment.outputs.argmax(axis=1) != segment.float_outputs.argmax(axis=1)
+        out["changed_before_vote"] += int(before.sum())
+        out["changed"] += int((twin != exact).sum())
+        out["lost"] += int(((exact == segment.targets) & (twin != segment.targets)).sum())
+        out["won"] += int(((exact != segment.targets) & (twin == segment.targets)).sum())
+    return out
 
 
 def _ticks(decisions: list[dict[str, int]], paced: list[dict[str, int]]) -> dict[str, float]:

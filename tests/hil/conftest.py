@@ -11,7 +11,7 @@ import pytest
 from commands import must
 from myo_host.boards import BOARDS, start_board
 from myo_host.link import PatchLink
-from myo_pipeline.bundle import open_bundle
+from myo_pipeline.bundle import Bundle, open_bundle
 
 SPEC = """
 format = 1
@@ -99,6 +99,13 @@ def built(bundles: Callable[[str], Path]) -> Callable[[str, str], Path]:
         return bundle
 
     return build
+
+
+@pytest.fixture(scope="session")
+def bundle(request: pytest.FixtureRequest, built: Callable[[str, str], Path], patch_board: str) -> Bundle:
+    """What the plugin's ``patch`` runs: the bundle that is given, or the classes bundle."""
+    given = request.config.getoption("myopatch_bundle")
+    return open_bundle(Path(given) if given else built("classes", patch_board))
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ import pytest
 from myo_host import messages as m
 from myo_host.framing import encode_frame
 from myo_host.link import PatchLink
+from myo_host.patch import Patch
 from myo_host.streaming import stream_segment
 from myo_pipeline.errors import LinkError
 from myo_pipeline.twin import Twin, TwinConfig
-from myo_pipeline.vectors import load_vectors
+from myo_pipeline.vectors import GoldenSegment, load_vectors
 
 Built = Callable[[str, str], Path]
 N_WINDOWS = 12
@@ -69,23 +70,19 @@ def test_adc_samples_take_the_same_path(built: Built, link: PatchLink, board: st
         )
 
 
-def test_counts_beyond_the_converter_are_limited_as_in_the_twin(
-    built: Built, link: PatchLink, board: str
-) -> None:
-    bundle = built("classes", board)
-    config = TwinConfig.load(bundle / "twin.npz")
+def test_counts_beyond_the_converter_are_limited_as_in_the_twin(patch: Patch) -> None:
+    config = TwinConfig.load(patch.bundle.path / "twin.npz")
     counts = np.random.default_rng(1).integers(-32768, 32768, (100, config.n_channels))
-    capture = stream_segment(link, counts, 1 << m.Stage.FILTERED)
-    twin = Twin(config, (bundle / "model.tflite").read_bytes())
+    capture = patch.stream(counts, [m.Stage.FILTERED])
+    twin = Twin(config, (patch.bundle.path / "model.tflite").read_bytes())
     np.testing.assert_array_equal(capture.filtered_q31, twin.push(counts)[0])
 
 
-def test_start_forgets_everything(built: Built, link: PatchLink, board: str) -> None:
-    segment = load_vectors(built("classes", board))[0]
-    first = stream_segment(link, segment.counts, 1 << m.Stage.OUTPUT)
-    again = stream_segment(link, segment.counts, 1 << m.Stage.OUTPUT)
+def test_start_forgets_everything(patch: Patch, recording: GoldenSegment) -> None:
+    first = patch.stream(recording)
+    again = patch.stream(recording)
     np.testing.assert_array_equal(first.outputs, again.outputs)
-    np.testing.assert_array_equal(first.outputs, segment.outputs)
+    np.testing.assert_array_equal(first.outputs, recording.outputs)
 
 
 def test_reset_in_the_middle_is_one_clear_line(link: PatchLink) -> None:

@@ -25,6 +25,9 @@ def test_a_bundle_with_folded_layers_validates(tmp_path: Path) -> None:
         ("PAD", 2), ("CONV_2D", 2), ("RELU", None), ("RESHAPE", None), ("FULLY_CONNECTED", None),
     ]  # fmt: skip
     must("build", bundle, "--board", "native")
+    # What training.json lacks of its data's description must not stop the report.
+    must("validate", bundle, "--board", "native")
+    assert "simulated" not in json.loads((bundle / "training.json").read_text())["data"]
     with start_board(BOARDS["native"], bundle / "firmware/native.elf") as port, PatchLink(port) as link:
         result = validate_board(open_bundle(bundle), link, BOARDS["native"])
     assert result.passed

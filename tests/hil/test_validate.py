@@ -141,8 +141,11 @@ def test_failed_validation_exits_with_1(built: Built, tmp_path: Path) -> None:
     copy = tmp_path / "bundle"
     shutil.copytree(bundle, copy)
     shutil.copy(elf, copy / "firmware/native.elf")
-    done = myopatch("validate", copy, "--board", "native")
+    done = myopatch("validate", copy, "--board", "native", "--junit", tmp_path / "junit.xml")
     assert done.returncode == 1
+    assert 'type="DeviceDiffersFromTwin"' in (tmp_path / "junit.xml").read_text()
+    record = json.loads((copy / "validation.json").read_text())
+    assert record["first_divergence"]["stage"] == "filtered signal"
     assert "FAIL" in done.stdout
     assert "first at filtered signal" in done.stdout
     assert "FAIL" in (copy / "report.html").read_text()
@@ -153,8 +156,9 @@ def test_firmware_of_another_bundle_is_refused(built: Built, tmp_path: Path) -> 
     copy = tmp_path / "bundle"
     shutil.copytree(classes, copy)
     shutil.copy(values / "firmware/native.elf", copy / "firmware/native.elf")
-    done = myopatch("validate", copy, "--board", "native")
+    done = myopatch("validate", copy, "--board", "native", "--junit", tmp_path / "junit.xml")
     assert done.returncode == 2
+    assert 'type="CouldNotValidate"' in (tmp_path / "junit.xml").read_text()
     assert "runs bundle" in done.stderr
     assert "flash it with `myopatch flash`" in done.stderr
     assert done.stderr.strip().count("\n") == 0

@@ -41,7 +41,13 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
     try:
-        from myo_host.cli import commands, compile_command, front_end_command, profile_command  # noqa: F401 - they register themselves
+        from myo_host.cli import (  # noqa: F401 - they register themselves
+            commands,
+            compile_command,
+            front_end_command,
+            profile_command,
+            recording_commands,
+        )
 
         code = app(prog_name="myopatch", standalone_mode=False)
         if sys.stdout is not None:

@@ -8,7 +8,7 @@ import signal
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -261,30 +261,40 @@ def validate(
     board: Annotated[str | None, typer.Option(help="Boot this virtual board.")] = None,
     port: Annotated[str | None, typer.Option(help="Serial port of a board that runs the bundle.")] = None,
     as_json: JsonOption = False,
+    junit: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML.")
+    ] = None,
 ) -> None:
     """Stream held-out recordings through a board and compare every stage, word by word, with the twin."""
-    from myo_host.boards import BOARDS, Board, find_board, start_board
+    from myo_host.boards import Board, find_board, start_board
+    from myo_host.junit import write_junit, write_junit_error
     from myo_host.link import PatchLink
     from myo_host.report import print_validation, write_report
     from myo_host.validate import validate_board
+    from myo_host.validation_schema import check_record
     from myo_pipeline.bundle import open_bundle, render_json, write_json
-    from myo_pipeline.errors import LinkError
+    from myo_pipeline.errors import LinkError, MyoError
 
     if bool(board) == bool(port):
         raise LinkError("give one of --board NAME (a virtual board) and --port DEVICE (a board on the line)")
-    opened = open_bundle(bundle)
-    if port:
-        description, context = Board("port", f"the board at {port}"), nullcontext(port)
-    else:
-        description = find_board(str(board))
-        context = start_board(description, _firmware(bundle, description.name))  # type: ignore[assignment]
-    with context as name, PatchLink(name) as link, show_progress("validate") as progress:
-        hello = link.say_hello(opened.bundle_hash)
-        description = BOARDS.get(hello.board, description)
-        result = validate_board(opened, link, description, progress)
-    values: dict[str, Any] = result.as_dict()
+    try:
+        opened = open_bundle(bundle)
+        if port:
+            description, context = Board("port", f"the board at {port}"), nullcontext(port)
+        else:
+            description = find_board(str(board))
+            context = start_board(description, _firmware(bundle, description.name))  # type: ignore[assignment]
+        with context as name, PatchLink(name) as link, show_progress("validate") as progress:
+            result = validate_board(opened, link, description, progress)
+    except MyoError as error:
+        if junit is not None:
+            write_junit_error(junit, bundle.resolve().name, str(error))
+        raise
+    values = check_record(result.as_dict())
     write_json(bundle / "validation.json", values)
     report = write_report(opened, result)
+    if junit is not None:
+        write_junit(junit, result, opened.spec.name)
     if as_json:
         print(render_json(values))
     else:

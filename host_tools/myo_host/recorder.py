@@ -1,0 +1,183 @@
+"""Record a running patch: its own samples, decisions and counters, into a file that is whole at every moment."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_host import messages as m
+from myo_host.link import Hello, PatchLink
+from myo_pipeline.errors import LinkError
+from myo_pipeline.recording.edf import EdfWriter
+
+STATUS_EVERY_S = 1.0  # how often the board's counters go into the file
+
+
+@dataclass
+class RecordingSession:
+    """What a recording has got so far.
+
+    Attributes
+    ----------
+    n_samples
+        Frames in the file, those that were filled in among them.
+    samples_missing
+        Frames that the line lost: filled with zeros, each gap with its annotation.
+    decisions, faults
+        Messages of either kind.
+    status
+        The board's counters, the latest.
+    host
+        The host's counters: frames lost by sequence number, and damaged.
+    """
+
+    n_samples: int = 0
+    samples_missing: int = 0
+    decisions: int = 0
+    faults: int = 0
+    status: dict[str, int] = field(default_factory=dict)
+    host: dict[str, int] = field(default_factory=dict)
+
+
+class _Samples:
+    """Puts RAW pieces, which may begin inside a frame, together to whole frames."""
+
+    def __init__(self, n_channels: int) -> None:
+        self._n_channels = n_channels
+        self._words = np.zeros(0, np.int32)
+        self._due = 0  # word since START
+
+    def take(self, values: dict[str, int], tail: bytes) -> tuple[NDArray[np.int32], int, int]:
+        """Return whole frames, the words missing before this piece, and the frame where the gap began."""
+        piece = np.frombuffer(tail, "<i4")
+        at = values["index"] * self._n_channels + values["offset"]
+        if at < self._due:
+            raise LinkError(f"samples at word {at} came twice: reset the board and record again")
+        missing, gap_at = at - self._due, self._due // self._n_channels
+        self._words = np.concatenate([self._words, np.zeros(missing, np.int32), piece])
+        self._due = at + len(piece)
+        whole = len(self._words) // self._n_channels * self._n_channels
+        frames, self._words = self._words[:whole].reshape(-1, self._n_channels), self._words[whole:]
+        return frames, missing, gap_at
+
+
+def describe_board(hello: Hello) -> dict[str, Any]:
+    """Return what a recording keeps of the board that it came from."""
+    return {"board": hello.board, "bundle_hash": hello.bundle_hash} | {
+        "hello": {k: v for k, v in asdict(hello).items() if k not in ("board", "bundle_hash")}
+    }
+
+
+def record_patch(
+    link: PatchLink,
+    writer: EdfWriter,
+    should_stop: Callable[[int], bool],
+    labels: list[str] | None = None,
+    progress: Callable[[RecordingSession], None] | None = None,
+) -> RecordingSession:
+    """Record a board's own samples until ``should_stop(n_samples)``; the writer is closed in the end, come what may.
+
+    Parameters
+    ----------
+    link
+        A link whose :meth:`PatchLink.say_hello` has succeeded.
+    writer
+        An open file for the board's channels and rate.
+    should_stop
+        Asked after each message with the frames so far.
+    labels
+        Names of the classes; numbers without.
+    progress
+        Called about once a second.
+
+    Raises
+    ------
+    LinkError
+        If the board resets or falls silent; the file holds what came before, and says so.
+    """
+    session = RecordingSession()
+    ended = "interrupted"
+    try:
+        _run(link, writer, should_stop, labels or [], session, progress)
+        ended = "stopped"
+    except LinkError as error:
+        ended = str(error)
+        raise LinkError(f"{error}; {writer.path} is whole and holds {writer.n_samples} samples") from None
+    finally:
+        session.host = {"frames_lost": link.decoder.lost, "frames_bad": link.decoder.frames_bad}
+        writer.close({"ended": ended} | {k: v for k, v in asdict(session).items() if k != "n_samples"})
+    return session
+
+
+def _run(
+    link: PatchLink, writer: EdfWriter, should_stop: Callable[[int], bool], labels: list[str],
+    session: RecordingSession, progress: Callable[[RecordingSession], None] | None,
+) -> None:  # fmt: skip
+    hello = link.hello
+    if hello is None:
+        raise LinkError(f"{link.port}: no hello yet: call say_hello first")
+    samples = _Samples(hello.n_channels)
+    sums: list[int] = []
+    link.send(m.START, source=m.Source.ADC, trace_mask=1 << m.Stage.RAW)
+    asked = time.monotonic()
+    stopping = False
+    while True:
+        message, values, tail = link.receive()
+        if message is m.HELLO:
+            raise LinkError(f"{link.port}: the board reset in the middle of a recording: check its supply")
+        if message is m.TENSOR and values["stage"] == m.Stage.RAW:
+            frames, missing, gap_at = samples.take(values, tail)
+            if missing:
+                n_missing = -(-missing // hello.n_channels)
+                session.samples_missing += n_missing
+                writer.annotate(
+                    gap_at / hello.rate_hz,
+                    f"lost {missing} words on the line: zeros",
+                    n_missing / hello.rate_hz,
+                )
+            writer.append(frames)
+            session.n_samples = writer.n_samples
+        elif message is m.TENSOR and values["stage"] == m.Stage.DECISION:
+            sums += np.frombuffer(tail, "<i4").tolist()
+        elif message is m.DECISION:
+            session.decisions += 1
+            writer.annotate(values["end_sample"] / hello.rate_hz, _describe(values, labels, sums))
+            sums = []
+        elif message is m.FAULT:
+            session.faults += 1
+            code = values["code"]
+            name = m.Fault(code).name if code in list(m.Fault) else f"code {code}"
+            if code == m.Fault.BAD_SOURCE:
+                raise LinkError(f"{link.port}: the board has no converter to record from: use another board")
+            writer.annotate(
+                session.n_samples / hello.rate_hz,
+                f"fault {name} ({values['argument0']}, {values['argument1']})",
+            )
+        elif message is m.STATUS:
+            session.status = values
+            if stopping and not values["running"]:
+                return
+            writer.note({"status": values})
+        now = time.monotonic()
+        if not stopping and should_stop(session.n_samples):
+            link.send(m.STOP)
+            stopping = True
+        elif not stopping and now - asked >= STATUS_EVERY_S:
+            link.send(m.STATUS_REQUEST)
+            asked = now
+            if progress:
+                progress(session)
+
+
+def _describe(decision: dict[str, int], labels: list[str], sums: list[int]) -> str:
+    """Return a decision as an annotation's text."""
+    if decision["raw"] < 0:
+        return f"decision {decision['window']}: sums {' '.join(map(str, sums))} of {decision['n_votes']}"
+    number = decision["decided"]
+    name = "none" if number < 0 else labels[number] if number < len(labels) else str(number)
+    return f"decision {decision['window']}: {name}"
