@@ -111,7 +111,7 @@ def profile_patch(
     network = next((name for name in NETWORK if image.find(name)), None)
     if network is None:
         raise ProfileError(f"{image.path}: has no function {NETWORK[-1]}; build the bundle again")
-    counts = segment.counts[: config.window_samples + (n_windows - 1) * config.hop_samples]
+    counts = segment.counts[: config.count_frames(n_windows)]
     with record(Watch(image, REPORT, [network, PROCESS])) as recording:
         with start_board(with_plugin(board, recording), image.path) as port, PatchLink(port) as link:
             link.say_hello(bundle.bundle_hash)
