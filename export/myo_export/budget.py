@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from myo_export.feature_cost import predict_feature_flash, predict_feature_instructions
 from myo_export.front_end_cost import BLOCK_FRAMES, predict_instructions
 from myo_export.network_report import LayerReport, NetworkReport, count_code
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import ExportError
+from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.spec import Budget, PatchSpec
 
 KB: Final = 1024
@@ -107,6 +109,7 @@ def predict_patch(
     arena_bytes: int,
     n_sections: int,
     push_share: float = 1.0,
+    features: FeatureStage | None = None,
 ) -> Prediction:
     """Predict what a patch takes.
 
@@ -122,6 +125,8 @@ def predict_patch(
         Second-order sections of the front end.
     push_share : float
         Cost of a push as a share of a run's; 1 where windows are run.
+    features : FeatureStage or None
+        What the network takes; None: the window itself.
 
     Returns
     -------
@@ -129,34 +134,45 @@ def predict_patch(
         By part.
     """
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
-    n_input = spec.window_samples * channels
+    n_input = features.n_words if features else spec.window_samples * channels
     flash = {
         "weights and tables": sum(layer.flash_bytes for layer in layers),
         "network code": count_code(layers),
-        "front end settings": _FLASH_PER_CHANNEL * channels + _FLASH_PER_SECTION * n_sections,
+        "front end settings": (0 if features else _FLASH_PER_CHANNEL * channels)
+        + _FLASH_PER_SECTION * n_sections,
+        **({"features": predict_feature_flash(features)} if features else {}),
         "rest of the firmware": _FIRMWARE_FLASH,
     }
     credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16)
     ram = {
         "network arena": arena_bytes + n_input + n_outputs,
         "sample ring and window": _RING_FRAMES * (4 * channels + 4)
-        + n_input
+        + (0 if features else n_input)
         + 4 * BLOCK_FRAMES * channels
         + (spec.decision.vote + 4) * n_outputs,
+        **(
+            {"features": 4 * features.config.memory_words + 4 * n_input + 2 * BLOCK_FRAMES * channels}
+            if features
+            else {}
+        ),
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
         "filter state": 8 * channels + 16 * n_sections * channels + 4,
         "rest of the firmware": _OTHER_RAM,
         "stack": _STACK_BYTES,
     }
-    front_end = predict_instructions(channels, n_sections, spec.hop_samples, spec.window_samples)
+    window = 0 if features else spec.window_samples
+    front_end = predict_instructions(channels, n_sections, spec.hop_samples, window)
+    in_features = {"features": predict_feature_instructions(features)} if features else {}
     per_ms = spec.budget.clock_mhz * 1000
     instructions = {
         "front end": front_end,
+        **in_features,
         "network": push_share * sum(layer.cost.instructions for layer in layers),
         "decision": _DECISION,
     }
     latency_ms = {
         "front end": front_end * _CYCLES_PER_INSTRUCTION / per_ms,
+        **{k: v * _CYCLES_PER_INSTRUCTION / per_ms for k, v in in_features.items()},
         "network": push_share * sum(layer.cost.cycles for layer in layers) / per_ms,
         "decision": _DECISION * _CYCLES_PER_INSTRUCTION / per_ms,
     }
@@ -168,7 +184,13 @@ def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -
     return [wide if form == "speed" else packed for wide, packed, form in pairs]
 
 
-def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_sections: int) -> Choice:
+def choose_forms(
+    spec: PatchSpec,
+    fast: NetworkReport,
+    small: NetworkReport,
+    n_sections: int,
+    features: FeatureStage | None = None,
+) -> Choice:
     """Choose the fastest forms of weights whose flash fits.
 
     Wide weights run faster and take twice the flash. Where not all of them fit, layers are widened in the order of
@@ -182,6 +204,8 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_s
         The network with all weights wide, and packed.
     n_sections : int
         Second-order sections of the front end.
+    features : FeatureStage or None
+        What the network takes; None: the window itself.
 
     Returns
     -------
@@ -197,7 +221,9 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, n_s
     def judge(forms: Sequence[Optimize]) -> Choice:
         layers = _mix(fast, small, forms)
         share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
-        return Choice(tuple(forms), predict_patch(spec, layers, fast.arena_bytes, n_sections, share))
+        return Choice(
+            tuple(forms), predict_patch(spec, layers, fast.arena_bytes, n_sections, share, features)
+        )
 
     fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))
     limit = float("inf") if spec.budget.flash_kb is None else spec.budget.flash_kb * KB

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from myo_export.front_end import FrontEnd
+from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.spec import PatchSpec
 from myo_pipeline.twin import TwinConfig
 
@@ -11,6 +12,7 @@ _MAKE = "Made by `myopatch export`; do not edit."
 
 def render_config_header(spec: PatchSpec, config: TwinConfig, n_input: int, n_sections: int) -> str:
     """Return ``patch_config.h``: the sizes of the application's static memory."""
+    stage = config.features
     return f"""/* Sizes of patch "{spec.name}". {_MAKE} */
 #ifndef PATCH_CONFIG_H
 #define PATCH_CONFIG_H
@@ -25,6 +27,10 @@ def render_config_header(spec: PatchSpec, config: TwinConfig, n_input: int, n_se
 #define PATCH_WINDOW_SAMPLES {config.window_samples} /* {spec.window.window_ms:g} ms */
 #define PATCH_HOP_SAMPLES {config.hop_samples} /* {spec.window.hop_ms:g} ms */
 #define PATCH_N_SECTIONS {n_sections}
+#define PATCH_WINDOW_BYTES {"0u" if stage else "(PATCH_WINDOW_SAMPLES * PATCH_N_CHANNELS)"} /* of int8, for the network */
+#define PATCH_FEATURE_WORDS {stage.n_words if stage else 0}u /* int32 words of a window's features */
+#define PATCH_FEATURE_SUMS {stage.config.memory_words if stage else 0}u /* 32-bit words of their sums */
+#define PATCH_FEATURE_FRAMES {"MYO_BLOCK_FRAMES" if stage else "0u"} /* frames of a block, int16 */
 #define PATCH_N_OUTPUTS {config.n_outputs} /* {", ".join(spec.output_names)} */
 #define PATCH_OUTPUT_KIND {config.output_kind} /* {spec.output.kind} */
 #define PATCH_VOTE {config.vote}
@@ -32,7 +38,7 @@ def render_config_header(spec: PatchSpec, config: TwinConfig, n_input: int, n_se
 #define PATCH_NET_OUTPUT_SIZE {config.n_outputs}
 #define PATCH_NET_ARENA_SIZE NET_ARENA_SIZE
 
-_Static_assert(NET_INPUT_SIZE == PATCH_NET_INPUT_SIZE, "the network takes one window");
+_Static_assert(NET_INPUT_SIZE == PATCH_NET_INPUT_SIZE, "the network takes what the patch gives");
 _Static_assert(NET_OUTPUT_SIZE == PATCH_NET_OUTPUT_SIZE, "the network gives one window's outputs");
 
 extern const myo_patch_config_t patch_config;
@@ -46,9 +52,11 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
 
     ``is_pushed`` tells whether the network has ``net_push`` for the spec's hop.
     """
+    stage = config.features
     out = [f'/* Settings of patch "{spec.name}". {_MAKE}', ""]
     out += [f"   {note}" for note in front_end.notes]
-    out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"', ""]
+    out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"']
+    out += ['#include "features_config.h"', ""] if stage else [""]
     if len(config.coefficients_q31):
         out.append(f"/* b0, b1, b2, -a1, -a2 of each section, times 2^{31 - config.post_shift}. */")
         out.append(f"static const int32_t coefficients[{config.coefficients_q31.size}] = {{")
@@ -57,15 +65,9 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
             values = ", ".join("INT32_MIN" if v == -(2**31) else str(v) for v in row)
             out.append(f"    {values}, /* section {number}: pole radius {radius:.9f} */")
         out += ["};", ""]
-    out.append("/* Q31 to the network's int8 input, one a channel: multiplier, shift, zero point. */")
-    out.append(f"static const myo_quantize_config_t quantize[{config.n_channels}] = {{")
-    out += [
-        f"    {{{int(multiplier)}, {int(shift)}, {config.zero_point}}},"
-        for multiplier, shift in zip(config.multiplier, config.shift, strict=True)
-    ]
+    out += _render_stage(stage) if stage else _render_quantize(config)
     coefficients = "coefficients" if len(config.coefficients_q31) else "NULL"
     out += [
-        "};",
         "",
         "const myo_patch_config_t patch_config = {",
         "    .rate_mhz = PATCH_RATE_MHZ,",
@@ -86,7 +88,7 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
         f"            .post_shift = {config.post_shift},",
         f"            .coefficients = {coefficients},",
         "        },",
-        "    .quantize = quantize,",
+        "    .features = &feature_stage," if stage else "    .quantize = quantize,",
         "    .bundle_hash = PATCH_BUNDLE_HASH,",
         "    .net_input_size = NET_INPUT_SIZE,",
         "    .net_output_size = NET_OUTPUT_SIZE,",
@@ -98,6 +100,43 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
         "",
     ]
     return "\n".join(out)
+
+
+def _render_quantize(config: TwinConfig) -> list[str]:
+    return [
+        "/* Q31 to the network's int8 input, one a channel: multiplier, shift, zero point. */",
+        f"static const myo_quantize_config_t quantize[{config.n_channels}] = {{",
+        *(
+            f"    {{{int(multiplier)}, {int(shift)}, {config.zero_point}}},"
+            for multiplier, shift in zip(config.multiplier, config.shift, strict=True)
+        ),
+        "};",
+    ]
+
+
+def _render_stage(stage: FeatureStage) -> list[str]:
+    """C of the feature stage behind ``features_config``: its normalization and what binds it to the patch."""
+    n = stage.normalization
+    out = ["/* From words to the network's int8 input, one a word: mean, multiplier, shift. */"]
+    out.append(f"static const myo_normalize_t normalize[{stage.n_words}] = {{")
+    for name, *columns in zip(stage.config.names, n.mean, n.multiplier, n.shift, strict=True):
+        cells = ", ".join(
+            f"{{{'INT32_MIN' if mean == -(2**31) else int(mean)}, {int(multiplier)}, {int(shift)}}}"
+            for mean, multiplier, shift in zip(*columns, strict=True)
+        )
+        out.append(f"    /* {name} */ {cells},")
+    return [
+        *out,
+        "};",
+        "",
+        "static const myo_feature_stage_config_t feature_stage = {",
+        "    .features = &features_config,",
+        "    .normalize = normalize,",
+        f"    .shift = {stage.q31_shift},",
+        f"    .zero_point = {n.zero_point},",
+        "    .functions = &myo_feature_stage_functions,",
+        "};",
+    ]
 
 
 def render_bundle_id(bundle_hash: str) -> str:

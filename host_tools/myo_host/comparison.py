@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from myo_host.streaming import Capture
 from myo_pipeline.bundle import Bundle
+from myo_pipeline.feature_stage import FeatureStage
+from myo_pipeline.feature_twin import to_real
 from myo_pipeline.twin import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
@@ -50,6 +52,7 @@ class StageResult:
     _noise: float = field(default=0.0, repr=False)
     _dot: float = field(default=0.0, repr=False)
     _twin: float = field(default=0.0, repr=False)
+    _share: float = field(default=float("nan"), repr=False)
 
     def compare(
         self, device: NDArray[Any], twin: NDArray[Any], where: Callable[[tuple[int, ...]], str]
@@ -69,6 +72,30 @@ class StageResult:
         if different.any() and not self.first_difference:
             index = tuple(int(i) for i in np.argwhere(different)[0])
             self.first_difference = f"{where(index)}: device {int(device[index])}, twin {int(twin[index])}"
+
+    def measure_within(
+        self,
+        twin: NDArray[Any],
+        reference: NDArray[Any],
+        unit: str,
+        share: NDArray[np.float64],
+        bound: NDArray[np.float64],
+    ) -> None:
+        """Accumulate the twin's distance from float where each word has a bound of its own.
+
+        Parameters
+        ----------
+        twin, reference, unit
+            As of :meth:`measure`.
+        share, bound
+            Distance of each word and the bound on it; the largest of their quotients is kept, against a bound of 1.
+        """
+        self.measure(twin, reference, unit)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.where(share > 0, share / bound, 0.0)
+        before = 0.0 if np.isnan(self._share) else self._share
+        self._share = max(before, float(shares.max(initial=0.0)))
+        self.max_error, self.bound, self.unit = self._share, 1.0, "of its bound"
 
     def measure(self, twin: NDArray[Any], reference: NDArray[Any], unit: str) -> None:
         """Accumulate the twin's distance from float; both in ``unit``."""
@@ -107,6 +134,7 @@ class Comparison:
         self.input_quantum = float(budget["network"]["input_scale"])
         self.raw = StageResult("samples")
         self.filtered = StageResult("filtered signal")
+        self.features = StageResult("features")
         self.input = StageResult("network input")
         self.layer_results = [StageResult(_layer_name(layer)) for layer in self.layers]
         self.output = StageResult("network output")
@@ -115,7 +143,16 @@ class Comparison:
     @property
     def stages(self) -> list[StageResult]:
         """All stages, in the order of the signal."""
-        return [self.raw, self.filtered, self.input, *self.layer_results, self.output, self.decision]
+        features = [self.features] if self.config.features else []
+        return [
+            self.raw,
+            self.filtered,
+            *features,
+            self.input,
+            *self.layer_results,
+            self.output,
+            self.decision,
+        ]
 
     def take(self, golden: GoldenSegment, capture: Capture, n_windows: int, traced: bool) -> None:
         """Compare one captured run with the first ``n_windows`` windows of its segment."""
@@ -128,10 +165,16 @@ class Comparison:
 
             self.raw.compare(capture.raw, golden.counts[:n], sample)
             self.filtered.compare(capture.filtered_q31, golden.filtered_q31[:n], sample)
-            self.input.compare(
-                capture.inputs, golden.inputs[:n_windows],
-                lambda i: f"{golden.name} window {i[0]} sample {i[1] // config.n_channels} channel {i[1] % config.n_channels}",
-            )  # fmt: skip
+            stage = config.features
+
+            def element(index: tuple[int, ...]) -> str:
+                row, channel = divmod(index[1], config.n_channels)
+                name = stage.config.names[row] if stage else f"sample {row}"
+                return f"{golden.name} window {index[0]} {name} channel {channel}"
+
+            if stage is not None:
+                self.features.compare(capture.features, golden.features[:n_windows], element)
+            self.input.compare(capture.inputs, golden.inputs[:n_windows], element)
             for number, result in enumerate(self.layer_results):
                 if self.layers[number]["in_layer"] is not None:
                     continue
@@ -161,18 +204,18 @@ class Comparison:
         config = self.config
         filtered = golden.filtered_q31 * 2.0**-config.input_shift
         self.filtered.measure(filtered, golden.float_filtered, "counts")
-        windows = np.lib.stride_tricks.sliding_window_view(
-            golden.float_filtered / self.input_scale, config.window_samples, axis=0
-        )[:: config.hop_samples].transpose(0, 2, 1)
-        limits = (np.array([-128, 127]) - config.zero_point) * self.input_quantum
-        reference = np.clip(
-            windows.reshape(len(windows), -1), *limits
-        )  # saturation is the format's, not an error
-        self.input.measure(
-            (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum,
-            reference,
-            "input units",
-        )
+        inputs = (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum
+        if config.features is not None:
+            self._measure_features(golden, config.features, inputs)
+        else:
+            windows = np.lib.stride_tricks.sliding_window_view(
+                golden.float_filtered / self.input_scale, config.window_samples, axis=0
+            )[:: config.hop_samples].transpose(0, 2, 1)
+            limits = (np.array([-128, 127]) - config.zero_point) * self.input_quantum
+            reference = np.clip(
+                windows.reshape(len(windows), -1), *limits
+            )  # saturation is the format's, not an error
+            self.input.measure(inputs, reference, "input units")
         for result, layer, twin, exact in zip(
             self.layer_results, self.layers, golden.layers, golden.float_layers, strict=True
         ):
@@ -184,12 +227,32 @@ class Comparison:
             (golden.outputs.astype(np.float64) - zero_point) * scale, golden.float_outputs, "output units"
         )
 
+    def _measure_features(
+        self, golden: GoldenSegment, stage: FeatureStage, inputs: NDArray[np.float64]
+    ) -> None:
+        """Compare features, all brought to one unit by their gains, and the network's input."""
+        shape = (-1, stage.config.n_components, self.config.n_channels)
+        real = to_real(stage.config, golden.features.reshape(shape)).reshape(golden.float_features.shape)
+        scale = np.concatenate([np.full(row.n_components, row.scale) for row in stage.config.rows])[:, None]
+        n = stage.normalization
+        gain = (n.multiplier * 2.0**-n.shift / scale).ravel() * self.input_quantum
+        self.features.measure_within(
+            real * gain,
+            golden.float_features * gain,
+            "",
+            np.abs(real - golden.float_features),
+            golden.feature_bounds,
+        )
+        expected = golden.float_inputs
+        self.input.measure_within(inputs, expected, "", np.abs(inputs - expected), golden.input_bounds)
+
     def check_law2(self) -> list[str]:
         """Return one sentence for each stage whose twin left its derived bound."""
         self.filtered.bound = self.bound["filtered_counts"]
-        self.input.bound = self.bound["input_units"]
+        if self.config.features is None:
+            self.input.bound = self.bound["input_units"]
         return [
             f"{stage.name}: |twin - float| {stage.max_error:.3g} {stage.unit}, bound {stage.bound:.3g}"
-            for stage in (self.filtered, self.input)
+            for stage in (self.filtered, self.features, self.input)
             if stage.max_error > stage.bound
         ]
