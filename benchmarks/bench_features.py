@@ -23,13 +23,14 @@ import numpy as np
 from elftools.elf.elffile import ELFFile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import bare_machine
+from bare_machine import EMULATOR, MACHINES
 from bench_network import (
     BENCH_DIR,
     C_FLAGS,
     COMPILER,
     CPU_FLAGS,
-    EMULATOR,
-    LINK_FLAGS,
+    MACHINE,
     ROOT,
     count_instructions,
     find_m4cost,
@@ -129,8 +130,8 @@ def write_sources(config: FeatureConfig, x: np.ndarray, folder: Path) -> int:
     return len(words)
 
 
-def build_image(folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
-    """Compile the sources that :func:`write_sources` wrote to an image.
+def build_image(folder: Path, machine: str = MACHINE) -> Path:
+    """Compile the sources that :func:`write_sources` wrote to an image for a machine.
 
     Raises
     ------
@@ -139,15 +140,16 @@ def build_image(folder: Path, cpu_flags: Sequence[str] = CPU_FLAGS) -> Path:
     """
     image = folder / "features.elf"
     sources = [*SOURCES, folder / "features_config.c", FEATURES_BENCH_DIR / "main.c", BENCH_DIR / "startup.c"]
-    command = [COMPILER, *cpu_flags, *C_FLAGS, *LINK_FLAGS, f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
-    command += [f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, sources), "-o", str(image)]
+    target = MACHINES[machine]
+    command = [COMPILER, *target.cpu, *C_FLAGS, "-Wl,--gc-sections", *target.link_flags()]
+    command += [f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}", *map(str, sources), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BuildError(f"features: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")
     return image
 
 
-def run_image(image: Path, machine: str = "mps2-an386") -> tuple[int, int, int]:
+def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
     """Run an image; give differing words, equal windows, and words of memory.
 
     Raises
@@ -155,11 +157,7 @@ def run_image(image: Path, machine: str = "mps2-an386") -> tuple[int, int, int]:
     BuildError
         If the image does not report.
     """
-    serial = image.with_suffix(".txt")
-    command = [EMULATOR, "-M", machine, "-kernel", str(image), "-display", "none", "-monitor", "none"]
-    command += ["-serial", f"file:{serial}", "-semihosting-config", "enable=on,target=native"]
-    subprocess.run(command, timeout=RUN_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
-    text = serial.read_text(errors="replace")
+    text = bare_machine.run_image(machine, image, RUN_TIMEOUT_S)
     found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+) MEMORY (\d+)", text)
     if found is None:
         raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count")
@@ -213,7 +211,7 @@ def main() -> int:
         equal = f"{r.equal_windows}/{r.n_windows}"
         print(f"{name:66} {instructions:>8} {cycles:>8} {r.flash:>6} {r.memory_bytes:>6} {equal:>6}")
     old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join(CPU_FLAGS + C_FLAGS)}; mean of 8 decisions"
+    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join([*CPU_FLAGS, *C_FLAGS])}; mean of 8 decisions"
     old["features"] = {
         "how": how, "channels": N_CHANNELS, "window": WINDOW, "hop": HOP, "sets": [asdict(r) for r in results],
     }  # fmt: skip

@@ -20,7 +20,7 @@ from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from bench_network import COMPILER, CPU_FLAGS, PEERS, find_m4cost, missing_tools
+from bench_network import COMPILER, CPU_FLAGS, LINK_FLAGS, PEERS, find_m4cost, missing_tools
 from myo_export import cmsis_dsp
 from myo_export.front_end_cost import BLOCK_FRAMES, count_terms, predict_instructions
 from myo_pipeline.bundle import write_json
@@ -45,7 +45,7 @@ def count(channels: int, sections: int, hop: int, counter: Path) -> tuple[list[f
                    "-isystem", str(cmsis / "Include"), f"-I{cmsis / 'PrivateInclude'}", "-w",
                    str(HERE / "front_end_bench" / "main.c"), *map(str, sorted((core / "dsp").glob("*.c"))),
                    *map(str, sorted((core / "stream").glob("*.c"))), str(cmsis / BIQUAD), str(nets / "startup.c"),
-                   f"-T{nets / 'mps2_an386.ld'}", "-nostartfiles", "--specs=nano.specs", "-o", str(image)]  # fmt: skip
+                   *LINK_FLAGS, "-o", str(image)]  # fmt: skip
         subprocess.run(command, check=True)
         counted = subprocess.run(
             [sys.executable, str(counter), str(image)], check=True, capture_output=True, text=True

@@ -5,7 +5,8 @@ usage: python benchmarks/bench_network.py [--models FOLDER] [--out FILE]
 The models are looked for in --models, $MYOPATCH_BENCH, then ../shared/bench beside the repository; each is
 NAME.tflite with NAME_inputs.npy and NAME_outputs.npy. Each is compiled to C, built with arm-none-eabi-gcc,
 and run under QEMU (mps2-an386) on all its inputs. Instructions are counted by m4cost, looked for in
-$MYOPATCH_M4COST, then ../shared/tools/m4cost/m4cost; without it the figures are left out.
+$MYOPATCH_M4COST, then ../shared/tools/m4cost/m4cost; without it the figures are left out. Then the same on a Cortex-M55
+(mps3-an547), where `-icount` and the core's timer count instructions.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ from typing import Any
 import numpy as np
 from elftools.elf.elffile import ELFFile
 
+import bare_machine
+from bare_machine import EMULATOR
 from myo_export.emit_net import emit_network, render_network, write_files
+from myo_export.emit_net_step import Kernels
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import BuildError, MyoError
@@ -37,8 +41,10 @@ PEERS = Path(__file__).resolve().parent / "peers.json"
 RESULTS = Path(__file__).resolve().parent / "results" / "network.json"
 
 COMPILER = "arm-none-eabi-gcc"
-EMULATOR = "qemu-system-arm"
-CPU_FLAGS = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+MACHINE = "mps2-an386"
+HELIUM_MACHINE = "mps3-an547"
+CPU_FLAGS = bare_machine.MACHINES[MACHINE].cpu
+LINK_FLAGS = ["-Wl,--gc-sections", *bare_machine.MACHINES[MACHINE].link_flags()]
 C_FLAGS = [
     "-std=c11",
     "-O3",
@@ -49,7 +55,7 @@ C_FLAGS = [
     "-ffunction-sections",
     "-fdata-sections",
 ]
-LINK_FLAGS = ["-nostartfiles", "--specs=nano.specs", "-Wl,--gc-sections"]
+KERNELS_OF_M55: tuple[Kernels, ...] = ("mve", "dsp")
 WAYS: tuple[Optimize, ...] = ("speed", "size")
 STREAM_HOP = 40  # time steps a push, of models with a time axis
 PEER_NAMES = {
@@ -100,6 +106,29 @@ class StreamResult:
     n_inputs: int
 
 
+@dataclass(frozen=True)
+class HeliumResult:
+    """Instructions of one model on a Cortex-M55 with each set of kernels, the mean of the first inputs."""
+
+    model: str
+    macs: int
+    instructions_mve: float
+    instructions_dsp: float
+    equal_inputs: int
+    n_inputs: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """What an image reports; its instructions a region hold if it counts ticks and QEMU counts instructions."""
+
+    differing: int
+    equal: int
+    total: int
+    stack: int
+    instructions: float
+
+
 def find_models(folder: Path | None = None) -> Path | None:
     """Folder of the bench models: given, from the environment, or beside the repository; None if absent."""
     candidates = [folder, os.environ.get("MYOPATCH_BENCH"), ROOT.parent / "shared" / "bench"]
@@ -123,9 +152,17 @@ def missing_tools() -> list[str]:
 
 
 def build_image(
-    models: Path, name: str, folder: Path, optimize: Optimize = "speed", hop: int | None = None
+    models: Path,
+    name: str,
+    folder: Path,
+    optimize: Optimize = "speed",
+    hop: int | None = None,
+    machine: str = MACHINE,
+    kernels: Kernels = "dsp",
 ) -> tuple[Path, NetworkReport]:
-    """Compile a model and its recorded vectors to an image for mps2-an386; with a hop, one that pushes.
+    """Compile a model and its recorded vectors to an image for a machine; with a hop, one that pushes.
+
+    On any machine but the Cortex-M4, whose counts come from m4cost, the image counts its ticks.
 
     Raises
     ------
@@ -134,17 +171,19 @@ def build_image(
     """
     model = (models / f"{name}.tflite").read_bytes()
     if hop is None:
-        report = emit_network(model, folder, f"bench model {name}", "dsp", optimize)
+        report = emit_network(model, folder, f"bench model {name}", kernels, optimize)
     else:
-        text = render_network(model, f"bench model {name}", "dsp", optimize, hop)
+        text = render_network(model, f"bench model {name}", kernels, optimize, hop)
         write_files(folder, {"net.h": text.header, "net.c": text.source})
         report = report_network(text)
     inputs, outputs = (np.load(models / f"{name}_{end}.npy") for end in ("inputs", "outputs"))
     (folder / "vectors.h").write_text(_vectors(inputs, outputs))
     image = folder / f"{name}.elf"
     sources = [*sorted(NN_DIR.glob("*.c")), folder / "net.c", BENCH_DIR / "main.c", BENCH_DIR / "startup.c"]
-    command = [COMPILER, *CPU_FLAGS, *C_FLAGS, *LINK_FLAGS, f"-I{NN_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
-    command += [f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, sources), "-o", str(image)]
+    target = bare_machine.MACHINES[machine]
+    command = [COMPILER, *target.cpu, *C_FLAGS, "-Wl,--gc-sections", *target.link_flags()]
+    command += ["-DBOARD_COUNTS_TICKS"] * (machine != MACHINE)
+    command += [f"-I{NN_DIR}", f"-I{BENCH_DIR}", f"-I{folder}", *map(str, sources), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BuildError(
@@ -165,7 +204,7 @@ def _vectors(inputs: np.ndarray, outputs: np.ndarray) -> str:
     return text
 
 
-def run_image(image: Path) -> tuple[int, int, int]:
+def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
     """Run an image under QEMU; give differing words, equal inputs, and inputs.
 
     Raises
@@ -173,38 +212,24 @@ def run_image(image: Path) -> tuple[int, int, int]:
     BuildError
         If the image does not report.
     """
-    return _run(image)[:3]
+    found = _run(image, machine)
+    return found.differing, found.equal, found.total
 
 
-def _run(image: Path) -> tuple[int, int, int, int]:
-    """Differing words, equal inputs, inputs, and bytes of stack."""
-    with tempfile.TemporaryDirectory() as folder:
-        serial = Path(folder) / "serial.txt"
-        command = [
-            EMULATOR,
-            "-M",
-            "mps2-an386",
-            "-kernel",
-            str(image),
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-        ]
-        command += ["-serial", f"file:{serial}", "-semihosting-config", "enable=on,target=native"]
-        try:
-            subprocess.run(command, timeout=RUN_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise BuildError(
-                f"{image.name}: no end within {RUN_TIMEOUT_S} s under {EMULATOR}; see the image"
-            ) from error
-        text = serial.read_text(errors="replace") if serial.exists() else ""
-    found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+) STACK (\d+)", text)
+def _run(image: Path, machine: str = MACHINE, is_counted: bool = False) -> Run:
+    try:
+        text = bare_machine.run_image(machine, image, RUN_TIMEOUT_S, is_counted)
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(
+            f"{image.name}: no end within {RUN_TIMEOUT_S} s under {EMULATOR}; see the image"
+        ) from error
+    found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+) STACK (\d+)(?: TICKS (\d+) IN (\d+))?", text)
     if found is None:
         raise BuildError(
             f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count; see the image"
         )
-    return int(found[1]), int(found[2]), int(found[3]), int(found[4])
+    differing, equal, total, stack, ticks, regions = (int(n) for n in found.groups("1"))
+    return Run(differing, equal, total, stack, bare_machine.MACHINES[machine].instructions(ticks / regions))
 
 
 def count_instructions(image: Path, counter: Path) -> tuple[float, float]:
@@ -240,7 +265,7 @@ def bench_model(models: Path, name: str, optimize: Optimize, counter: Path | Non
     """Compile, run and measure one model."""
     with tempfile.TemporaryDirectory() as folder:
         image, report = build_image(models, name, Path(folder), optimize)
-        differing, equal, total, stack = _run(image)
+        run = _run(image)
         instructions, cycles = count_instructions(image, counter) if counter else (None, None)
         flash = flash_without_vectors(image)
     return BenchResult(
@@ -253,10 +278,10 @@ def bench_model(models: Path, name: str, optimize: Optimize, counter: Path | Non
         report.flash_bytes,
         report.arena_bytes,
         report.arena_lower_bound_bytes,
-        stack,
-        differing,
-        equal,
-        total,
+        run.stack,
+        run.differing,
+        run.equal,
+        run.total,
     )
 
 
@@ -269,7 +294,7 @@ def bench_stream(models: Path, full: BenchResult, counter: Path | None) -> Strea
             if "--hop" not in str(error):
                 raise
             return None
-        _, equal, total, stack = _run(image)
+        run = _run(image)
         instructions, cycles = count_instructions(image, counter) if counter else (None, None)
     stream = report.stream
     if stream is None:
@@ -282,11 +307,23 @@ def bench_stream(models: Path, full: BenchResult, counter: Path | None) -> Strea
         cycles,
         round(instructions / full.instructions, 4) if instructions and full.instructions else None,
         stream.push_bytes,
-        stack,
+        run.stack,
         [f"layer {o.index} ({o.op_name}) {o.reason}" for o in stream.obstacles],
-        equal,
-        total,
+        run.equal,
+        run.total,
     )
+
+
+def bench_helium(models: Path, name: str) -> HeliumResult:
+    """Count a model's instructions on a Cortex-M55: QEMU's clock moves with them alone, and the core's timer reads it."""
+    runs = []
+    for kernels in KERNELS_OF_M55:
+        with tempfile.TemporaryDirectory() as folder:
+            image, report = build_image(models, name, Path(folder), machine=HELIUM_MACHINE, kernels=kernels)
+            runs.append(_run(image, HELIUM_MACHINE, is_counted=True))
+    mve, dsp = runs
+    equal = min(mve.equal, dsp.equal)
+    return HeliumResult(name, report.macs, mve.instructions, dsp.instructions, equal, mve.total)
 
 
 def _row(*cells: str) -> str:
@@ -322,7 +359,7 @@ def main() -> int:
         print("bench_network: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
     peers = json.loads(PEERS.read_text())
     print(_row("model", "engine", "instr", "per MAC", "cycles", "flash w/o model", "RAM", "stack", "equal"))
-    results, streams = [], []
+    results, streams, heliums = [], [], []
     for path in sorted(models.glob("*.tflite")):
         try:
             found = [bench_model(models, path.stem, optimize, counter) for optimize in WAYS]
@@ -342,6 +379,10 @@ def main() -> int:
                 f"MyoPatch, hop {pushed.hop}",
                 asdict(pushed) | {"instr": pushed.instructions, "ram": pushed.arena},
             )
+        helium = bench_helium(models, path.stem)
+        heliums.append(helium)
+        for engine, count in (("Helium", helium.instructions_mve), ("DSP", helium.instructions_dsp)):
+            _print_cost(path.stem, f"MyoPatch, M55, {engine}", asdict(helium) | {"instr": count})
         for engine, name in PEER_NAMES.items():
             if path.stem in peers[engine]:
                 cost = peers[engine][path.stem]
@@ -350,7 +391,7 @@ def main() -> int:
     version = subprocess.run(
         [COMPILER, "-dumpversion"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    flags = " ".join(CPU_FLAGS + C_FLAGS)
+    flags = " ".join([*CPU_FLAGS, *C_FLAGS])
     how = f"mps2-an386 under QEMU, {COMPILER} {version} {flags}; mean of the first 8 inputs"
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     content = {
@@ -358,11 +399,13 @@ def main() -> int:
         "kernels": "DSP extension",
         "models": [asdict(r) for r in results],
         "streams": [asdict(r) for r in streams],
+        "how_helium": f"{HELIUM_MACHINE} under QEMU -icount, {' '.join(bare_machine.MACHINES[HELIUM_MACHINE].cpu)}",
+        "helium": [asdict(r) for r in heliums],
     }
     temporary = arguments.out.with_suffix(".tmp")
     temporary.write_text(json.dumps(content, indent=2) + "\n")
     temporary.replace(arguments.out)
-    is_right = all(r.equal_inputs == r.n_inputs for r in [*results, *streams])
+    is_right = all(r.equal_inputs == r.n_inputs for r in [*results, *streams, *heliums])
     return 0 if is_right else 1
 
 

@@ -316,7 +316,7 @@ class Bench:
     def _link(self, source: str) -> Path:
         (self.folder / "main.c").write_text(source)
         image = self.folder / "image.elf"
-        link = [*LINK_FLAGS, f"-T{BENCH_DIR / 'mps2_an386.ld'}", *map(str, self.objects)]
+        link = [*LINK_FLAGS, *map(str, self.objects)]
         self._run([*self.flags, "-w", *link, str(self.folder / "main.c"), "-o", str(image)])
         return image
 

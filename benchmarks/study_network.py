@@ -41,6 +41,7 @@ CHUNK_GRAPHS, CHUNK_FILES = 10, 200
 READ_LIMIT_S = 10  # a file that keeps the compiler for longer counts as a hang
 RUN_MACS_MAX = 20_000_000  # accepted files with more are not run: the sanitized host would take minutes
 MESSAGE_MAX = 600
+MOST_REFUSED = 0.01  # share of random networks
 FORMS = ("plain", "dsp-speed", "dsp-size")
 
 
@@ -50,11 +51,13 @@ class Tally:
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
     def add(self, other: Tally) -> None:
         """Take over what another chunk found."""
         self.counts.update(other.counts)
         self.failures += other.failures
+        self.refused += other.refused
 
 
 def _build_forms(folder: Path) -> dict[str, HostKernels]:
@@ -75,14 +78,24 @@ def random_network(seed: int) -> tuple[bytes, list[str]]:
     return MovingNetwork(seed, kinds, plane).pack(), kinds
 
 
+def _forms_of(seed: int) -> tuple[str, str]:
+    return "plain", FORMS[1 + seed % 2]
+
+
 def check_graphs(seeds: range, forms: dict[str, HostKernels]) -> Tally:
     """Compare every word of every layer of some networks: plain kernels, and one form of the DSP kernels."""
     tally = Tally()
     for seed in seeds:
         model, kinds = random_network(seed)
-        for form in ("plain", FORMS[1 + seed % 2]):
+        try:
+            texts = {
+                form: render_network(model, "study", "both", forms[form].optimize) for form in _forms_of(seed)
+            }
+        except ExportError as error:  # scales that grow from layer to layer may leave every format
+            tally.refused.append(f"network {seed}, {' '.join(kinds)}: {error}")
+            continue
+        for form, text in texts.items():
             try:
-                text = render_network(model, "study", "both", forms[form].optimize)
                 source = text.network.graph.tensors[text.network.graph.input]
                 inputs = varied_inputs(source.size, source.quantization.zero_point, seed)
                 with tempfile.TemporaryDirectory() as folder:
@@ -194,7 +207,7 @@ def _chunks(n: int, size: int) -> list[range]:
 def main() -> int:
     """Run both studies and write what they found."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--graphs", type=int, default=2_000, help="random networks")
+    parser.add_argument("--graphs", type=int, default=2_100, help="random networks")
     parser.add_argument("--files", type=int, default=10_000, help="damaged files")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument(
@@ -233,12 +246,18 @@ def main() -> int:
     content = {
         "how": f"benchmarks/study_network.py --graphs {arguments.graphs} --files {arguments.files}",
         "failures": total.failures,
+        "networks_refused": total.refused,
         "counts": counts,
         "peak_process_mib": round(peak_mib / 1024),
     }
     write_json(arguments.out, content)
     for name, n in counts.items():
         print(f"{name:50} {n:>14,}")
+    for line in total.refused:
+        print(f"refused: {line}")
+    n_wanted = arguments.graphs * (1 - MOST_REFUSED)
+    if counts.get("networks", 0) < n_wanted:
+        total.failures.append(f"only {counts.get('networks', 0)} networks of {arguments.graphs} ran")
     print(f"{len(total.failures)} failures, {(time.monotonic() - begin) / 60:.0f} min, {arguments.out}")
     return 1 if total.failures else 0
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from myo_host.boards import BOARDS
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--board",
         action="append",
-        choices=["native", "virtual_m4"],
-        help="boards that tests/hil runs on (default: all virtual ones)",
+        choices=sorted(BOARDS),
+        help="boards that tests/hil runs on (default: native and virtual_m4; tests/hil/test_every_core.py takes all)",
     )
 
 

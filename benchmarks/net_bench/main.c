@@ -1,6 +1,7 @@
 /* Runs a network on its recorded inputs and counts the output words that differ from the recorded outputs.
 
-   Prints "DIFFERING <words> EQUAL <inputs> OF <inputs> STACK <bytes>", the last below main's own frame. The
+   Prints "DIFFERING <words> EQUAL <inputs> OF <inputs> STACK <bytes>", the stack below main's own frame;
+   where the board counts ticks, then " TICKS <ticks> IN <regions>", without the empty region's. The
    first region between roi_begin and roi_end is empty, so that a counter can subtract its cost; then comes
    one region for each of the first inputs. A network with a hop gets each input push by push after a reset,
    and the region holds the last push, which gives the output. */
@@ -69,19 +70,26 @@ static void prepare(const int8_t *input) {
 int main(void) {
     uint32_t n_differing = 0;
     uint32_t n_equal = 0;
+    uint32_t n_ticks = 0;
 
     net_init(arena);
     paint_stack();
+    const uint32_t began = board_ticks(0);
     roi_begin();
     roi_end();
+    const uint32_t empty = board_ticks(began);
     for (uint32_t i = 0; i < N_VECTORS; i++) {
 #ifdef NET_HOP_SIZE
         prepare(vector_inputs[i]);
+#else
+        net_init(arena); /* every input stands for itself, which matters to an LSTM */
 #endif
         if (i < N_REGIONS) {
+            const uint32_t before = board_ticks(0);
             roi_begin();
             DECIDE(vector_inputs[i]);
             roi_end();
+            n_ticks += board_ticks(before) - empty;
         } else {
             DECIDE(vector_inputs[i]);
         }
@@ -101,6 +109,14 @@ int main(void) {
     board_print_number(N_VECTORS);
     board_print(" STACK ");
     board_print_number(n_stack);
+#ifdef BOARD_COUNTS_TICKS
+    board_print(" TICKS ");
+    board_print_number(n_ticks);
+    board_print(" IN ");
+    board_print_number(N_VECTORS < N_REGIONS ? N_VECTORS : N_REGIONS);
+#else
+    (void)n_ticks;
+#endif
     board_print("\n");
     return n_differing != 0;
 }

@@ -1,4 +1,5 @@
-/* Start-up of mps2-an386 (Cortex-M4F) under QEMU: vectors, memory, floating point, UART, and the way out. */
+/* Start-up of any Cortex-M under QEMU: vectors, memory, floating point, and semihosting, which prints and
+   ends the emulation without a word about the board's own peripherals. */
 #include "board.h"
 
 #include <stddef.h>
@@ -8,22 +9,22 @@ int main(void);
 void reset_handler(void);
 
 #define CPACR (*(volatile uint32_t *)0xE000ED88u)
-#ifndef UART0_BASE
-#define UART0_BASE 0x40004000u
-#endif
-#define UART0_DATA (*(volatile uint32_t *)(UART0_BASE + 0x00u))
-#define UART0_STATE (*(volatile uint32_t *)(UART0_BASE + 0x04u))
-#define UART0_CONTROL (*(volatile uint32_t *)(UART0_BASE + 0x08u))
-#define UART0_BAUD_DIVIDER (*(volatile uint32_t *)(UART0_BASE + 0x10u))
-#define UART_STATE_TX_FULL 1u
+#define SYSTICK ((volatile uint32_t *)0xE000E010u) /* control, reload, value */
+#define SYSTICK_CORE_CLOCK 5u                      /* enabled, no interrupt */
+#define SYSTICK_MASK 0xFFFFFFu
+#define SEMIHOSTING_WRITE0 0x04u
 #define SEMIHOSTING_EXIT_EXTENDED 0x20u
 #define SEMIHOSTING_APPLICATION_EXIT 0x20026u
 
+static void ask_host(uint32_t operation, const void *argument) {
+    register uint32_t r0 __asm__("r0") = operation;
+    register const void *r1 __asm__("r1") = argument;
+    __asm__ volatile("bkpt 0xAB" : "+r"(r0) : "r"(r1) : "memory");
+}
+
 void board_exit(uint32_t code) {
     const uint32_t block[2] = {SEMIHOSTING_APPLICATION_EXIT, code};
-    register uint32_t operation __asm__("r0") = SEMIHOSTING_EXIT_EXTENDED;
-    register const uint32_t *argument __asm__("r1") = block;
-    __asm__ volatile("bkpt 0xAB" : : "r"(operation), "r"(argument) : "memory");
+    ask_host(SEMIHOSTING_EXIT_EXTENDED, block);
     for (;;) {
     }
 }
@@ -39,8 +40,10 @@ __attribute__((section(".vectors"), used)) static const void *const vectors[16] 
 };
 
 void reset_handler(void) {
-    CPACR |= 0xFu << 20; /* floating point on: the compiler may use its registers */
+#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
+    CPACR |= 0xFu << 20; /* floating point and vectors on: the compiler may use their registers */
     __asm__ volatile("dsb\n isb");
+#endif
     const uint32_t *from = &__data_load;
     for (uint32_t *to = &__data_start; to < &__data_end;) {
         *to++ = *from++;
@@ -48,17 +51,22 @@ void reset_handler(void) {
     for (uint32_t *to = &__bss_start; to < &__bss_end;) {
         *to++ = 0;
     }
-    UART0_BAUD_DIVIDER = 16;
-    UART0_CONTROL = 1; /* transmit */
+#ifdef BOARD_COUNTS_TICKS
+    SYSTICK[1] = SYSTICK_MASK;
+    SYSTICK[2] = 0;
+    SYSTICK[0] = SYSTICK_CORE_CLOCK;
+#endif
     board_exit((uint32_t)main());
 }
 
+#ifdef BOARD_COUNTS_TICKS
+uint32_t board_ticks(uint32_t since) {
+    return (SYSTICK_MASK - SYSTICK[2] - since) & SYSTICK_MASK;
+}
+#endif
+
 void board_print(const char *text) {
-    for (; *text != '\0'; text++) {
-        while (UART0_STATE & UART_STATE_TX_FULL) {
-        }
-        UART0_DATA = (uint32_t)(unsigned char)*text;
-    }
+    ask_host(SEMIHOSTING_WRITE0, text);
 }
 
 void board_print_number(uint32_t number) {

@@ -29,7 +29,7 @@ _FLASH_PER_SECTION: Final = 20  # five coefficients
 # As firmware/app/main.c allots them.
 _RING_FRAMES: Final = 128
 _TX_BYTES: Final = 2048
-_STACK_BYTES: Final = 8192  # virtual_m4.ld
+_STACK_BYTES: Final = 8192  # firmware/ports/virtual_m4/memory.ld
 _OTHER_RAM: Final = 1492  # link, patch, rings' heads: what is left of the six images' RAM
 
 # Instructions of a vote over a few classes, as validation counts them.

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, get_args
 
+from myo_export.cores import CPU_FLAGS
 from myo_export.cost_model import Level
 from myo_export.emit_net import render_network, write_files
 from myo_export.emit_net_step import Kernels
+from myo_export.fold_mve import Folded, Form
 from myo_export.lowered import (
     BatchMatmul,
     Binary,
@@ -16,6 +18,7 @@ from myo_export.lowered import (
     DepthwiseConv,
     FullyConnected,
     Layer,
+    Lstm,
     Mean,
     Network,
     Pad,
@@ -42,11 +45,12 @@ class Core:
 
 
 CORES: Final = {
-    "m0": Core("plain", ("-mcpu=cortex-m0", "-mthumb")),
-    "m3": Core("plain", ("-mcpu=cortex-m3", "-mthumb")),
-    "m4": Core("dsp", ("-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16")),
-    "m7": Core("dsp", ("-mcpu=cortex-m7", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-d16")),
-    "m33": Core("dsp", ("-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16")),
+    "m0": Core("plain", CPU_FLAGS["m0"]),
+    "m3": Core("plain", CPU_FLAGS["m3"]),
+    "m4": Core("dsp", CPU_FLAGS["m4"]),
+    "m7": Core("dsp", CPU_FLAGS["m7"]),
+    "m33": Core("dsp", CPU_FLAGS["m33"]),
+    "m55": Core("mve", CPU_FLAGS["m55"]),
     "host": Core("plain", ()),
 }
 OPTIMIZE: Final[dict[str, Optimize]] = {"speed": "speed", "size": "size"}
@@ -65,19 +69,34 @@ _PLAIN_SOURCES: Final[dict[type, str]] = {
     TransposeConv: "transpose_conv.c",
     BatchMatmul: "batch_matmul.c",
     Softmax: "softmax.c",
+    Lstm: "lstm.c",
 }
 _DSP_SOURCES: Final[dict[type, str]] = {
     Conv: "conv_dsp.c",
     DepthwiseConv: "depthwise_conv_dsp.c",
     FullyConnected: "fully_connected_dsp.c",
+    Lstm: "lstm_dsp.c",
+}
+_SHARED_SOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "lstm.c": ("lstm_curves.c",),
+    "lstm_dsp.c": ("lstm_curves.c", "lstm_dsp_arm.c"),
 }
 _TILE_SOURCES: Final = ("tile_dsp.c", "tile_dsp_arm.c")
+_MVE_SOURCES: Final[dict[type, tuple[str, ...]]] = {
+    Conv: ("conv_mve.c", "dot_mve.c"),
+    DepthwiseConv: ("depthwise_conv_mve.c",),
+    FullyConnected: ("fully_connected_mve.c", "dot_mve.c"),
+}
 
 
-def _sources(layer: Layer, form: Packed | str) -> tuple[str, ...]:
-    if not isinstance(form, str):
-        return (_DSP_SOURCES[type(layer)], *_TILE_SOURCES)
-    return tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
+def _sources(layer: Layer, form: Form) -> tuple[str, ...]:
+    if isinstance(form, Folded):
+        return _MVE_SOURCES[type(layer)]
+    if isinstance(form, Packed):
+        name = _DSP_SOURCES[type(layer)]
+        return (name, *_TILE_SOURCES, *_SHARED_SOURCES.get(name, ()))
+    names = tuple(name for kind, name in _PLAIN_SOURCES.items() if isinstance(layer, kind))
+    return (*names, *(shared for name in names for shared in _SHARED_SOURCES.get(name, ())))
 
 
 def _streamed_layer(network: Network, stream: StreamPlan, place: int) -> dict[str, object]:

@@ -9,6 +9,7 @@ from collections import Counter
 from typing import Literal, get_args
 
 from myo_export.cost_copies import Events, copy_events, fill_events
+from myo_export.fold_mve import Folded
 from myo_export.lowered import (
     Add,
     Alias,
@@ -38,9 +39,9 @@ _WORDS_AT_ONCE = 4  # of a sum or product, see elementwise.c
 _MOST_ROWS = 255  # of a mean that adds in 16 bits, see mean.c
 
 
-def form_of(packed: Packed | str) -> Form:
-    """Name what `pack_layer` gave; depthwise weights are always wide."""
-    if isinstance(packed, str):
+def form_of(packed: Packed | Folded | str) -> Form:
+    """Name what `pack_layer` gave; depthwise weights are always wide. Helium's kernels have no model."""
+    if not isinstance(packed, Packed):
         return "plain"
     return "wide" if packed.weights.itemsize == 2 else "packed"
 

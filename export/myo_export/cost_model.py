@@ -72,6 +72,7 @@ ASSEMBLY: Final[dict[str, tuple[int, int]]] = {
 _DEFAULT_PER_WORD: Final = (20.0, 26.0)
 _DEFAULT_PER_MAC: Final = (8.0, 11.0)
 _DEFAULT_CODE_BYTES: Final = 1500  # of a kernel that was not measured
+_DEFAULT_CODE_BYTES_OF: Final = {"Lstm": 6500}  # 4096 of them a table
 _CALL_BYTES: Final = 36  # of a layer in net_run_observed: its arguments, the call, the observer's call
 
 
@@ -207,7 +208,9 @@ def estimate_code(layer: Layer, form: Form, level: Level = "-O3") -> tuple[Mappi
         The layer's configuration and call.
     """
     kind = type(layer).__name__
-    found = read_constants()["code"][level].get(kernel_name(layer, form), {kind: _DEFAULT_CODE_BYTES})
+    found = read_constants()["code"][level].get(
+        kernel_name(layer, form), {kind: _DEFAULT_CODE_BYTES_OF.get(kind, _DEFAULT_CODE_BYTES)}
+    )
     functions = {name: int(size) for name, size in found.items() if name != "configuration"}
     return functions, int(found.get("configuration", 0)) + _CALL_BYTES
 

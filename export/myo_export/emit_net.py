@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
+from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
+from myo_export.fold_mve import Form, fold_layer
 from myo_export.graph import Tensor
 from myo_export.lower import lower_graph
 from myo_export.lowered import (
@@ -25,6 +27,7 @@ from myo_export.lowered import (
     Extremum,
     FullyConnected,
     Layer,
+    Lstm,
     Mul,
     Network,
     Part,
@@ -36,7 +39,7 @@ from myo_export.lowered import (
 from myo_export.memory_plan import ALIGNMENT, MemoryPlan, plan_memory
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.network_source import NetworkSource, arena_bytes
-from myo_export.pack_dsp import Optimize, Packed, pack_layer
+from myo_export.pack_dsp import Optimize, pack_layer
 from myo_export.simplify import simplify_network
 from myo_export.stream_plan import StreamPlan, plan_stream
 from myo_export.tflite_reader import printable, read_graph
@@ -86,6 +89,8 @@ def _about(layer: Layer) -> list[str]:
         case Add() | Mul() | SquaredDifference() | Prelu() | Extremum():
             constants = [o for o in (layer.a, layer.b) if o.values is not None]
             return ["one operand is constant"] if constants else []
+        case Lstm():
+            return [f"{layer.n_steps} steps, {layer.n_inputs} inputs, {layer.n_cells} cells"]
         case Part():
             return [f"nothing moves: words {layer.begin} to {layer.begin + layer.size - 1} of the input"]
         case Copy():
@@ -105,7 +110,7 @@ def _about_part(part: CopyPart) -> list[str]:
     return [f"copies {sizes} words, {strides}, from word {part.source_begin} to word {part.target_begin}"]
 
 
-def _layer_comment(network: Network, step: Step, form: Packed | str) -> str:
+def _layer_comment(network: Network, step: Step, form: Form) -> str:
     tensors = network.graph.tensors
     lines = [f"Layer {op.first_layer}: {op.name}, in layer {step.index}" for op in step.folded]
     lines += [f"Layer {step.index}: {step.op_names}, {_name(tensors[step.output])}"]
@@ -126,7 +131,15 @@ def _expression(plan: MemoryPlan, tensor: int) -> str:
 
 _KERNEL_HEADERS: dict[Kernels, str] = {
     "plain": '#include "myo_nn.h"\n',
-    "both": '#include "myo_nn_dispatch.h"\n#include "myo_nn_dsp.h"\n',
+    "both": '#include "myo_nn_dispatch.h"\n#include "myo_nn_dsp.h"\n#include "myo_nn_mve.h"\n',
+    "mve": """\
+#include "myo_nn_dispatch.h"
+#include "myo_nn_mve.h"
+
+#if !MYO_NN_MVE
+#error "this network was compiled for a core with Helium; compile it for this core"
+#endif
+""",
     "dsp": """\
 #include "myo_nn_dispatch.h"
 #include "myo_nn_dsp.h"
@@ -148,9 +161,6 @@ void net_run(void *arena, const int8_t *input, int8_t *output) {
     net_run_observed(arena, input, output, NULL, NULL);
 }
 
-void net_init(void *arena) {
-    (void)arena; /* nothing lives from run to run */
-}
 """
 
 _OBSERVE = """\
@@ -161,6 +171,21 @@ static void observe(net_observer_t observer, void *context, uint16_t layer, cons
 }
 
 """
+
+
+def _hold(layer: Layer, kernels: Kernels, optimize: Optimize) -> Form:
+    """Give a layer as its kernels want it."""
+    match kernels:
+        case "plain":
+            return "the core has no DSP extension"
+        case "mve":
+            return fold_layer(layer)
+        case _:
+            return pack_layer(layer, optimize)
+
+
+def _scratch_bytes(form: Form) -> int:
+    return 0 if isinstance(form, str) else form.scratch_bytes
 
 
 def render_network(
@@ -179,8 +204,8 @@ def render_network(
     provenance : str
         Goes into the head comment of the files.
     kernels : str
-        ``plain``, ``dsp``, or ``both``: then the C holds both forms of the weights, and the core that it is
-        compiled for decides.
+        ``plain``, ``dsp``, ``mve``, or ``both``: then the C holds both forms of the weights and is for all cores;
+        the one that it is compiled for decides.
     optimize : str or sequence of str
         ``speed`` or ``size``: how the DSP kernels hold weights; of all layers, or of each.
     hop : int or None
@@ -198,23 +223,24 @@ def render_network(
     """
     network = simplify_network(lower_graph(read_graph(model)))
     packed = tuple(
-        "the core has no DSP extension"
-        if kernels == "plain"
-        else pack_layer(step.layer, optimize if isinstance(optimize, str) else optimize[step.index])
+        _hold(step.layer, kernels, optimize if isinstance(optimize, str) else optimize[step.index])
         for step in network.steps
     )
-    scratch_bytes = [0 if isinstance(p, str) else p.scratch_bytes for p in packed]
+    scratch_bytes = [
+        max(_scratch_bytes(form), _scratch_bytes(fold_layer(step.layer)) if kernels == "both" else 0)
+        for step, form in zip(network.steps, packed, strict=True)
+    ]
     plan = plan_memory(network, scratch_bytes)
-    stream = None if hop is None else plan_stream(network, hop, plan, scratch_bytes)
-    state_bytes = (
-        stream.state_bytes if stream else 0
-    )  # a run leaves the first bytes of the arena to the stream
+    state = NetworkState(network)
+    stream = None if hop is None else plan_stream(network, hop, plan, scratch_bytes, state.n_bytes)
+    # A run leaves the first bytes of the arena to what lives from run to run, then to the stream.
+    state_bytes = stream.state_bytes if stream else state.n_bytes
     tensors = network.graph.tensors
     texts = []
-    constants, body = "", ""
+    constants, body = "", state.pointers()
     for buffer, offset in sorted(plan.offsets.items(), key=lambda item: item[0]):
         body += f"    int8_t *const t{buffer} = (int8_t *)arena + {state_bytes + offset}; /* {plan.sizes[buffer]} bytes */\n"
-    if not plan.offsets:
+    if not plan.offsets and not body:
         body += "    (void)arena; /* every activation is the caller's */\n"
     for place, (step, form) in enumerate(zip(network.steps, packed, strict=True)):
         target = _expression(plan, step.output)
@@ -228,18 +254,23 @@ def render_network(
         body += found.calls
         body += f"    observe(observer, context, {step.index}, {target}, {tensors[step.output].size});\n"
     head = _provenance(provenance)
-    needs_string = stream is not None or any("memcpy" in call for text in texts for call in text.calls)
+    needs_string = bool(stream or state.n_bytes) or any(
+        "memcpy" in call for text in texts for call in text.calls
+    )
     includes = '#include "net.h"\n\n#include <stddef.h>\n' + ("#include <string.h>\n" if needs_string else "")
     source = (
         f"{head}{includes}\n{_KERNEL_HEADERS[kernels]}\n{constants}{_OBSERVE}{_RUN_HEAD}{body}{_RUN_TAIL}"
+        f"{state.init_function()}"
     )
     if stream is not None:
         source += "\n" + stream_text(network, stream, plan, packed, kernels)
-    header = _header(head, network, plan, stream)
+    header = _header(head, network, plan, stream, state)
     return NetworkSource(header, source, network, plan, tuple(texts), packed, stream)
 
 
-def _header(head: str, network: Network, plan: MemoryPlan, stream: StreamPlan | None) -> str:
+def _header(
+    head: str, network: Network, plan: MemoryPlan, stream: StreamPlan | None, state: NetworkState
+) -> str:
     source, target = network.graph.tensors[network.graph.input], network.graph.tensors[network.graph.output]
     return f"""{head}#ifndef NET_H
 #define NET_H
@@ -253,14 +284,15 @@ extern "C" {{
 
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
-#define NET_ARENA_SIZE {arena_bytes(plan, stream)} /* bytes; {_arena_comment(plan, stream)} */
-#define NET_N_LAYERS {network.graph.n_layers}{_folded_comment(network)}
+#define NET_ARENA_SIZE {arena_bytes(plan, stream, state.n_bytes)} /* bytes; {_arena_comment(plan, stream, state)} */
+{state.define()}#define NET_N_LAYERS {network.graph.n_layers}{_folded_comment(network)}
 
 /* Gets the words of a layer after it has run; they are valid during the call only. Layers count from 0 in the order of
    the file's operators, and of the outputs of those that have several. */
 typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data, size_t n);
 
-/* Call once before the first run. The arena is the caller's: NET_ARENA_SIZE bytes, aligned to {ALIGNMENT}. */
+/* {state.about_init()}
+   The arena is the caller's: NET_ARENA_SIZE bytes, aligned to {ALIGNMENT}. */
 void net_init(void *arena);
 
 /* Runs the network once. input: NET_INPUT_SIZE words, left as they are; output: NET_OUTPUT_SIZE words.
@@ -286,9 +318,11 @@ def _folded_comment(network: Network) -> str:
     return f" /* of them {text} */" if text else ""
 
 
-def _arena_comment(plan: MemoryPlan, stream: StreamPlan | None) -> str:
+def _arena_comment(plan: MemoryPlan, stream: StreamPlan | None, state: NetworkState) -> str:
     live = f"{plan.lower_bound} of them live at once"
-    return f"{live} in a run, beside the stream's {stream.state_bytes}" if stream else live
+    if stream:
+        return f"{live} in a run, beside the stream's {stream.state_bytes}"
+    return f"{live}, {state.n_bytes} more from run to run" if state.n_bytes else live
 
 
 def emit_network(

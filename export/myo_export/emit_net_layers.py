@@ -19,6 +19,7 @@ from myo_export.lowered import (
     Extremum,
     FullyConnected,
     Layer,
+    Lstm,
     Matrices,
     Mean,
     Mul,
@@ -131,12 +132,17 @@ def _factors(name: str, requantize: Requantize) -> tuple[str, str, int]:
     return arrays, field, 5 * n
 
 
+def bias_array(name: str, bias: np.ndarray) -> str:
+    """Define the biases of a layer with weights."""
+    return c_array("int32_t", f"{name}_bias", bias.flat, f"[{bias.size}]")
+
+
 def _weights(name: str, weights: np.ndarray, bias: np.ndarray) -> str:
     shape = " x ".join(str(n) for n in weights.shape)
     return (
         f"/* {shape} */\n"
         + c_array("int8_t", f"{name}_weights", weights.flat, f"[{weights.size}]")
-        + c_array("int32_t", f"{name}_bias", bias.flat, f"[{bias.size}]")
+        + bias_array(name, bias)
     )
 
 
@@ -449,6 +455,8 @@ def layer_text(index: int, layer: Layer, sources: list[str], target: str, suffix
             return _softmax(name, config_name, layer, sources[0], target)
         case Table():
             return _table(name, layer, sources[0], target)
+        case Lstm():
+            raise TypeError("an LSTM is written by lstm_text")
         case Alias():
             copy = () if sources[0] == target else (f"memcpy({target}, {sources[0]}, {layer.size});",)
             return LayerText("", "", copy)

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Sequence
 
+from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
+from myo_export.fold_mve import Form
 from myo_export.lowered import Network
 from myo_export.memory_plan import MemoryPlan
-from myo_export.pack_dsp import Packed
 from myo_export.stream_buffers import StreamBuffer
 from myo_export.stream_plan import StreamPlan
 
@@ -50,6 +51,9 @@ def _n_changing(buffer: StreamBuffer) -> int:
 def stream_header(network: Network, stream: StreamPlan) -> str:
     """Declare what a stream adds to ``net.h``."""
     words = stream.buffers[network.graph.input].columns.n_words
+    anew = ""
+    if NetworkState(network).n_bytes:
+        anew = " Every push calls net_init, so that its window\n   begins anew; a run that follows needs that call too."
     return f"""
 #define NET_HOP_SIZE {stream.hop * words} /* int8: {stream.hop} time steps of {words} channels */
 #define NET_PUSH_ARENA_SIZE {stream.push_bytes} /* bytes; {stream.state_bytes} of them live from push to push */
@@ -60,7 +64,7 @@ void net_reset(void *arena);
 /* Moves the window on by a hop and gives what net_run gives for its last {stream.n_steps} time steps. hop: NET_HOP_SIZE
    words, oldest first, left as they are; output: NET_OUTPUT_SIZE words; neither may overlap the arena. With
    net_reset and net_push alone, the first NET_PUSH_ARENA_SIZE bytes of the arena are enough. net_run may be
-   called in between and leaves the window as it is. Not reentrant on one arena. */
+   called in between and leaves the window as it is.{anew} Not reentrant on one arena. */
 void net_push(void *arena, const int8_t *hop, int8_t *output);
 """
 
@@ -119,7 +123,7 @@ def stream_text(
     network: Network,
     stream: StreamPlan,
     plan: MemoryPlan,
-    packed: Sequence[Packed | str],
+    packed: Sequence[Form],
     kernels: Kernels,
 ) -> str:
     """Write the functions of a stream and the configurations that only they use.
@@ -132,8 +136,8 @@ def stream_text(
         From `plan_stream`.
     plan : MemoryPlan
         Of a run of the same network.
-    packed : sequence of Packed or str
-        From `pack_layer`, for each step.
+    packed : sequence of Packed, Folded or str
+        As `step_text` takes it, for each step.
     kernels : str
         For which kernels.
 
@@ -206,10 +210,12 @@ def _functions(network: Network, stream: StreamPlan, plan: MemoryPlan, advance: 
             f"    for (int i = 0; i < {n_pushes}; i++) {{ /* until nothing older is in any window */\n"
             "        advance(arena);\n    }\n"
         )
-    push = f"{_move(name, buffer)}    memcpy({c_at(name, n_old * words)}, hop, {size});\n{call}{rest}"
+    state = NetworkState(network)
+    begin = "    net_init(arena); /* every window begins anew */\n" if state.n_bytes else ""
+    push = f"{_move(name, buffer)}    memcpy({c_at(name, n_old * words)}, hop, {size});\n{call}{begin}{rest}"
     text += f"void net_reset(void *arena) {{\n{_pointers(plan, stream, reset)}{reset}}}\n\n"
     text += (
         "void net_push(void *arena, const int8_t *hop, int8_t *output) {\n"
-        f"{_pointers(plan, stream, push)}{push}}}\n"
+        f"{state.pointers()}{_pointers(plan, stream, push)}{push}}}\n"
     )
     return text

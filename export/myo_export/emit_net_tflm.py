@@ -59,6 +59,7 @@ _ADD_METHODS: Final = {
     "TRANSPOSE": "AddTranspose",
     "TRANSPOSE_CONV": "AddTransposeConv",
     "UNPACK": "AddUnpack",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "AddUnidirectionalSequenceLSTM",
 }
 
 _MEASURE_TIMEOUT_S: Final = 60

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -42,8 +43,9 @@ class _Board:
     image: str  # as the builder names it
 
 
+_CORTEX_M = _Board("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "firmware.elf")
 BOARDS: Mapping[str, _Board] = {
-    "virtual_m4": _Board("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "firmware.elf"),
+    **{f"virtual_{core}": _CORTEX_M for core in ("m0", "m3", "m4", "m7", "m33", "m55")},
     "native": _Board("gcc", "gcc libc6-dev", "program"),
 }
 
@@ -242,6 +244,11 @@ def _run_platformio(bundle: Path, board: str, log: Path, progress: Callable[[str
             raise
     write_text(log, "".join(lines))
     if process.returncode != 0:
+        if (excess := re.search(r"region `(\w+)' overflowed by (\d+) bytes", "".join(lines))) is not None:
+            raise BuildError(
+                f"the patch does not fit {board}: {excess[2]} bytes too many for its {excess[1]}; take fewer channels, "
+                f"fewer or narrower layers, or a board with more; the whole log is {log}"
+            )
         raise BuildError(
             f"the firmware for {board} does not build: {_first_error(lines)}; the whole log is {log}"
         )
@@ -257,7 +264,7 @@ def _stop_group(process: subprocess.Popen[str]) -> None:
 
 
 def _first_error(lines: list[str]) -> str:
-    marks = ("undefined reference", "overflowed by", ": fatal error:", ": error:", "Error: ")
+    marks = ("undefined reference", ": fatal error:", ": error:", "Error: ")
     for mark in marks:
         for line in lines:
             if mark in line:

@@ -124,6 +124,16 @@ class LeakyReluOptions:
 
 
 @dataclass(frozen=True)
+class LstmOptions:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM; ``cell_clip`` 0 is none, ``time_major`` has the time axis first."""
+
+    activation: str
+    cell_clip: float
+    time_major: bool
+    diagonal: bool
+
+
+@dataclass(frozen=True)
 class StridedSliceOptions:
     """STRIDED_SLICE; bit ``i`` of a mask stands for axis ``i``."""
 
@@ -163,6 +173,7 @@ Options = (
     | StridedSliceOptions
     | PackOptions
     | BatchMatmulOptions
+    | LstmOptions
 )
 
 

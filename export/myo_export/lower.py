@@ -20,6 +20,7 @@ from myo_export.lower_float import (
     lower_from_float,
     with_stand_ins,
 )
+from myo_export.lower_lstm import lower_lstm
 from myo_export.lower_matmul import lower_batch_matmul, lower_fully_connected_any
 from myo_export.lower_moves import (
     lower_concatenation,
@@ -83,6 +84,7 @@ _LOWERINGS: Final[dict[str, Callable[[OpView], Step | tuple[Step, ...]]]] = {
     "TRANSPOSE": lower_transpose,
     "TRANSPOSE_CONV": lower_transpose_conv,
     "UNPACK": lower_unpack,
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": lower_lstm,
 }
 # Of operators whose input is float; the others' lowerings refuse it.
 _FLOAT_LOWERINGS: Final[dict[str, Callable[[OpView], Step]]] = {

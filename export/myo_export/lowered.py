@@ -271,6 +271,49 @@ class Table:
     size: int
 
 
+@dataclass(frozen=True, eq=False)
+class LstmGate:
+    """One gate of an `Lstm`: weights int8 (cell, input) and (cell, cell), ``bias`` int32 per cell."""
+
+    input_weights: np.ndarray
+    recurrent_weights: np.ndarray
+    bias: np.ndarray
+    input_factor: Factor
+    recurrent_factor: Factor
+
+
+@dataclass(frozen=True, eq=False)
+class Lstm:
+    """UNIDIRECTIONAL_SEQUENCE_LSTM; see ``myo_lstm_config_t``. Its state lives from run to run."""
+
+    n_steps: int
+    input_offset: int
+    hidden_offset: int
+    gates: tuple[LstmGate, ...]
+    forget: Factor
+    update: Factor
+    hidden: Factor
+    tanh_multiplier: int
+    tanh_shift: int
+    cell_low: int
+    cell_high: int
+
+    @property
+    def n_inputs(self) -> int:
+        """Words of one time step of the input."""
+        return int(self.gates[0].input_weights.shape[1])
+
+    @property
+    def n_cells(self) -> int:
+        """Cells, which are the words of one time step of the output."""
+        return int(self.gates[0].input_weights.shape[0])
+
+    @property
+    def state_bytes(self) -> int:
+        """Cells of 16 bits and hidden state of 8."""
+        return 3 * self.n_cells
+
+
 @dataclass(frozen=True)
 class Alias:
     """RESHAPE, EXPAND_DIMS, SQUEEZE: the same words under another shape."""
@@ -344,6 +387,7 @@ Layer = (
     | BatchMatmul
     | Softmax
     | Table
+    | Lstm
     | Alias
     | Part
 )

@@ -1,12 +1,14 @@
 """Figures of a compiled network, by layer and in all."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from myo_export.cost_copies import copy_events
 from myo_export.cost_events import form_of
 from myo_export.cost_model import Cost, Level, estimate_code, estimate_layer, estimate_network, price
+from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_stream import stream_summary
+from myo_export.fold_mve import Folded
 from myo_export.graph import Graph, Op
 from myo_export.network_source import NetworkSource
 from myo_export.pack_dsp import Packed
@@ -38,7 +40,7 @@ class LayerReport:
     table_bytes : int
         Flash of factors and function tables.
     kernel : str
-        ``dsp`` and how it holds weights, or ``plain`` and why; ``in layer N`` where another layer computes it.
+        ``dsp`` and how it holds weights, ``mve``, or ``plain`` and why; ``in layer N`` where another layer computes it.
     scratch_bytes : int
         Working memory in the arena while the layer runs.
     cost : Cost
@@ -95,7 +97,7 @@ class NetworkReport:
     arena_bytes : int
         ``NET_ARENA_SIZE``.
     run_arena_bytes, arena_lower_bound_bytes : int
-        What a run needs, and the largest sum of activations and working memory that live at once: with the same
+        What a run needs, and the largest sum of state, activations and working memory that live at once: with the same
         tensors sharing buffers, no plan needs less.
     tflm_arena_bytes : int
         What TensorFlow Lite for Microcontrollers needs for the same model; 0 where it was not measured.
@@ -144,7 +146,9 @@ def count_code(layers: Iterable[LayerReport]) -> int:
     return own + sum(functions.values())
 
 
-def _form_name(form: Packed) -> str:
+def _form_name(form: Packed | Folded) -> str:
+    if isinstance(form, Folded):
+        return "mve"
     return "dsp, weights int16" if form.weights.itemsize == 2 else "dsp, weights int8"
 
 
@@ -182,7 +186,7 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
     level : str
         How its kernels will be compiled.
     """
-    graph = text.network.graph
+    graph, state_bytes = text.network.graph, NetworkState(text.network).n_bytes
     layers = [_folded_layer(graph, op, step.index) for step in text.network.steps for op in step.folded]
     for step, layer, form in zip(text.network.steps, text.texts, text.packed, strict=True):
         output = graph.tensors[step.output]
@@ -223,19 +227,19 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
         sum(layer.macs for layer in layers),
         sum(layer.flash_bytes for layer in layers),
         text.arena_bytes,
-        text.plan.arena_size,
-        text.plan.lower_bound,
+        state_bytes + text.plan.arena_size,
+        state_bytes + text.plan.lower_bound,
         tflm_arena_bytes,
         estimate_network([layer.cost for layer in layers]),
         text.stream,
         None
         if text.stream is None
-        else _estimate_push(text, text.stream, [layer.cost for layer in layers], level),
+        else _estimate_push(text, text.stream, {layer.index: layer.cost for layer in layers}, level),
         tuple(stream_summary(text.network, text.stream)) if text.stream else (),
     )
 
 
-def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Sequence[Cost], level: Level) -> Cost:
+def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Mapping[int, Cost], level: Level) -> Cost:
     """Predict a push: columns that move, layers on new columns, and layers that are recomputed."""
     found = Cost(0.0, 0.0)
     source = text.network.graph.input
@@ -244,9 +248,9 @@ def _estimate_push(text: NetworkSource, stream: StreamPlan, costs: Sequence[Cost
         n_new = buffer.n_new if root == source else 0
         for n in (buffer.n_old, n_new):
             found += price(copy_events(n * n_words, int(n > 0)), level)
-    for place, (step, form, cost) in enumerate(zip(text.network.steps, text.packed, costs, strict=True)):
+    for place, (step, form) in enumerate(zip(text.network.steps, text.packed, strict=True)):
         if place not in stream.streamed:
-            found += cost
+            found += costs[step.index]
         else:
             output = text.network.graph.tensors[step.output]
             for part in stream.streamed[place]:

@@ -13,14 +13,15 @@ from typing import Literal
 
 import numpy as np
 
-from myo_export.lowered import Conv, DepthwiseConv, FullyConnected, Layer, Requantize
-from myo_export.quantized_math import Factor
+from myo_export.lowered import Conv, DepthwiseConv, FullyConnected, Layer, Lstm, Requantize
+from myo_export.quantized_math import INT32_MAX, Factor
 
 TILE = 4  # output channels
 _POINTER_BYTES = 8  # of the host's, where the tests run; a Cortex-M has 4
 _DEPTHWISE_ORDER = (0, 2, 1, 3)  # of a tile's channels: SXTB16 widens even ones, then odd ones
 # Beyond, a sum of the scaled product, the zero point and half a step might leave int32.
 _MAX_SHIFT = 22
+_INT16_MAX = 32767
 _MAX_SUM = (1 << 30) - 1  # doubled, it has to fit int32
 
 
@@ -64,6 +65,41 @@ class Packed:
     scratch_bytes: int
 
 
+@dataclass(frozen=True)
+class GateTile:
+    """Biases of four cells of a gate, and its scale; see ``myo_nn_gate_tile_t``."""
+
+    bias: tuple[int, ...]
+    multiplier: int
+    add: int
+    shift: int
+    left: int
+
+
+@dataclass(frozen=True, eq=False)
+class PackedLstm(Packed):
+    """An LSTM's numbers as its DSP kernel reads them.
+
+    Attributes
+    ----------
+    input_weights, recurrent_weights : numpy.ndarray
+        Tiles of all gates, one gate after the other; ``weights`` are the former.
+    input_tiles, recurrent_tiles : tuple of GateTile
+        Four cells of a gate each.
+    hidden : Scale
+        From the product of output gate and tanh, doubled, to the hidden state.
+    update_shift : int
+        Bits from the product of input gate and candidate to the cells.
+    """
+
+    input_weights: np.ndarray
+    recurrent_weights: np.ndarray
+    input_tiles: tuple[GateTile, ...]
+    recurrent_tiles: tuple[GateTile, ...]
+    hidden: Scale
+    update_shift: int
+
+
 def pack_layer(layer: Layer, optimize: Optimize = "speed") -> Packed | str:
     """Pack a layer for the DSP kernels.
 
@@ -79,6 +115,8 @@ def pack_layer(layer: Layer, optimize: Optimize = "speed") -> Packed | str:
     Packed or str
         The packed layer; else why the plain kernel runs.
     """
+    if isinstance(layer, Lstm):
+        return _pack_lstm(layer, optimize)
     if not isinstance(layer, Conv | DepthwiseConv | FullyConnected):
         return "one form for all cores"
     if isinstance(layer, DepthwiseConv) and layer.depth_multiplier != 1:
@@ -158,3 +196,79 @@ def _pack_channels(rows: np.ndarray) -> np.ndarray:
     padded = np.pad(2 * rows, ((0, -len(rows) % TILE), (0, 0)))
     split = padded.reshape(len(padded) // TILE, TILE, -1)
     return split[:, _DEPTHWISE_ORDER, :].transpose(0, 2, 1).astype(np.int16)
+
+
+def _pack_lstm(layer: Lstm, optimize: Optimize) -> PackedLstm | str:
+    is_wide = optimize == "speed"
+    factor = layer.hidden
+    hidden = Scale(
+        factor.multiplier,
+        -(layer.hidden_offset << -factor.shift) + (1 << (-factor.shift - 1)),
+        -factor.shift,
+    )
+    # A product of two Q15 words, doubled and scaled, is at most half of the multiplier.
+    if factor.shift > -1 or abs(hidden.add) + factor.multiplier // 2 + 2 > INT32_MAX:
+        return "a hidden state of an uncommon scale"
+    if layer.cell_high == 0:
+        return "cells that are clipped to 0"
+    parts: list[tuple[np.ndarray, tuple[GateTile, ...]]] = []
+    for what in ("input", "recurrent"):
+        groups, tiles = [], []
+        for gate in layer.gates:
+            weights, offset, bias, gate_factor = (
+                (gate.input_weights, layer.input_offset, gate.bias, gate.input_factor)
+                if what == "input"
+                else (
+                    gate.recurrent_weights,
+                    layer.hidden_offset,
+                    np.zeros_like(gate.bias),
+                    gate.recurrent_factor,
+                )
+            )
+            rows = weights.astype(np.int64)
+            # Doubled sums make the first rounding one instruction; a factor of 1 and more takes its power of 2 here.
+            left = 1 + max(gate_factor.shift, 0)
+            largest_input = max(abs(-128 + offset), abs(127 + offset))
+            largest = np.abs(rows).sum(axis=1) * largest_input + np.abs(bias.astype(np.int64))
+            if int(largest.max()) << left > INT32_MAX:
+                return "sums that may leave 32 bits"
+            if is_wide and int(np.abs(rows).max()) << left > _INT16_MAX:
+                return "weights that leave 16 bits with their scale"
+            folded = bias + offset * rows.sum(axis=1)
+            if what == "recurrent":
+                rows = _in_pairs(rows)
+            if is_wide:
+                groups.append(_widen_rows(rows << (left - 1)))
+                tiles += _gate_tiles(folded << left, gate_factor, 0)
+            else:
+                groups.append(_pack_rows(rows))
+                tiles += _gate_tiles(folded, gate_factor, left)
+        parts.append((np.stack(groups), tuple(tiles)))
+    (input_weights, input_tiles), (recurrent_weights, recurrent_tiles) = parts
+    n_cells, n_inputs = (-(-n // TILE) * TILE for n in (layer.n_cells, layer.n_inputs))
+    # Arguments of four gates for two steps, cells, hidden state twice, and two steps of the input; 16 bits each.
+    scratch = 2 * (2 * 4 * n_cells + n_cells + 2 * n_cells + 2 * n_inputs)
+    return PackedLstm(
+        input_weights,
+        (),
+        scratch,
+        input_weights,
+        recurrent_weights,
+        input_tiles,
+        recurrent_tiles,
+        hidden,
+        1 - layer.update.shift,
+    )
+
+
+def _in_pairs(rows: np.ndarray) -> np.ndarray:
+    """Order the columns of (output, word) so that the pairs of four words become (0, 1) and (2, 3)."""
+    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % 4)))
+    return padded.reshape(len(rows), -1, 4)[:, :, (0, 2, 1, 3)].reshape(len(rows), -1)
+
+
+def _gate_tiles(bias: np.ndarray, factor: Factor, left: int) -> list[GateTile]:
+    shift = max(-factor.shift, 0)
+    add = (1 << shift) >> 1
+    padded = np.pad(bias, (0, -len(bias) % TILE)).reshape(-1, TILE)
+    return [GateTile(tuple(int(b) for b in row), factor.multiplier, add, shift, left) for row in padded]

@@ -204,7 +204,9 @@ def _has_running_sums(layer: Layer, buffer: StreamBuffer) -> bool:
     )
 
 
-def plan_stream(network: Network, hop: int, plan: MemoryPlan, scratch_bytes: list[int]) -> StreamPlan:
+def plan_stream(
+    network: Network, hop: int, plan: MemoryPlan, scratch_bytes: list[int], first_byte: int = 0
+) -> StreamPlan:
     """Plan the pushes of a network.
 
     Parameters
@@ -217,6 +219,9 @@ def plan_stream(network: Network, hop: int, plan: MemoryPlan, scratch_bytes: lis
         Of a run of the same network.
     scratch_bytes : list of int
         Working memory of every step while it runs.
+    first_byte : int
+        Where the stream's memory begins in the arena, a multiple of its alignment: state of the network stands before
+        it.
 
     Returns
     -------
@@ -253,7 +258,7 @@ def plan_stream(network: Network, hop: int, plan: MemoryPlan, scratch_bytes: lis
     in_sums = {network.steps[p].index for p in summed}
     obstacles = [o for o in obstacles if o.index not in in_sums]
 
-    offset = 0
+    offset = first_byte
     sums = []
     for root, buffer in sorted(buffers.items()):
         if buffer.n_old or root == network.graph.input:

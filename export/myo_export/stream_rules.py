@@ -22,6 +22,7 @@ from myo_export.lowered import (
     Extremum,
     FullyConnected,
     Layer,
+    Lstm,
     Mean,
     Mul,
     Pad,
@@ -140,6 +141,8 @@ def find_rule(layer: Layer, sources: Sequence[Columns]) -> Rule | str:
             if layer.kept_0 != width:
                 return _OVER_TIME
             return _wordwise(width, lambda n: replace(layer, kept_0=n))
+        case Lstm():
+            return "begins anew with every window, so that all its time steps change with every push"
         case Pad():
             return _pad_rule(layer, sources[0])
         case Add() | Mul() | SquaredDifference() | Prelu() | Extremum():

@@ -358,6 +358,14 @@ def _read_options(table: Any, index: int, name: str) -> Options:  # noqa: ANN401
         return graph.SoftmaxOptions(_attributes(table, index, name, schema.SoftmaxOptions).Beta())
     if name == "LEAKY_RELU":
         return graph.LeakyReluOptions(_attributes(table, index, name, schema.LeakyReluOptions).Alpha())
+    if name == "UNIDIRECTIONAL_SEQUENCE_LSTM":
+        lstm = _attributes(table, index, name, schema.UnidirectionalSequenceLSTMOptions)
+        return graph.LstmOptions(
+            _ACTIVATION_NAMES.get(lstm.FusedActivationFunction(), str(lstm.FusedActivationFunction())),
+            lstm.CellClip(),
+            bool(lstm.TimeMajor()),
+            bool(lstm.DiagonalRecurrentTensors()),
+        )
     return graph.NoOptions()
 
 

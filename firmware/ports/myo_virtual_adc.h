@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "stream/myo_ring.h"
+
 #define MYO_VIRTUAL_ADC_SEED 2463534242u
 
 static inline int32_t myo_virtual_adc_next(uint32_t *state, uint8_t adc_bits) {
@@ -17,6 +19,22 @@ static inline int32_t myo_virtual_adc_next(uint32_t *state, uint8_t adc_bits) {
     x ^= x << 5;
     *state = x;
     return (int32_t)x >> (32 - adc_bits);
+}
+
+/* One frame into a ring, stamped with the ticks of its arrival. The noise goes on where a frame is lost, as a
+   real signal would. */
+static inline void myo_virtual_adc_frame(uint32_t *state, uint8_t adc_bits, myo_ring_t *ring,
+                                         uint32_t ticks) {
+    int32_t *frame = myo_ring_reserve(ring);
+    for (uint16_t channel = 0; channel < ring->n_channels; channel++) {
+        const int32_t count = myo_virtual_adc_next(state, adc_bits);
+        if (frame != NULL) {
+            frame[channel] = count;
+        }
+    }
+    if (frame != NULL) {
+        myo_ring_commit(ring, ticks);
+    }
 }
 
 #endif

@@ -47,24 +47,45 @@ class Board:
     cycles_per_instruction: float | None = None
     clock_hz: float = 64e6
 
+    @property
+    def machine(self) -> str:
+        """QEMU's name of the machine; empty where it is none of QEMU's."""
+        return self.command[self.command.index("-M") + 1] if "-M" in self.command else ""
 
-# Under `-icount shift=6` QEMU's clock advances 64 ns an instruction; the board's 25 MHz counter then ticks every 40 ns:
-# 0.625 instructions a tick. 1.6 cycles an instruction is what the TRM's timings give for the
-# DSP kernels, which are rich in LDRD (1.54 to 1.81 on the bench's networks, docs/network.md; plain C has 1.3).
+
+NS_PER_INSTRUCTION = 64  # QEMU's clock under `-icount shift=6`
+
+
+def _virtual(
+    name: str, machine: str, description: str, tick_hz: float, cycles_per_instruction: float | None = None
+) -> Board:
+    """Describe a machine of QEMU whose counter runs at ``tick_hz``."""
+    command = (
+        "qemu-system-arm", "-M", machine, "-kernel", "{elf}", "-display", "none", "-monitor", "none",
+        "-serial", "pty", "-icount", "shift=6",
+    )  # fmt: skip
+    per_tick = 1e9 / tick_hz / NS_PER_INSTRUCTION
+    return Board(name, f"{description} in QEMU", command, per_tick, cycles_per_instruction)
+
+
+# 1.6 cycles an instruction is what the TRM's timings give for the DSP kernels on a Cortex-M4, which are rich in
+# LDRD (1.54 to 1.81 on the bench's networks, docs/network.md; plain C has 1.3). No such count was made for the others.
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
+        _virtual("virtual_m4", "mps2-an386", "Cortex-M4F (Arm MPS2 AN386)", 25e6, cycles_per_instruction=1.6),
+        _virtual("virtual_m0", "microbit", "Cortex-M0 (nRF51822, 16 kB of RAM)", 16e6),
+        _virtual("virtual_m3", "mps2-an385", "Cortex-M3 (Arm MPS2 AN385)", 25e6),
+        _virtual("virtual_m7", "mps2-an500", "Cortex-M7 (Arm MPS2 AN500)", 25e6),
+        _virtual("virtual_m33", "mps2-an505", "Cortex-M33, secure state (Arm MPS2 AN505)", 20e6),
+        _virtual("virtual_m55", "mps3-an547", "Cortex-M55 (Arm MPS3 AN547)", 32e6),
         Board(
-            "virtual_m4",
-            "Cortex-M4F (Arm MPS2 AN386) in QEMU",
-            ("qemu-system-arm", "-M", "mps2-an386", "-kernel", "{elf}", "-display", "none", "-monitor", "none",
-             "-serial", "pty", "-icount", "shift=6"),
-            instructions_per_tick=0.625,
-            cycles_per_instruction=1.6,
+            "native",
+            "a process on this machine, under address and undefined-behaviour sanitizers",
+            ("{elf}",),
         ),
-        Board("native", "a process on this machine, under address and undefined-behaviour sanitizers", ("{elf}",)),
     )
-}  # fmt: skip
+}
 
 _PORT = re.compile(rb"(/dev/\S+)")
 _TELLING = re.compile(r"error|fatal", re.IGNORECASE)  # in what a sanitizer or QEMU says

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from myo_host.boards import BOARDS
+
 APT_PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
     "qemu-system-arm": "qemu-system-arm",
@@ -58,6 +60,14 @@ def examine() -> list[Finding]:
                 f"sudo apt-get install -y {packages}",
             )
         )  # fmt: skip
+    if emulator := shutil.which("qemu-system-arm"):
+        runnable, lacking = _virtual_boards(emulator)
+        findings.append(
+            Finding(
+                "virtual boards", not lacking, ", ".join(runnable), f"boards of {', '.join(lacking) or 'every core'}",
+                "sudo apt-get install -y qemu-system-arm, version 6.0 or later",
+            )
+        )  # fmt: skip
     for module, purpose in _MODULES.items():
         present = importlib.util.find_spec(module) is not None
         findings.append(Finding(module, present, "installed" if present else "", purpose, "make setup"))
@@ -79,6 +89,17 @@ def examine() -> list[Finding]:
         )
     )  # fmt: skip
     return findings
+
+
+def _virtual_boards(emulator: str) -> tuple[list[str], list[str]]:
+    """Return the boards whose machine this emulator has, and those whose machine it lacks."""
+    said = subprocess.run([emulator, "-M", "help"], capture_output=True, text=True, check=False).stdout
+    machines = {line.split(maxsplit=1)[0] for line in said.splitlines() if line.strip()}
+    found: tuple[list[str], list[str]] = ([], [])
+    for board in BOARDS.values():
+        if board.machine:
+            found[board.machine not in machines].append(board.name)
+    return found
 
 
 def _find_cmsis_dsp() -> str:

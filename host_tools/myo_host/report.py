@@ -82,6 +82,7 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
                 f"decision {cost['decision_instructions']:,.0f}",
             )
         )
+    if "compute_ms" in result.cost:
         rows.append(
             (
                 "time a decision, estimated",
@@ -89,15 +90,16 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
             )
         )
     latency = result.latency
-    rows.append(
-        (
-            "electrode to decision",
-            f"last sample to decision {latency['compute_ms']:.2f} ms; a change is decided within "
-            f"{latency['worst_case_ms']:.0f} ms at the latest (filter {latency['group_delay_ms']:.1f}, window "
-            f"{latency['window_ms']:.0f}, hop {latency['hop_ms']:.0f}, vote {latency['vote_ms']:.0f}, compute "
-            f"{latency['compute_ms']:.1f})",
-        )
+    parts = (
+        f"within {latency['worst_case_ms']:.0f} ms at the latest (filter {latency['group_delay_ms']:.1f}, window "
+        f"{latency['window_ms']:.0f}, hop {latency['hop_ms']:.0f}, vote {latency['vote_ms']:.0f}"
     )
+    if "compute_ms" in latency:
+        computing = f"{latency['compute_ms']:.2f} ms"
+        text = f"last sample to decision {computing}; a change is decided {parts}, compute {latency['compute_ms']:.1f})"
+    else:
+        text = f"a change is decided {parts}), and the time to compute, which is not estimated for this core"
+    rows.append(("electrode to decision", text))
     rows.append(
         ("line", f"{result.bytes_per_s / 1000:.1f} kB/s from the board, {result.seconds:.0f} s, nothing lost")
     )

@@ -200,6 +200,7 @@ class NetworkTwin:
         list of NDArray
             Each layer's output, flattened, in the model's order; the last is the network's output.
         """
+        self._interpreter.reset()  # an LSTM's state would live on: every window stands for itself, as in training
         self._interpreter.set_input(np.ascontiguousarray(window).reshape(self._shape), 0)
         self._interpreter.invoke()
         return [

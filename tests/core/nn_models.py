@@ -24,6 +24,7 @@ class ModelBuilder:
         tensor.shape = [int(n) for n in shape]
         code = {
             "int8": schema.TensorType.INT8,
+            "int16": schema.TensorType.INT16,
             "int32": schema.TensorType.INT32,
             "float32": schema.TensorType.FLOAT32,
         }
@@ -44,6 +45,12 @@ class ModelBuilder:
 
     def activation(self, shape, scale, zero_point) -> int:
         return self.tensor(shape, [scale], [zero_point])
+
+    def variable(self, shape, scale, zero_point, dtype) -> int:
+        """State of an operator, which lives from run to run."""
+        index = self.tensor(shape, [scale], [zero_point], dtype=dtype)
+        self.tensors[index].isVariable = True
+        return index
 
     def op(self, name, inputs, outputs, options=None) -> None:
         number = getattr(schema.BuiltinOperator, name)

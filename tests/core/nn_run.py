@@ -24,7 +24,14 @@ HARNESS = r"""
 #include <stdio.h>
 #include <string.h>
 #include "net.h"
-static _Alignas(16) unsigned char arena[NET_ARENA_SIZE];
+#ifndef NET_STATE_SIZE
+#define NET_STATE_SIZE 0
+#endif
+static _Alignas(16) unsigned char arena[NET_ARENA_SIZE], state[NET_STATE_SIZE + 1];
+/* Overwrites what does not live from run to run. */
+static void forget(int with) {
+    memset(arena + NET_STATE_SIZE, with, NET_ARENA_SIZE - NET_STATE_SIZE);
+}
 /* The caller's buffers may stand at any address: here at odd ones. */
 static _Alignas(4) int8_t input_buffer[NET_INPUT_SIZE + 1];
 static _Alignas(4) int8_t output_buffer[NET_OUTPUT_SIZE + 1];
@@ -40,15 +47,18 @@ static void observe(void *context, uint16_t layer, const int8_t *data, size_t n)
     fwrite(data, 1, n, (FILE *)context);
 }
 int main(void) {
+    memset(arena, 0x3C, NET_ARENA_SIZE);
     net_init(arena);
     while (fread(input, 1, NET_INPUT_SIZE, stdin) == NET_INPUT_SIZE) {
         int8_t copy[NET_INPUT_SIZE], again[NET_OUTPUT_SIZE];
         memcpy(copy, input, NET_INPUT_SIZE);
-        memset(arena, 0xA5, NET_ARENA_SIZE);
+        memcpy(state, arena, NET_STATE_SIZE);
+        forget(0xA5);
         n_seen = 0;
         net_run_observed(arena, input, output, observe, stdout);
         fwrite(output, 1, NET_OUTPUT_SIZE, stdout);
-        memset(arena, 0x5A, NET_ARENA_SIZE);
+        memcpy(arena, state, NET_STATE_SIZE);
+        forget(0x5A);
         net_run(arena, input, again);
         if (n_seen != N_EXPECTED || memcmp(copy, input, NET_INPUT_SIZE) ||
             memcmp(again, output, NET_OUTPUT_SIZE)) {
@@ -135,14 +145,19 @@ def run_c(
     return results
 
 
-def run_tflm(model: bytes, inputs: np.ndarray) -> list[list[np.ndarray]]:
-    """The same from the tflite_micro runtime; nothing of float layers, for which other words stand in C."""
+def run_tflm(model: bytes, inputs: np.ndarray, anew: bool = False) -> list[list[np.ndarray]]:
+    """The same from the tflite_micro runtime; nothing of float layers, for which other words stand in C.
+
+    Each input continues the one before, or begins anew.
+    """
     graph = read_graph(model)
     interpreter = runtime.Interpreter.from_bytes(
         model, arena_size=1 << 20, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
     )
     results = []
     for words in inputs:
+        if anew:
+            interpreter.reset()
         interpreter.set_input(words.reshape(graph.tensors[graph.input].shape), 0)
         interpreter.invoke()
         layers = [

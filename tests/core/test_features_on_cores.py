@@ -32,17 +32,10 @@ pytestmark = pytest.mark.skipif(
     shutil.which(bench.COMPILER) is None or shutil.which(bench.EMULATOR) is None,
     reason=f"needs {bench.COMPILER} and {bench.EMULATOR} (apt-get install gcc-arm-none-eabi qemu-system-arm)",
 )
-# The M0's code runs on the emulated M3, which knows all its instructions.
-CORES = {
-    "m4": (bench.CPU_FLAGS, "mps2-an386"),
-    "m7": (["-mcpu=cortex-m7", "-mthumb"], "mps2-an500"),
-    "m3": (["-mcpu=cortex-m3", "-mthumb"], "mps2-an385"),
-    "m0": (["-mcpu=cortex-m0", "-mthumb"], "mps2-an385"),
-}
 
 
-@pytest.mark.parametrize("core", CORES)
-def test_every_word_on_a_core(core: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("machine", bench.MACHINES)
+def test_every_word_on_a_core(machine: str, tmp_path: Path) -> None:
     config = compile_features(
         all_features(threshold=40, lags=3, reach=3000), n_channels=3, window=77, hop=30, word_shift=0
     )
@@ -50,7 +43,6 @@ def test_every_word_on_a_core(core: str, tmp_path: Path) -> None:
     size = 10 ** rng.uniform(0, 4.5, (77 + 60 * 30, 1)).repeat(3, axis=1)
     x = np.clip(rng.normal(size=size.shape) * size, -(2**15), 2**15 - 1).astype(np.int16)
     n_windows = bench.write_sources(config, x, tmp_path)
-    flags, machine = CORES[core]
-    differing, equal, memory_words = bench.run_image(bench.build_image(tmp_path, flags), machine)
+    differing, equal, memory_words = bench.run_image(bench.build_image(tmp_path, machine), machine)
     assert (differing, equal) == (0, n_windows)
     assert memory_words == config.memory_words

@@ -324,7 +324,7 @@ def bench_models() -> list[Path]:
         if from_environment
         else Path(__file__).resolve().parents[3] / "shared" / "bench"
     )
-    return sorted(p for p in [*root.glob("*.tflite"), *root.glob("models/*.tflite")] if p.stem != "lstm")
+    return sorted(p for p in [*root.glob("*.tflite"), *root.glob("models/*.tflite")])
 
 
 @pytest.mark.skipif(not bench_models(), reason="bench models absent (set MYOPATCH_BENCH)")

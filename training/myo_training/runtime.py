@@ -32,6 +32,7 @@ def run_model(flatbuffer: bytes, x: NDArray[np.generic]) -> NDArray[np.generic]:
     interpreter = runtime.Interpreter.from_bytes(flatbuffer)
     out = []
     for window in x:
+        interpreter.reset()  # an LSTM's state would live on from window to window
         interpreter.set_input(window[None], 0)
         interpreter.invoke()
         out.append(interpreter.get_output(0)[0])

@@ -6,7 +6,9 @@
 #include "myo_fixed_point.h"
 #include "myo_nn_dispatch.h"
 
-#if MYO_NN_DSP
+#if MYO_NN_MVE
+#include "myo_nn_rows.h"
+#elif MYO_NN_DSP
 #include "myo_nn_simd.h"
 #endif
 
@@ -89,7 +91,12 @@ static void mul_row(const void *config, const int8_t *a, size_t step_a, const in
     }
 }
 
-#if MYO_NN_DSP
+#if MYO_NN_MVE
+
+#define add_row myo_rows_add
+#define mul_row_fast myo_rows_mul
+
+#elif MYO_NN_DSP
 
 #define AT_ONCE 4 /* words: constants that find no register are loaded once for all of them */
 
@@ -226,8 +233,8 @@ static inline void mul_words(const prepared_product_t *product, const int8_t *a,
     write_words(&product->output, doubled, output, n);
 }
 
-static void mul_row_dsp(const void *config, const int8_t *a, size_t step_a, const int8_t *b, size_t step_b,
-                        int8_t *output, size_t n) {
+static void mul_row_fast(const void *config, const int8_t *a, size_t step_a, const int8_t *b, size_t step_b,
+                         int8_t *output, size_t n) {
     const myo_mul_config_t *c = config;
     const prepared_product_t product = {
         .twice_offset_a = 2 * c->offset_a,
@@ -260,7 +267,7 @@ static void add_row(const void *config, const int8_t *a, size_t step_a, const in
     }
 }
 
-#define mul_row_dsp mul_row
+#define mul_row_fast mul_row
 
 #endif
 
@@ -270,7 +277,7 @@ void myo_add_run(const myo_add_config_t *config, const int8_t *a, const int8_t *
 
 void myo_mul_run(const myo_mul_config_t *config, const int8_t *a, const int8_t *b, int8_t *output) {
     /* A product that is scaled up, or by nearly 1, is rounded once only. */
-    row_t *row = config->shift < 0 ? mul_row_dsp : mul_row;
+    row_t *row = config->shift < 0 ? mul_row_fast : mul_row;
     walk(&config->broadcast, row, config, a, b, output);
 }
 
@@ -292,7 +299,11 @@ void myo_minimum_run(const myo_nn_broadcast_t *broadcast, const int8_t *a, const
 }
 
 void myo_table_run(const int8_t table[256], const int8_t *input, int8_t *output, size_t n) {
+#if MYO_NN_MVE
+    myo_rows_table(table, input, output, n);
+#else
     for (size_t i = 0; i < n; i++) {
         output[i] = table[input[i] + 128];
     }
+#endif
 }

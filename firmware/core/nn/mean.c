@@ -2,7 +2,9 @@
 #include "myo_fixed_point.h"
 #include "myo_nn_dispatch.h"
 
-#if MYO_NN_DSP
+#if MYO_NN_MVE
+#include "myo_nn_vector.h"
+#elif MYO_NN_DSP
 #include "myo_nn_simd.h"
 #endif
 
@@ -11,7 +13,29 @@ static int8_t scale_sum(const myo_mean_config_t *config, int32_t sum) {
     return (int8_t)myo_fx_clamp(myo_fx_add(mean, config->zero_point), INT8_MIN, INT8_MAX);
 }
 
-#if MYO_NN_DSP
+#if MYO_NN_MVE
+
+/* Means of all channels, four at once, over rows of channels. Returns how many are done. */
+static size_t mean_of_rows(const myo_mean_config_t *config, const int8_t *input, int8_t *output) {
+    const size_t channels = config->kept_1;
+    if (config->reduced_1 != 1) {
+        return 0;
+    }
+    for (size_t c = 0; c < channels; c += 4) {
+        const mve_pred16_t p = vctp32q((uint32_t)(channels - c));
+        const int8_t *row = input + c;
+        int32x4_t sum = vdupq_n_s32(config->sum_offset);
+        for (size_t n = config->reduced_0; n > 0; n--) {
+            sum = vaddq_s32(sum, vldrbq_z_s32(row, p));
+            row += channels;
+        }
+        sum = myo_vector_scale_by(sum, config->multiplier, config->shift);
+        vstrbq_p_s32(output + c, myo_vector_place(sum, config->zero_point, INT8_MIN, INT8_MAX), p);
+    }
+    return channels;
+}
+
+#elif MYO_NN_DSP
 
 #define MOST_ROWS 255u /* of int8 that a 16-bit sum holds, whatever they are */
 

@@ -9,7 +9,8 @@
    - Configurations are const, generated at export, and checked there: kernels do not check them again. Sums
    of products stay below 2^31; the export refuses a layer where they might not.
    - `input` and `output` must not overlap, except where "in place" is said.
-   - Kernels keep no state, take no memory, and do not block: they may run in an interrupt, and reentrantly.
+   - Kernels keep no state but the caller's, take no memory, and do not block: they may run in an interrupt,
+   and reentrantly.
  */
 #ifndef MYO_NN_H
 #define MYO_NN_H
@@ -298,6 +299,48 @@ typedef struct {
 } myo_softmax_config_t;
 
 void myo_softmax_run(const myo_softmax_config_t *config, const int8_t *input, int8_t *output);
+
+/* A factor multiplier * 2^(shift - 31), applied with the two roundings of myo_fixed_point.h. */
+typedef struct {
+    int32_t multiplier;
+    int8_t shift;
+} myo_nn_factor_t;
+
+/* One gate of an LSTM: its argument, in Q3.12, is the saturated sum of
+   (bias[c] + sum over i of (x[i] + input_offset) * input_weights[c][i]) * input and
+   (sum over d of (h[d] + hidden_offset) * recurrent_weights[c][d]) * recurrent, each saturated to int16. */
+typedef struct {
+    const int8_t *input_weights;     /* [n_cells][n_inputs], zero point 0 */
+    const int8_t *recurrent_weights; /* [n_cells][n_cells], zero point 0 */
+    const int32_t *bias;             /* [n_cells], scale input * input_weights */
+    myo_nn_factor_t input;
+    myo_nn_factor_t recurrent;
+} myo_lstm_gate_t;
+
+/* LSTM over time, the hidden state of every step being the output, [n_steps][n_cells]. In every step each
+   cell becomes c = clamp(c * forget + (input * candidate) * update, cell_low, cell_high), and the hidden
+   state h = clamp((output * tanh(c)) * hidden + zero_point, -128, 127); input, forget and output are the
+   logistic function of their gates' arguments, candidate is tanh, all in Q15. tanh(c) is taken of c *
+   tanh_multiplier / 2^tanh_shift, halves up, in steps of 1/12288. State: int16 cells [n_cells], then int8
+   hidden state [n_cells], aligned at 2. It lives from call to call: a sequence may come in pieces. In the
+   beginning cells are 0 and the hidden state is its zero point. */
+typedef struct {
+    uint16_t n_steps;
+    uint16_t n_inputs;
+    uint16_t n_cells;
+    int16_t input_offset;     /* minus the input's zero point */
+    int16_t hidden_offset;    /* minus the output's */
+    myo_lstm_gate_t gates[4]; /* input, forget, candidate, output */
+    myo_nn_factor_t forget;   /* from a product with a Q15 gate to the cells' scale */
+    myo_nn_factor_t update;
+    myo_nn_factor_t hidden; /* to the output's scale */
+    int16_t tanh_multiplier;
+    int8_t tanh_shift; /* 0 .. 15 */
+    int16_t cell_low;
+    int16_t cell_high;
+} myo_lstm_config_t;
+
+void myo_lstm_run(const myo_lstm_config_t *config, const int8_t *input, void *state, int8_t *output);
 
 /* Any function of one int8, as a table: output[i] = table[input[i] + 128]. In place: yes. */
 void myo_table_run(const int8_t table[256], const int8_t *input, int8_t *output, size_t n);

@@ -84,6 +84,55 @@ typedef struct {
 void myo_fully_connected_dsp_run(const myo_fully_connected_dsp_config_t *config, const int8_t *input,
                                  int8_t *output, void *scratch);
 
+/* Four cells of a gate. Sums, whose weights and biases hold 2^(power + 1) of the factor's power of 2 where
+   that is positive, or are shifted `left` by as much, become int16: ((sum * multiplier / 2^32, rounded) + add
+   - (sum < 0)) >> shift, the last two terms where there is a shift. */
+typedef struct {
+    int32_t bias[MYO_NN_TILE]; /* with the zero point folded in */
+    int32_t multiplier;        /* Q31 */
+    int32_t add;               /* half a step, 2^(shift - 1); 0 without a shift */
+    int32_t shift;             /* 0 .. 31 */
+    int32_t left;
+} myo_nn_gate_tile_t;
+
+typedef void myo_nn_gates_of_one_t(const uint32_t *x, const void *weights, const myo_nn_gate_tile_t *tiles,
+                                   int16_t *gates, size_t tile_bytes, size_t n_tiles);
+typedef void myo_nn_gates_of_two_t(const uint32_t *x, const void *weights, const myo_nn_gate_tile_t *tiles,
+                                   int16_t *gates, size_t next_position, size_t tile_bytes, size_t n_tiles);
+typedef struct {
+    myo_nn_gates_of_one_t *run_one;
+    myo_nn_gates_of_two_t *run_two;
+    size_t group_bytes;
+} myo_nn_gate_kernel_t;
+
+extern const myo_nn_gate_kernel_t myo_nn_wide_gates;
+extern const myo_nn_gate_kernel_t myo_nn_packed_gates;
+
+/* LSTM. Weights of each gate, input, forget, candidate, output, are whole tiles of cells as in
+   myo_nn_tile_kernel_t; the recurrent ones have pairs (a, b) and (c, d) for every four words of the hidden
+   state. */
+typedef struct {
+    uint16_t n_steps;
+    uint16_t n_inputs;
+    uint16_t n_cells;
+    const myo_nn_gate_kernel_t *kernel;
+    const void *input_weights;                 /* [gate][tile][n_inputs / 4] */
+    const void *recurrent_weights;             /* [gate][tile][n_cells / 4] */
+    const myo_nn_gate_tile_t *input_tiles;     /* [gate][tile] */
+    const myo_nn_gate_tile_t *recurrent_tiles; /* [gate][tile] */
+    myo_nn_scale_t hidden;                     /* from the doubled product to the output; shift 1 .. 30 */
+    int32_t update_shift;                      /* from a product of Q15 words to the cells' scale, 6 .. 30 */
+    int16_t tanh_multiplier;
+    int8_t tanh_shift;
+    int16_t cell_low; /* -32768 or minus the next */
+    int16_t cell_high;
+} myo_lstm_dsp_config_t;
+
+/* State: as myo_lstm_run. Scratch: int16 [11 * cells + 4 * inputs], their numbers rounded up to multiples
+ * of 4. */
+void myo_lstm_dsp_run(const myo_lstm_dsp_config_t *config, const int8_t *input, void *state, int8_t *output,
+                      void *scratch);
+
 /* Depthwise convolution with one output channel for each input channel. Four channels make a tile here too;
    for every element of the window, taken row by row, it has the weights of its channels 0, 2, 1 and 3. */
 typedef struct {

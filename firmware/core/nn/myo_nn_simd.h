@@ -72,6 +72,80 @@ static inline int32_t myo_simd_add_scaled(int32_t a, int32_t b, int32_t sum) {
 #endif
 }
 
+/* myo_simd_saturate_N: a held within a signed number of N bits. GCC compares and moves instead. */
+#if defined(__arm__)
+#define MYO_SIMD_SATURATE(bits)                                                                              \
+    static inline int32_t myo_simd_saturate_##bits(int32_t a) {                                              \
+        int32_t result;                                                                                      \
+        __asm__("ssat %0, #" #bits ", %1" : "=r"(result) : "r"(a));                                          \
+        return result;                                                                                       \
+    }
+#else
+#define MYO_SIMD_SATURATE(bits)                                                                              \
+    static inline int32_t myo_simd_saturate_##bits(int32_t a) {                                              \
+        return myo_fx_clamp(a, -(INT32_C(1) << (bits - 1)), (INT32_C(1) << (bits - 1)) - 1);                 \
+    }
+#endif
+MYO_SIMD_SATURATE(8)
+MYO_SIMD_SATURATE(9)
+MYO_SIMD_SATURATE(16)
+MYO_SIMD_SATURATE(17)
+
+/* A pair of int16 from two words that fit. */
+static inline uint32_t myo_simd_pair(int32_t low, int32_t high) {
+#if defined(__arm__)
+    uint32_t pair;
+    __asm__("pkhbt %0, %1, %2, lsl #16" : "=r"(pair) : "r"(low), "r"(high));
+    return pair;
+#else
+    return ((uint32_t)low & 0xffffu) | (uint32_t)high << 16;
+#endif
+}
+
+/* A pair of int16 to an address aligned at 4. */
+static inline void myo_simd_store_pair(int16_t *to, uint32_t pair) {
+    memcpy(__builtin_assume_aligned(to, 4), &pair, sizeof pair);
+}
+
+/* a * b / 2^16, rounded down, of the lower or the upper half of b. */
+static inline int32_t myo_simd_mul_wide_low(int32_t a, uint32_t b) {
+#if defined(__arm__)
+    int32_t result;
+    __asm__("smulwb %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (int32_t)(((int64_t)a * (int16_t)(b)) >> 16);
+#endif
+}
+
+static inline int32_t myo_simd_mul_wide_high(int32_t a, uint32_t b) {
+#if defined(__arm__)
+    int32_t result;
+    __asm__("smulwt %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
+    return result;
+#else
+    return (int32_t)(((int64_t)a * (int16_t)(b >> 16)) >> 16);
+#endif
+}
+
+/* sum + a.low * b.high and sum + a.high * b.high, modulo 2^32. */
+static inline int32_t myo_simd_add_product_low_high(uint32_t a, uint32_t b, int32_t sum) {
+    return __smlabt((int32_t)a, (int32_t)b, sum);
+}
+
+static inline int32_t myo_simd_add_product_high_high(uint32_t a, uint32_t b, int32_t sum) {
+    return __smlatt((int32_t)a, (int32_t)b, sum);
+}
+
+/* Sums and differences of two pairs, each half held within int16. */
+static inline uint32_t myo_simd_add_saturated(uint32_t a, uint32_t b) {
+    return (uint32_t)__qadd16((int16x2_t)a, (int16x2_t)b);
+}
+
+static inline uint32_t myo_simd_sub_saturated(uint32_t a, uint32_t b) {
+    return (uint32_t)__qsub16((int16x2_t)a, (int16x2_t)b);
+}
+
 /* From a doubled sum to an output word. */
 static inline int32_t myo_simd_scale(const myo_nn_scale_t *scale, int32_t doubled) {
     const int32_t add = scale->add + (doubled >> 31);

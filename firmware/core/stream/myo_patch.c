@@ -257,6 +257,7 @@ static uint32_t run_network(myo_patch_t *self) {
     net_observer_t const observer = is_traced(self, MYO_STAGE_LAYER) ? observe_layer : NULL;
     self->hook_ticks = 0;
     const uint32_t run_begin = work_ticks(self);
+    config->net_init(memory->arena); /* every window stands for itself, which matters to an LSTM */
     config->net_run(memory->arena, memory->input, memory->output, observer, self);
     return work_ticks(self) - run_begin - self->hook_ticks;
 }

@@ -47,7 +47,7 @@ typedef struct {
     size_t net_input_size; /* window_samples * n_channels, int8, time-major; with features one a word */
     size_t net_output_size;
     size_t net_arena_size;
-    void (*net_init)(void *arena);
+    void (*net_init)(void *arena); /* called before each run as well: leaves the state of pushes alone */
     void (*net_run)(void *arena, const int8_t *input, int8_t *output, net_observer_t observer, void *context);
     /* Both or neither, with features neither: net_push takes hop_samples frames, of at most a window; net_run
      * leaves its state alone. */

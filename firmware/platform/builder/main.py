@@ -18,24 +18,40 @@ CMSIS_DSP_SOURCES = ["Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c"]
 # Sources name themselves relative to the project, so that two checkouts give the same image.
 REPRODUCIBLE = [f"-ffile-prefix-map={bundle}=bundle", f"-ffile-prefix-map={project}=."]
 
-M4 = ["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"]
+sys.path[:0] = [str(project / "export"), str(project / "pipeline")]
+from myo_export.cores import CPU_FLAGS  # noqa: E402  (the project's packages need not be installed)
+
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-# -O3 rather than -O2: the network's inner loops gain from unrolling, and a patch does not run out of flash.
-PORTS = {
-    "virtual_m4": {
+
+
+def describe_cortex_m(core: str, shared: str) -> dict[str, object]:
+    """Say how a port is built whose start-up is in ports/cortex_m and whose peripherals are in ports/<shared>."""
+    return {
         "compiler": "arm-none-eabi-gcc",
         "package": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
         "program": ("firmware", ".elf"),
-        "machine": M4,
+        "machine": list(CPU_FLAGS[core]),
+        # -O3 rather than -O2: the network's inner loops gain from unrolling, and a patch does not run out of flash.
         "compile": ["-O3", "-g", "-ffunction-sections", "-fdata-sections", "-fno-common"],
         "link": [
             "-nostartfiles",
             "--specs=nano.specs",
             "-Wl,--gc-sections",
-            f"-Wl,-T,{firmware}/ports/{port}/{port}.ld",
+            f"-Wl,-L,{firmware}/ports/{port}",
+            f"-Wl,-T,{firmware}/ports/cortex_m/image.ld",
         ],
         "ours": [],
-    },
+        "folders": ["cortex_m", shared],
+    }
+
+
+PORTS = {
+    "virtual_m0": describe_cortex_m("m0", "virtual_m0"),
+    "virtual_m3": describe_cortex_m("m3", "mps2"),
+    "virtual_m4": describe_cortex_m("m4", "mps2"),
+    "virtual_m7": describe_cortex_m("m7", "mps2"),
+    "virtual_m33": describe_cortex_m("m33", "mps2"),
+    "virtual_m55": describe_cortex_m("m55", "mps2"),
     "native": {
         "compiler": "gcc",
         "package": "gcc libc6-dev",
@@ -44,6 +60,7 @@ PORTS = {
         "compile": ["-O2", "-g", "-fno-common", "-fno-omit-frame-pointer"],
         "link": SANITIZERS,
         "ours": SANITIZERS,
+        "folders": ["native"],
     },
 }
 
@@ -56,7 +73,6 @@ def fail(message: str) -> None:
 
 def locate_cmsis_dsp() -> Path:
     """Return the folder of CMSIS-DSP's sources, fetched on first use."""
-    sys.path[:0] = [str(project / "export"), str(project / "pipeline")]
     from myo_export.cmsis_dsp import locate
     from myo_pipeline.errors import BuildError
 
@@ -85,7 +101,7 @@ env.Replace(
     LINK=f"{prefix}gcc",
     PROGNAME=name,
     PROGSUFFIX=suffix,
-    SRC_FILTER=["+<core/>", "+<app/>", f"+<ports/{port}/>"],
+    SRC_FILTER=["+<core/>", "+<app/>", *(f"+<ports/{folder}/>" for folder in settings["folders"])],
 )
 env.Append(
     CFLAGS=["-std=c11"],
@@ -94,16 +110,20 @@ env.Append(
         str(firmware / "core"),
         str(firmware / "core" / "nn"),
         str(firmware / "ports"),
+        str(firmware / "ports" / port),
+        *(str(firmware / "ports" / folder) for folder in settings["folders"]),
         str(bundle / "c"),
     ],
     LINKFLAGS=[*settings["machine"], *settings["link"], "-Wl,-Map,$BUILD_DIR/firmware.map"],
 )
 
 # CMSIS-DSP is other people's code: its warnings are theirs, and its sums wrap, which C leaves undefined
-# without -fwrapv.
+# without -fwrapv. Its Helium biquads round their sums at bit 8 on the way, twice, so one word in some millions differs
+# by one, and they do not stop at a block of one sample; ARM_MATH_AUTOVECTORIZE is its switch to plain C.
 theirs = env.Clone()
 theirs.Append(
-    CCFLAGS=["-w", "-fwrapv"], CPPPATH=[str(cmsis_dsp / "Include"), str(cmsis_dsp / "PrivateInclude")]
+    CCFLAGS=["-w", "-fwrapv", "-DARM_MATH_AUTOVECTORIZE"],
+    CPPPATH=[str(cmsis_dsp / "Include"), str(cmsis_dsp / "PrivateInclude")],
 )
 objects = [
     theirs.Object(f"$BUILD_DIR/cmsis_dsp/{Path(source).stem}.o", str(cmsis_dsp / source))

@@ -180,16 +180,7 @@ static bool serve_adc(void) {
         forgive_pause();
     }
     while (port.samples != NULL && now_ns() >= adc_due_ns(port.adc_frames + 1u)) {
-        int32_t *frame = myo_ring_reserve(port.samples);
-        for (uint16_t channel = 0; channel < port.samples->n_channels; channel++) {
-            const int32_t count = myo_virtual_adc_next(&port.noise, port.adc_bits);
-            if (frame != NULL) {
-                frame[channel] = count;
-            }
-        }
-        if (frame != NULL) {
-            myo_ring_commit(port.samples, myo_port_ticks());
-        }
+        myo_virtual_adc_frame(&port.noise, port.adc_bits, port.samples, myo_port_ticks());
         port.adc_frames++;
         served = true;
     }

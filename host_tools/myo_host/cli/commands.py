@@ -17,7 +17,9 @@ from myo_pipeline.errors import SpecError
 
 SpecArgument = Annotated[Path, typer.Argument(help="The patch.toml, or the folder that holds it.")]
 BundleArgument = Annotated[Path, typer.Argument(help="The bundle's folder.")]
-BoardOption = Annotated[str, typer.Option("--board", help="Virtual board: virtual_m4 or native.")]
+BoardOption = Annotated[
+    str, typer.Option("--board", help="Virtual board: virtual_m0, m3, m4, m7, m33, m55, or native.")
+]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder that holds the data sets.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
@@ -149,6 +151,8 @@ def export_command(bundle: BundleArgument) -> None:
         f"network: {len(network.layers)} layers, {network.macs} MACs, {network.flash_bytes} B of weights and tables, "
         f"arena {network.arena_bytes} B (lower bound {network.arena_lower_bound_bytes} B)"
     )
+    for line in network.stream_summary[1:]:
+        print(f"network: {line}")
     predicted = exported.choice.prediction
     limits = describe_limits(exported.bundle.spec.budget)
     print(

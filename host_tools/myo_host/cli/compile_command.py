@@ -14,7 +14,7 @@ from myo_host.cli.app import app
 def compile_network(
     model: Annotated[Path, typer.Argument(help="The .tflite file, quantized to int8.")],
     out: Annotated[Path, typer.Option("--out", help="Folder that takes net.h, net.c and build.json.")],
-    core: Annotated[str, typer.Option("--core", help="m0, m3, m4, m7, m33 or host.")] = "m4",
+    core: Annotated[str, typer.Option("--core", help="m0, m3, m4, m7, m33, m55 or host.")] = "m4",
     optimize: Annotated[str, typer.Option("--optimize", help="speed, or size: packed weights.")] = "speed",
     hop: Annotated[
         int | None, typer.Option("--hop", help="New time steps a push: adds net_reset and net_push.")

@@ -107,7 +107,8 @@ def _profile_bundle(folder: Path, board_name: str, windows: int, part: Part, *, 
             f"{firmware}: no such firmware; run `myopatch build {folder} --board {board.name}`"
         )
     image = read_image(firmware)
-    layers = read_layers((bundle.path / "c" / "net.c").read_text(encoding="ascii"))
+    source = (bundle.path / "c" / "net.c").read_text(encoding="ascii")
+    layers = read_layers(source, push="void net_push(" in source)
     with show_progress("profile"):
         found = profile_patch(bundle, image, board, layers, windows)
     on = part if stated else dataclasses.replace(part, clock_hz=board.clock_hz)

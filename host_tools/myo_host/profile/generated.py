@@ -11,8 +11,8 @@ RUN = ("net_run", "net_run_observed")  # either may have been compiled into the 
 PUSH = ("net_push",)
 _BODIES = {"run": ("net_run_observed",), "push": ("advance", "net_push")}
 
-# Where a core has a choice of kernels, both calls stand there; they differ in the name's variant only.
-_PLAIN_CHOICE = re.compile(r"^#if !MYO_NN_DSP\n.*?^#else\n", re.MULTILINE | re.DOTALL)
+# Where a core has a choice of kernels, each one's call stands there; they differ in the name's variant only: keep the last.
+_OTHER_CHOICES = re.compile(r"^#if !?MYO_NN_\w+\n.*?^#else\n", re.MULTILINE | re.DOTALL)
 _LAYER = re.compile(r"^ +/\* (?P<index>\d+): (?P<names>\w+(?: \+ \w+)*)\b(?P<rest>[^\n]*)\*/$", re.MULTILINE)
 _MACS = re.compile(r"(\d+) MACs")
 _CALL = re.compile(r"^ +(\w+)\(", re.MULTILINE)
@@ -42,7 +42,7 @@ def read_layers(source: str, push: bool = False) -> list[PlannedLayer]:
             if function == "advance":  # nothing streams
                 continue
             raise ProfileError(f"net.c: has no {function}; generate it again{' with --hop' if push else ''}")
-        body = _PLAIN_CHOICE.sub("", found[1])
+        body = _OTHER_CHOICES.sub("", found[1])
         heads = list(_LAYER.finditer(body))
         ends = [head.start() for head in heads[1:]] + [len(body)]
         for head, end in zip(heads, ends, strict=True):

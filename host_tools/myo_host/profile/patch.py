@@ -28,7 +28,7 @@ from myo_pipeline.vectors import load_vectors
 
 PROCESS = "myo_patch_process"  # all that the patch computes is called from here
 REPORT = "myo_link_decision"  # called once a window, at its end
-NETWORK = ("net_run_observed", "net_run", "net_push")
+NETWORK = ("net_push", "net_run_observed", "net_run")  # what a decision runs: the first that the image has
 
 FILTERS, FRONT_END, NETWORK_STAGE, DECISION = "filters", "scale, quantize, window", "network", "decision"
 _REPORTS = "reports and ticks"
@@ -110,7 +110,7 @@ def profile_patch(
         )
     network = next((name for name in NETWORK if image.find(name)), None)
     if network is None:
-        raise ProfileError(f"{image.path}: has no function {NETWORK[0]}; build the bundle again")
+        raise ProfileError(f"{image.path}: has no function {NETWORK[-1]}; build the bundle again")
     counts = segment.counts[: config.window_samples + (n_windows - 1) * config.hop_samples]
     with record(Watch(image, REPORT, [network, PROCESS])) as recording:
         with start_board(with_plugin(board, recording), image.path) as port, PatchLink(port) as link:

@@ -168,7 +168,7 @@ _KERNEL = re.compile(r"myo_\w+_run")  # as firmware/core/nn names what generated
 
 def _kind(name: str) -> str:
     """Return a kernel's name without its variant: which one runs is the core's choice."""
-    return base_name(name).replace("_dsp_run", "_run")
+    return re.sub(r"_(dsp|mve)_run$", "_run", base_name(name))
 
 
 def _is_kernel(name: str) -> bool:

@@ -38,4 +38,26 @@ static inline int32_t __smlad(int16x2_t a, int16x2_t b, int32_t sum) {
     return (int32_t)(uint32_t)(uint64_t)exact; /* wraps; the instruction only sets a flag */
 }
 
+static inline int32_t __smlabt(int32_t a, int32_t b, int32_t sum) {
+    return (int32_t)(uint32_t)(uint64_t)((int64_t)emulated_half(a, 0) * emulated_half(b, 1) + sum);
+}
+
+static inline int32_t __smlatt(int32_t a, int32_t b, int32_t sum) {
+    return (int32_t)(uint32_t)(uint64_t)((int64_t)emulated_half(a, 1) * emulated_half(b, 1) + sum);
+}
+
+static inline int32_t emulated_saturate_int16(int32_t a) {
+    return a < INT16_MIN ? INT16_MIN : (a > INT16_MAX ? INT16_MAX : a);
+}
+
+static inline int16x2_t __qadd16(int16x2_t a, int16x2_t b) {
+    return emulated_pair(emulated_saturate_int16(emulated_half(a, 0) + emulated_half(b, 0)),
+                         emulated_saturate_int16(emulated_half(a, 1) + emulated_half(b, 1)));
+}
+
+static inline int16x2_t __qsub16(int16x2_t a, int16x2_t b) {
+    return emulated_pair(emulated_saturate_int16(emulated_half(a, 0) - emulated_half(b, 0)),
+                         emulated_saturate_int16(emulated_half(a, 1) - emulated_half(b, 1)));
+}
+
 #endif
