@@ -84,6 +84,7 @@ def write_trained_features(folder: Path, n_segments: int = 3) -> Path:
     scale = FeatureScale(word_shift, features.mean(axis=0), features.std(axis=0) + 1e-3)
     record = json.loads((folder / "training.json").read_text())
     del record["input_scale"]
+    record["data"]["simulated"] = True
     record["features"] = scale.as_dict(config.names)
     record["model"]["sha256"] = {
         name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in record["model"]["sha256"]
