@@ -117,12 +117,12 @@ def _render_quantize(config: TwinConfig) -> list[str]:
 def _render_stage(stage: FeatureStage) -> list[str]:
     """C of the feature stage behind ``features_config``: its normalization and what binds it to the patch."""
     n = stage.normalization
-    out = ["/* From words to the network's int8 input, one a word: mean, multiplier, shift. */"]
+    out = ["/* From words to the network's int8 input, one a word: mean, fraction, multiplier, shift. */"]
     out.append(f"static const myo_normalize_t normalize[{stage.n_words}] = {{")
-    for name, *columns in zip(stage.config.names, n.mean, n.multiplier, n.shift, strict=True):
+    for name, *columns in zip(stage.config.names, n.mean, n.fraction, n.multiplier, n.shift, strict=True):
         cells = ", ".join(
-            f"{{{'INT32_MIN' if mean == -(2**31) else int(mean)}, {int(multiplier)}, {int(shift)}}}"
-            for mean, multiplier, shift in zip(*columns, strict=True)
+            "{" + ", ".join("INT32_MIN" if v == -(2**31) else str(int(v)) for v in constants) + "}"
+            for constants in zip(*columns, strict=True)
         )
         out.append(f"    /* {name} */ {cells},")
     return [

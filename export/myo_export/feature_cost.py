@@ -30,7 +30,7 @@ _CODE: Final[dict[str, int]] = {
 }  # fmt: skip
 _SHARED_CODE: Final = 4068
 _STAGE_CODE: Final = 1700  # beside the features: the stage in the patch, as the template's image has it
-_NORMALIZE_BYTES: Final = 12  # a word's mean, multiplier and shift
+_NORMALIZE_BYTES: Final = 16  # a word's mean, fraction, multiplier and shift
 
 
 def count_terms(config: FeatureConfig) -> dict[str, float]:

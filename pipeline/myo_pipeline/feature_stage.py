@@ -153,6 +153,7 @@ class FeatureStage:
             "features_mean": self.normalization.mean,
             "features_multiplier": self.normalization.multiplier,
             "features_shift": self.normalization.shift,
+            "features_fraction": self.normalization.fraction,
             "features_zero_point": self.normalization.zero_point,
         }
 
@@ -169,6 +170,7 @@ class FeatureStage:
             arrays["features_shift"],
             int(arrays["features_zero_point"]),
             8,
+            arrays["features_fraction"],
         )
         return cls(config, int(arrays["features_q31_shift"]), normalization)
 

@@ -151,11 +151,11 @@ static void take_stage(const uint8_t *data) {
         device.features[k] =
             (myo_feature_t){.kind = feature_kinds[data[0]], .transform = data[1], .shift = data[2]};
     }
-    for (int32_t k = 0; k < h->n_components * h->n_channels; k++, data += 12) {
-        int32_t word[3];
+    for (int32_t k = 0; k < h->n_components * h->n_channels; k++, data += 16) {
+        int32_t word[4];
         memcpy(word, data, sizeof word);
-        device.normalize[k] =
-            (myo_normalize_t){.mean = word[0], .multiplier = word[1], .shift = (uint8_t)word[2]};
+        device.normalize[k] = (myo_normalize_t){
+            .mean = word[0], .fraction = word[1], .multiplier = word[2], .shift = (uint8_t)word[3]};
     }
     device.features_config = (myo_features_config_t){.n_channels = (uint16_t)h->n_channels,
                                                      .window = (uint16_t)h->window,

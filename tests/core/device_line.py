@@ -94,7 +94,7 @@ def pack_stage(stage: FeatureStage, missing_sums: int = 0, missing_words: int = 
     )  # fmt: skip
     body = head + struct.pack(f"<{len(config.block_lengths)}H", *config.block_lengths)
     body += b"".join(bytes([row.value, row.transform, row.shift, 0]) for row in config.rows)
-    return body + np.stack([n.mean, n.multiplier, n.shift], axis=-1).astype("<i4").tobytes()
+    return body + np.stack([n.mean, n.fraction, n.multiplier, n.shift], axis=-1).astype("<i4").tobytes()
 
 
 @dataclass

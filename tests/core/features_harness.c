@@ -89,7 +89,8 @@ static void features(const uint8_t *data, uint32_t n, buffer_t *out) {
     free(lengths);
 }
 
-/* n, bits, zero point, then n each of means, multipliers, shifts, words -> status, outputs (i8 or i16) */
+/* n, bits, zero point, then n each of means, fractions, multipliers, shifts, words -> status, outputs (i8 or
+ * i16) */
 static void normalization(const uint8_t *data, buffer_t *out) {
     int32_t head[3];
     memcpy(head, data, sizeof head);
@@ -98,8 +99,8 @@ static void normalization(const uint8_t *data, buffer_t *out) {
     myo_normalize_t *constants = malloc(n * sizeof *constants + 1u);
     int32_t *words = malloc(n * sizeof *words + 1u);
     for (size_t k = 0; k < n; k++) {
-        constants[k] = (myo_normalize_t){rest[k], rest[n + k], (uint8_t)rest[2u * n + k]};
-        words[k] = rest[3u * n + k];
+        constants[k] = (myo_normalize_t){rest[k], rest[n + k], rest[2u * n + k], (uint8_t)rest[3u * n + k]};
+        words[k] = rest[4u * n + k];
     }
     const myo_status_t status = myo_normalize_check(constants, n);
     buffer_add_u32(out, status);

@@ -35,7 +35,11 @@ def make_stage(features: list[Feature], s: Settings, seed: int, q31_shift: int =
     mean = rng.integers(-(2**12), 2**16, shape)
     multiplier, shift = rng.integers(-(2**30), 2**30 + 1, shape), rng.integers(34, 48, shape)
     return FeatureStage(
-        config, q31_shift, Normalization(mean, multiplier, shift, int(rng.integers(-9, 9)), 8)
+        config,
+        q31_shift,
+        Normalization(
+            mean, multiplier, shift, int(rng.integers(-9, 9)), 8, rng.integers(-(2**31), 2**31, shape)
+        ),
     )
 
 

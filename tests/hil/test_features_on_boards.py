@@ -41,7 +41,7 @@ def test_both_laws_hold_with_features(bundle: Path, board: str) -> None:
     assert all(stage["words"] > 0 for stage in stages.values())
     for name in ("features", "network input"):
         assert 0 < stages[name]["max_error"] <= stages[name]["bound"] == 1
-        assert stages[name]["snr_db"] > 20
+        assert stages[name]["snr_db"] > 35
     if board == "virtual_m4":
         predicted = json.loads((bundle / "budget.json").read_text())["predicted"]
         image = json.loads((bundle / "firmware" / "virtual_m4.json").read_text())
