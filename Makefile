@@ -38,6 +38,7 @@ bench: setup ## count instructions of the bench networks, the filters and the fe
 	$(VENV)/python benchmarks/bench_network.py
 	$(VENV)/python benchmarks/bench_filters.py
 	$(VENV)/python benchmarks/bench_features.py
+	$(VENV)/python benchmarks/bench_spectrum.py
 
 study: setup ## the compiler against 2,000 random networks and 10,000 damaged files (minutes)
 	$(VENV)/python benchmarks/study_network.py

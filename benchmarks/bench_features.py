@@ -45,16 +45,21 @@ from myo_pipeline.features import (
     AmplitudeFeature,
     AutocorrelationFeature,
     CountFeature,
+    DescriptorFeature,
     Feature,
     FeatureConfig,
     HistogramFeature,
+    PredictionFeature,
     ShapeFeature,
     compile_features,
 )
 
 CORE_DIR = ROOT / "firmware" / "core"
 FEATURES_BENCH_DIR = Path(__file__).resolve().parent / "features_bench"
-SOURCES = [*sorted((CORE_DIR / "features").glob("*.c")), CORE_DIR / "dsp" / "myo_fixed_math.c"]
+SOURCES = [
+    *sorted((CORE_DIR / "features").glob("*.c")),
+    *(CORE_DIR / "dsp" / name for name in ("myo_fixed_math.c", "myo_fft.c")),
+]
 RESULTS = Path(__file__).resolve().parent / "results" / "front_end.json"
 N_CHANNELS, WINDOW, HOP, N_WINDOWS = 8, 200, 50, 10
 RMS_WORDS, THRESHOLD_WORDS = 1500, 60
@@ -81,6 +86,10 @@ def one(kind: str) -> Feature:
         return CountFeature(kind=kind, threshold=THRESHOLD_WORDS)  # type: ignore[arg-type]
     if kind == "autocorrelation":
         return AutocorrelationFeature(kind="autocorrelation", lags=4)
+    if kind in ("ar", "cepstrum"):
+        return PredictionFeature(kind=kind, order=4)  # type: ignore[arg-type]
+    if kind in ("tdpsd_sizes", "tdpsd_shapes"):
+        return DescriptorFeature(kind=kind)  # type: ignore[arg-type]
     if kind == "histogram":
         return HistogramFeature(kind="histogram", bins=9, range=3 * RMS_WORDS)
     if kind in ("log_detector", "tm3", "tm4", "tkeo", "mobility", "complexity", "skewness", "kurtosis"):
@@ -94,6 +103,8 @@ SETS: dict[str, Sequence[str]] = {
         "mav", "wl", "zc", "ssc", "rms", "variance", "log_detector",
     ),
     "Hjorth": ("activity", "mobility", "complexity"),
+    "prediction of order 4: ar, cepstrum": ("ar", "cepstrum"),
+    "TDPSD": ("tdpsd_sizes", "tdpsd_shapes"),
     "all": tuple(CATALOGUE),
 }  # fmt: skip
 
@@ -117,7 +128,11 @@ def write_sources(config: FeatureConfig, x: np.ndarray, folder: Path) -> int:
     header, source = render_features(config, "benchmarks/bench_features.py")
     (folder / "features_config.h").write_text(header)
     (folder / "features_config.c").write_text(source)
-    words = compute_words(config, cut_windows(x, config.window, config.hop))
+    return write_vectors(x, compute_words(config, cut_windows(x, config.window, config.hop)), folder)
+
+
+def write_vectors(x: np.ndarray, words: np.ndarray, folder: Path) -> int:
+    """Write frames and the words expected of them; give the number of windows."""
     rows = ",\n".join("{" + ",".join(map(str, row)) + "}" for row in words.reshape(len(words), -1).tolist())
     rows = rows.replace("-2147483648", "INT32_MIN")
     frames = ",".join(map(str, x.reshape(-1).tolist()))
@@ -138,11 +153,18 @@ def build_image(folder: Path, machine: str = MACHINE) -> Path:
     BuildError
         If the C cannot be compiled.
     """
+    return link_image(
+        [*SOURCES, folder / "features_config.c", FEATURES_BENCH_DIR / "main.c"], folder, machine
+    )
+
+
+def link_image(sources: Sequence[Path], folder: Path, machine: str) -> Path:
+    """Compile sources to an image of a bench's board, as :func:`build_image`."""
     image = folder / "features.elf"
-    sources = [*SOURCES, folder / "features_config.c", FEATURES_BENCH_DIR / "main.c", BENCH_DIR / "startup.c"]
     target = MACHINES[machine]
     command = [COMPILER, *target.cpu, *C_FLAGS, "-Wl,--gc-sections", *target.link_flags()]
-    command += [f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}", *map(str, sources), "-o", str(image)]
+    command += [f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
+    command += [*map(str, [*sources, BENCH_DIR / "startup.c"]), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
         raise BuildError(f"features: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")
@@ -173,7 +195,8 @@ def flash_bytes(image: Path) -> int:
             for s in symbols.iter_symbols()
             if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")
         }
-    own = ("myo_", "features_config", "accumulate", "block_lengths", "features", "finish", "needs")
+    own = ("myo_", "features_config", "accumulate", "block_lengths", "features", "finish", "needs",
+           "spectrum_config", "turns", "bins", "taper")  # fmt: skip
     return sum(size for name, size in sizes.items() if name.startswith(own))
 
 

@@ -25,9 +25,11 @@ from myo_pipeline.features import (
     AmplitudeFeature,
     AutocorrelationFeature,
     CountFeature,
+    DescriptorFeature,
     Feature,
     FeatureConfig,
     HistogramFeature,
+    PredictionFeature,
     ShapeFeature,
 )
 from myo_pipeline.features import compile_features as compile_config
@@ -81,6 +83,10 @@ def bench_features(threshold: float, reach: float) -> list[Feature]:
             found.append(CountFeature(kind=kind, threshold=threshold))  # type: ignore[arg-type]
         elif kind == "autocorrelation":
             found.append(AutocorrelationFeature(kind="autocorrelation", lags=4))
+        elif kind in ("ar", "cepstrum"):
+            found.append(PredictionFeature(kind=kind, order=4))  # type: ignore[arg-type]
+        elif kind in ("tdpsd_sizes", "tdpsd_shapes"):
+            found.append(DescriptorFeature(kind=kind))  # type: ignore[arg-type]
         elif kind == "histogram":
             found.append(HistogramFeature(kind="histogram", bins=9, range=reach))
         elif kind in ("log_detector", "tm3", "tm4", "tkeo", "mobility", "complexity", "skewness", "kurtosis"):
@@ -157,9 +163,10 @@ def render_page(found: dict[str, Measured]) -> str:
         for kind, d in CATALOGUE.items()
     ]
     out += ["", "Amplitudes take `log = true` for their log2; `zc`, `ssc` and `wamp` take `threshold` in counts; "
-            "`autocorrelation` takes `lags`; `histogram` takes `bins` and `range` in counts.", "",
+            "`autocorrelation` takes `lags`; `ar` and `cepstrum` take `order`, "
+            "here 4; `histogram` takes `bins` and `range` in counts.", "",
             "The words of `log_detector` depend on the hop by their last rounding: logarithms are taken of the product of two "
-            "samples, and pairs begin with each block of a hop.", ""]  # fmt: skip
+            "samples, and pairs begin with each block of a hop. Spectral features: `docs/spectrum.md`.", ""]  # fmt: skip
     for name, m in found.items():
         source = next(s for s in SOURCES if s.name == name)
         out += [

@@ -69,6 +69,7 @@ extern const myo_features_config_t features_config;
         "features": "features",
         "needs": "NEEDS",
         "n_lags": "N_LAGS",
+        "order": config.order,
         "n_bins": "N_BINS",
         "bin_shift": config.bin_shift,
         "bin_range": config.bin_range,

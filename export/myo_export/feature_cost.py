@@ -28,6 +28,7 @@ _CODE: Final[dict[str, int]] = {
     "WL": 80, "STEP": 280, "TKEO": 414, "ZC": 200, "SSC": 266, "WAMP": 132, "MOBILITY": 632, "COMPLEXITY": 1076,
     "SKEWNESS": 1002, "KURTOSIS": 1194, "LAGS": 1080, "BINS": 322,
 }  # fmt: skip
+_RARE_CODE: Final = 1200  # of one that is not in the table
 _SHARED_CODE: Final = 4068
 _STAGE_CODE: Final = 1700  # beside the features: the stage in the patch, as the template's image has it
 _NORMALIZE_BYTES: Final = 16  # a word's mean, fraction, multiplier and shift
@@ -64,5 +65,5 @@ def predict_feature_instructions(stage: FeatureStage) -> float:
 
 def predict_feature_flash(stage: FeatureStage) -> int:
     """Predict the bytes of the stage's code and constants."""
-    code = sum(_CODE[value.name] for value in {row.value for row in stage.config.rows})
+    code = sum(_CODE.get(value.name, _RARE_CODE) for value in {row.value for row in stage.config.rows})
     return _SHARED_CODE + code + _STAGE_CODE + _NORMALIZE_BYTES * stage.n_words

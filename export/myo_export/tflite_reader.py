@@ -26,6 +26,7 @@ _MAX_TENSORS: Final = 8192
 _MAX_OP_TENSORS: Final = 64
 _MAX_RANK: Final = 6
 _MAX_TENSOR_BYTES: Final = 1 << 23
+_WITH_STATE: Final = ("UNIDIRECTIONAL_SEQUENCE_LSTM",)  # operators that keep variable tensors
 _DAMAGED: Final = "export the model again, or copy the file again"
 
 
@@ -197,7 +198,8 @@ def _read_quantization(
     # Without zero points the runtime reads what stands beside the scales.
     zero_points = quantization.ZeroPointAsNumpy() if quantization.ZeroPointLength() else np.zeros(0, np.int64)
     axis = int(quantization.QuantizedDimension())
-    if not (np.all(np.isfinite(scales)) and np.all(scales > 0)):
+    # The runtime takes a number below the smallest normal one for zero.
+    if not (np.all(np.isfinite(scales)) and np.all(scales >= np.finfo(np.float32).tiny)):
         raise ExportError(f"{where} has a scale that is not a positive number; quantize the model again")
     if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
         raise ExportError(
@@ -396,18 +398,16 @@ def _check_order(network: Graph) -> None:
     for op in network.ops:
         where = f"model: operator {op.index} ({op.name})"
         for i in op.inputs:
-            known = (
-                i < 0 or i in written or network.tensors[i].data is not None or network.tensors[i].is_variable
-            )
-            if not known:
+            is_state = i >= 0 and network.tensors[i].is_variable and op.name in _WITH_STATE
+            if not (i < 0 or i in written or network.tensors[i].data is not None or is_state):
                 raise ExportError(
                     f"{where} reads tensor '{printable(network.tensors[i].name)}' before it is written;"
                     f" the file is damaged: {_DAMAGED}"
                 )
         for i in op.outputs:
-            if i in written or network.tensors[i].data is not None:
+            if i in written or network.tensors[i].data is not None or network.tensors[i].is_variable:
                 raise ExportError(
-                    f"{where} writes tensor '{printable(network.tensors[i].name)}', which is already written;"
+                    f"{where} writes tensor '{printable(network.tensors[i].name)}', which is already written or a variable;"
                     f" the file is damaged: {_DAMAGED}"
                 )
             written.add(i)

@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 from myo_pipeline.features import (
     CATALOGUE,
     CountFeature,
+    DescriptorFeature,
     FeatureConfig,
     FeatureRow,
     HistogramFeature,
+    PredictionFeature,
     Transform,
     Value,
     factor_of,
     quarters,
 )
 from myo_pipeline.fixed_math import LOG2_ERROR
+from myo_pipeline.power_descriptors import bound_descriptors
+from myo_pipeline.prediction import bound_cepstrum, bound_prediction
 
 Floats = NDArray[np.float64]
 
@@ -213,6 +217,13 @@ _FRACTION_BITS = {
 
 
 def _row_bound(row: FeatureRow, config: FeatureConfig, u: Floats, off: float) -> Floats:
+    if isinstance(row.spec, PredictionFeature):
+        if off > 0.5:  # its recursion is followed on the words themselves, which are known of rounding alone
+            return np.full((len(u), row.n_components, u.shape[2]), np.inf)
+        return (bound_prediction if row.value is Value.AR else bound_cepstrum)(u, row.spec.order)
+    if isinstance(row.spec, DescriptorFeature):
+        descriptors = bound_descriptors(u, off)
+        return descriptors[:, :3] if row.value is Value.SIZES else descriptors[:, 3:]
     rounding = 0.0
     if row.value >= Value.MOBILITY:
         interval = _events(row, config, u, off) if row.value is Value.BINS else _ratio(row, config, u, off)

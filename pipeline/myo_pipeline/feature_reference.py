@@ -10,12 +10,16 @@ from myo_pipeline.features import (
     AmplitudeFeature,
     AutocorrelationFeature,
     CountFeature,
+    DescriptorFeature,
     Feature,
     FeatureConfig,
     HistogramFeature,
+    PredictionFeature,
     factor_of,
     quarters,
 )
+from myo_pipeline.power_descriptors import descriptors
+from myo_pipeline.prediction import cepstrum, predict
 
 Floats = NDArray[np.float64]
 
@@ -137,6 +141,12 @@ def compute_feature(feature: Feature, x: Floats, word_shift: int) -> Floats:
             return np.stack([(index == k).sum(axis=1) for k in range(feature.bins)], axis=1).astype(
                 np.float64
             )
+        case PredictionFeature():
+            a = predict(x, feature.order)
+            return a if feature.kind == "ar" else cepstrum(a)
+        case DescriptorFeature():
+            found = descriptors(x, 2.0**-word_shift)
+            return found[:, :3] if feature.kind == "tdpsd_sizes" else found[:, 3:]
         case _:
             return _shape(feature.kind, x, 2.0**-word_shift)[:, None]
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from myo_pipeline import fixed_math as fm
 from myo_pipeline.features import FeatureConfig, FeatureRow, Transform, Value, quarters
+from myo_pipeline.power_descriptors import descriptor_words
+from myo_pipeline.prediction import cepstrum_words, predict_words
 
 Ints = NDArray[np.int64]
 
@@ -186,6 +188,15 @@ def _ratio_words(value: Value, sums: _Sums) -> Ints:
             return np.stack(
                 [np.sign(r) * fm.divide_nearest(np.abs(r), sums.square, 30) for r in lags], axis=1
             )
+        case Value.AR | Value.CEPSTRUM:
+            lags = [sums.lag(k) for k in range(1, sums.config.order + 1)]
+            words = predict_words(sums.square, np.stack(lags, axis=1))
+            return words if value is Value.AR else cepstrum_words(words)
+        case Value.SIZES | Value.SHAPES:
+            squares = (sums.square, sums.step_square(), sums.bend_square())
+            lengths = [np.asarray(np.abs(np.diff(sums.x, k, axis=1)).sum(axis=1)) for k in (1, 2)]
+            words = descriptor_words(squares, (lengths[0], lengths[1]), sums.n)
+            return words[:, :3] if value is Value.SIZES else words[:, 3:]
         case _:
             return sums.bins()
 

@@ -16,7 +16,9 @@ from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from myo_pipeline import power_descriptors
 from myo_pipeline.errors import SpecError
+from myo_pipeline.prediction import MAX_ORDER, coefficient_bits
 
 FULL_SCALE = 1 << 15  # largest magnitude of a word
 MAX_LAGS, MAX_BINS = 16, 32
@@ -38,6 +40,7 @@ class Sum(IntFlag):
     WAMP = 1 << 10
     LAGS = 1 << 11
     BINS = 1 << 12
+    BEND = 1 << 13
 
 
 class Value(IntEnum):
@@ -63,6 +66,10 @@ class Value(IntEnum):
     KURTOSIS = 17
     LAGS = 18
     BINS = 19
+    AR = 20
+    CEPSTRUM = 21
+    SIZES = 22
+    SHAPES = 23
 
 
 class Transform(IntEnum):
@@ -94,6 +101,16 @@ NEEDS: Final[dict[Value, Sum]] = {
     Value.KURTOSIS: Sum.SQUARE | Sum.X | Sum.CUBE | Sum.FOURTH,
     Value.LAGS: Sum.SQUARE | Sum.LAGS,
     Value.BINS: Sum.BINS,
+    Value.AR: Sum.SQUARE | Sum.LAGS,
+    Value.CEPSTRUM: Sum.SQUARE | Sum.LAGS,
+    Value.SIZES: Sum.SQUARE | Sum.LAGS,
+    Value.SHAPES: Sum.SQUARE | Sum.LAGS | Sum.WL | Sum.BEND,
+}  # fmt: skip
+
+
+#: Lags that a value needs; AR and CEPSTRUM need their order.
+LAGS_OF: Final[dict[Value, int]] = {
+    Value.STEP: 1, Value.MOBILITY: 1, Value.TKEO: 2, Value.COMPLEXITY: 2, Value.SIZES: 2, Value.SHAPES: 2,
 }  # fmt: skip
 
 
@@ -150,15 +167,42 @@ class HistogramFeature(_Feature):
     range: float = Field(gt=0, description="counts; the bins divide -range .. range")
 
 
+class PredictionFeature(_Feature):
+    """Coefficients of linear prediction, or of its cepstrum."""
+
+    kind: Literal["ar", "cepstrum"]
+    order: int = Field(default=4, ge=1, le=MAX_ORDER, description="coefficients: 1 .. n; one for both kinds")
+
+
+class DescriptorFeature(_Feature):
+    """Time-domain power spectral descriptors, three of them."""
+
+    kind: Literal["tdpsd_sizes", "tdpsd_shapes"]
+
+
 Feature = Annotated[
-    AmplitudeFeature | ShapeFeature | CountFeature | AutocorrelationFeature | HistogramFeature,
+    AmplitudeFeature
+    | ShapeFeature
+    | CountFeature
+    | AutocorrelationFeature
+    | HistogramFeature
+    | PredictionFeature
+    | DescriptorFeature,
     Field(discriminator="kind"),
 ]
 
 #: Table of each kind, for messages and the page of the spec.
 FEATURE_TABLES: Final[dict[str, type[BaseModel]]] = {
     str(kind): table
-    for table in (AmplitudeFeature, ShapeFeature, CountFeature, AutocorrelationFeature, HistogramFeature)
+    for table in (
+        AmplitudeFeature,
+        ShapeFeature,
+        CountFeature,
+        AutocorrelationFeature,
+        HistogramFeature,
+        PredictionFeature,
+        DescriptorFeature,
+    )
     for kind in get_args(table.model_fields["kind"].annotation)
 }
 
@@ -192,6 +236,10 @@ HJORTH = "Hjorth 1970, Electroencephalogr. Clin. Neurophysiol. 29(3), doi:10.101
 KAISER = "Kaiser 1990, ICASSP, doi:10.1109/ICASSP.1990.115702"
 JOANES = "Joanes and Gill 1998, The Statistician 47(1), doi:10.1111/1467-9884.00122"
 ZARDOSHTI = "Zardoshti-Kermani et al. 1995, IEEE Trans. Rehabil. Eng. 3(4), doi:10.1109/86.481972"
+MAKHOUL = "Makhoul 1975, Proc. IEEE 63(4), doi:10.1109/PROC.1975.9792"
+ATAL = "Atal 1974, J. Acoust. Soc. Am. 55(6), doi:10.1121/1.1914702"
+TIMEMY = ("Al-Timemy et al. 2016, IEEE Trans. Neural Syst. Rehabil. Eng. 24(6), doi:10.1109/TNSRE.2015.2445634; "
+          "root means for all moments, without the comparison with ln x^2")  # fmt: skip
 BOX = "Box and Jenkins, Time Series Analysis, 2.1.5, without subtraction of the mean"
 
 CATALOGUE: Final[dict[str, Definition]] = {
@@ -224,6 +272,13 @@ CATALOGUE: Final[dict[str, Definition]] = {
     "skewness": Definition("1/N sum (x - mean)^3 / (1/N sum (x - mean)^2)^1.5", "1", JOANES + ", g1", Value.SKEWNESS),
     "kurtosis": Definition("1/N sum (x - mean)^4 / (1/N sum (x - mean)^2)^2", "1", JOANES + ", g2 + 3", Value.KURTOSIS),
     "autocorrelation": Definition("sum x[i] x[i-lag] / sum x^2", "1", BOX, Value.LAGS),
+    "ar": Definition("a[1] .. a[n] of least sum (x[i] - sum a[k] x[i-k])^2, x = 0 beyond the window", "1", MAKHOUL,
+                     Value.AR),
+    "cepstrum": Definition("c[n] = a[n] + sum l/n c[l] a[n-l], a of ar", "1", ATAL, Value.CEPSTRUM),
+    "tdpsd_sizes": Definition("ln m0, ln |m0 - m2|, ln |m0 - m4|; m = 10 r^0.1, r the root mean squares of x, d and d's d",
+                              "ln counts^0.1", TIMEMY, Value.SIZES),
+    "tdpsd_shapes": Definition("ln (m0 / sqrt(|m0 - m2| |m0 - m4|)), ln (m2 / sqrt(m0 m4)), "
+                               "ln (sum |d| / sum |d[i] - d[i-1]|)", "1", TIMEMY, Value.SHAPES),
     "histogram": Definition("samples in each bin of width 2 range / bins from -range", "count", ZARDOSHTI, Value.BINS),
 }  # fmt: skip
 
@@ -265,6 +320,8 @@ class FeatureConfig:
         Frames of each block of a hop.
     n_blocks, first_middle_block, end_middle_block
         Blocks of a window, of its first quarter, and before its last.
+    order
+        Of linear prediction, 0 without it.
     thresholds
         Of ZC, SSC and WAMP, in words, 0 where the feature is absent.
     """
@@ -276,6 +333,7 @@ class FeatureConfig:
     rows: tuple[FeatureRow, ...]
     needs: Sum
     n_lags: int
+    order: int
     n_bins: int
     bin_range: int
     bin_multiplier: int
@@ -301,7 +359,7 @@ class FeatureConfig:
     @property
     def memory_words(self) -> int:
         """32-bit words of state on the device, ``myo_features_memory_words`` in the firmware."""
-        reach = max(self.n_lags, 2 if Sum.SSC in self.needs else 1)
+        reach = max(self.n_lags, 2 if self.needs & (Sum.SSC | Sum.BEND) else 1)
         n_starts = -(-self.window // self.hop)
         partials = self.n_blocks * self.n_channels * self.sums_words
         return partials + ((n_starts + 1) * 2 * reach * self.n_channels + 1) // 2
@@ -360,6 +418,12 @@ def _compile_row(feature: Feature, window: int, word_shift: int) -> FeatureRow:
         Value.LAGS: 2.0**-30,
         Value.BINS: 1.0,
     }
+    if isinstance(feature, PredictionFeature):
+        scale = 2.0 ** -coefficient_bits(feature.order)
+        return FeatureRow(feature, value, Transform.LINEAR, 0, feature.order, scale, 0.0)
+    if isinstance(feature, DescriptorFeature):
+        offset = power_descriptors.size_offset(word_shift) if value is Value.SIZES else 0.0
+        return FeatureRow(feature, value, Transform.LINEAR, 0, 3, power_descriptors.SCALE, offset)
     if value in plain:
         n_components = (
             feature.lags if isinstance(feature, AutocorrelationFeature)
@@ -399,6 +463,28 @@ def _cut_hop(window: int, hop: int, inner: Sequence[int]) -> tuple[tuple[int, ..
     return lengths, [len(edges) * (place // hop) + edges.index(place % hop) for place in (window, *inner)]
 
 
+def _count_lags(features: Sequence[Feature], values: set[Value]) -> tuple[int, int]:
+    """Give the lags that are summed, and the order of linear prediction."""
+    orders = {f.order for f in features if isinstance(f, PredictionFeature)}
+    if len(orders) > 1:
+        raise SpecError(
+            f"features: ar and cepstrum of orders {' and '.join(map(str, sorted(orders)))}, expected one; make them equal"
+        )
+    order = max(orders, default=0)
+    needed = max(max(LAGS_OF.get(value, 0) for value in values), order)
+    asked = max((f.lags for f in features if isinstance(f, AutocorrelationFeature)), default=needed)
+    if asked < needed:
+        kinds = [
+            f.kind
+            for f in features
+            if max(LAGS_OF.get(CATALOGUE[f.kind].value, 0), getattr(f, "order", 0)) > asked
+        ]
+        raise SpecError(
+            f"features: {' and '.join(kinds)} need autocorrelation.lags {needed}, found {asked}; raise it"
+        )
+    return asked, order
+
+
 def compile_features(
     features: Sequence[Feature], *, n_channels: int, window: int, hop: int, word_shift: int
 ) -> FeatureConfig:
@@ -424,13 +510,12 @@ def compile_features(
     doubles = sorted({kind for kind, log in seen if seen.count((kind, log)) > 1})
     if doubles:
         raise SpecError(f"features: {doubles[0]} stands twice; remove one")
-    n_lags = max((f.lags for f in features if isinstance(f, AutocorrelationFeature)), default=0)
     values = {CATALOGUE[f.kind].value for f in features}
-    if Value.LAGS not in values:
-        one, two = {Value.STEP, Value.MOBILITY}, {Value.TKEO, Value.COMPLEXITY}
-        n_lags = 2 if values & two else 1 if values & one else 0
-    elif n_lags < 2 and values & {Value.TKEO, Value.COMPLEXITY}:
-        raise SpecError("features: tkeo and complexity need autocorrelation.lags 2, found 1; raise it")
+    n_lags, order = _count_lags(features, values)
+    if values & {Value.SIZES, Value.SHAPES} and window > power_descriptors.MAX_WINDOW:
+        raise SpecError(
+            f"features, tdpsd: window {window} frames, expected at most {power_descriptors.MAX_WINDOW}; shorten it"
+        )
     if not (1 <= hop <= window <= 65_535 and window > max(n_lags, 2)):
         raise SpecError(
             f"features: window {window} and hop {hop} frames, expected 1 <= hop <= window <= 65535 and a window "
@@ -455,7 +540,7 @@ def compile_features(
             multiplier = (n_bins << bin_shift) // (2 * bin_range)
     return FeatureConfig(
         n_channels, window, hop, word_shift, tuple(_compile_row(f, window, word_shift) for f in features), needs,
-        n_lags, n_bins, bin_range, multiplier, bin_shift,
+        n_lags, order, n_bins, bin_range, multiplier, bin_shift,
         (_threshold(features, "zc", word_shift), _threshold(features, "ssc", word_shift),
          _threshold(features, "wamp", word_shift)),
         lengths, n_blocks, middle[0] if middle else 0, middle[1] if middle else 0,

@@ -43,6 +43,28 @@ def log2_q16(v: NDArray[np.integer]) -> NDArray[np.int64]:
     return words
 
 
+#: sqrt(2) ln(2)^k / k! in Q30: 2^(1/2 + g) around g = 0.
+EXP2_TERMS = tuple(
+    math.floor(math.sqrt(2) * math.log(2) ** k / math.factorial(k) * 2**30 + 0.5) for k in range(8)
+)
+
+#: Largest error of :func:`exp2_q30` in units of 2^-30, for y < 0 (twice that for y in [0, 1)): the terms left out, half
+#: a unit for each term and each product with |g| <= 1/2, half for the last shift.
+EXP2_ERROR = 2 * (math.log(2) / 2) ** 8 / math.factorial(8) * 2**30 + 2 * (0.5 + 0.5) + 0.5
+
+
+def exp2_q30(y_q26: NDArray[np.integer]) -> NDArray[np.int64]:
+    """``2^y`` in Q30 for ``-31 <= y < 1``, within :data:`EXP2_ERROR` units."""
+    y = np.asarray(y_q26, np.int64)
+    g = ((y & ((1 << 26) - 1)) - (1 << 25)) << 5  # Q31, from -1/2
+    power = np.full_like(y, EXP2_TERMS[-1])
+    for term in EXP2_TERMS[-2::-1]:
+        power = term + ((power * g + (1 << 30)) >> 31)
+    down = -(y >> 26)
+    words: NDArray[np.int64] = (power + ((1 << down) >> 1)) >> down
+    return words
+
+
 def sqrt_nearest(v: NDArray[np.integer]) -> NDArray[np.int64]:
     """Nearest integer to the square root of ``0 <= v < 2^62``."""
     v = np.asarray(v, np.int64)

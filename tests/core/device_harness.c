@@ -21,7 +21,7 @@ typedef struct {
 
 typedef struct { /* as pack_stage in device_line.py; block lengths, features and normalization follow */
     int32_t n_channels, window, hop, blocks_per_hop, n_blocks, first_middle_block, end_middle_block;
-    int32_t n_features, n_components, needs, n_lags, n_bins, bin_range, bin_multiplier, bin_shift;
+    int32_t n_features, n_components, needs, n_lags, order, n_bins, bin_range, bin_multiplier, bin_shift;
     int32_t threshold_zc, threshold_ssc, threshold_wamp, shift, zero_point, missing_sums, missing_words;
 } stage_t;
 
@@ -170,6 +170,7 @@ static void take_stage(const uint8_t *data) {
                                                      .features = device.features,
                                                      .needs = (uint32_t)h->needs,
                                                      .n_lags = (uint8_t)h->n_lags,
+                                                     .order = (uint8_t)h->order,
                                                      .n_bins = (uint8_t)h->n_bins,
                                                      .bin_shift = (uint8_t)h->bin_shift,
                                                      .bin_range = (uint16_t)h->bin_range,

@@ -11,9 +11,11 @@ from myo_pipeline.features import (
     AmplitudeFeature,
     AutocorrelationFeature,
     CountFeature,
+    DescriptorFeature,
     Feature,
     FeatureConfig,
     HistogramFeature,
+    PredictionFeature,
     ShapeFeature,
 )
 
@@ -23,13 +25,21 @@ AMPLITUDES = [
 SHAPES = ["log_detector", "tm3", "tm4", "tkeo", "mobility", "complexity", "skewness", "kurtosis"]
 
 
-def all_features(threshold: float = 3.0, lags: int = 4, bins: int = 9, reach: float = 500.0) -> list[Feature]:
+def all_features(
+    threshold: float = 3.0, lags: int = 4, bins: int = 9, reach: float = 500.0, with_descriptors: bool = True
+) -> list[Feature]:
     """Every feature of the catalogue, and the logarithms."""
     found: list[Feature] = [AmplitudeFeature(kind=kind) for kind in AMPLITUDES]
     found += [AmplitudeFeature(kind=kind, log=True) for kind in AMPLITUDES]
     found += [ShapeFeature(kind=kind) for kind in SHAPES]
     found += [CountFeature(kind=kind, threshold=threshold) for kind in ("zc", "ssc", "wamp")]
     found += [AutocorrelationFeature(kind="autocorrelation", lags=lags)]
+    found += [
+        PredictionFeature(kind="ar", order=min(lags, 8)),
+        PredictionFeature(kind="cepstrum", order=min(lags, 8)),
+    ]
+    if with_descriptors:
+        found += [DescriptorFeature(kind="tdpsd_sizes"), DescriptorFeature(kind="tdpsd_shapes")]
     return [*found, HistogramFeature(kind="histogram", bins=bins, range=reach)]
 
 
@@ -43,9 +53,9 @@ def ask_features(
 ) -> tuple[int, np.ndarray]:
     """Push frames (n_frames, n_channels) in those portions (-1: reset); give the status and all windows' words."""
     head = struct.pack(
-        "<21i", config.n_channels, config.window, config.hop, len(config.block_lengths), config.n_blocks,
+        "<22i", config.n_channels, config.window, config.hop, len(config.block_lengths), config.n_blocks,
         config.first_middle_block, config.end_middle_block, len(config.rows), config.n_components, config.needs,
-        config.n_lags, config.n_bins, config.bin_range, config.bin_multiplier, config.bin_shift, *config.thresholds,
+        config.n_lags, config.order, config.n_bins, config.bin_range, config.bin_multiplier, config.bin_shift, *config.thresholds,
         len(pushes), missing_words, is_special,
     )  # fmt: skip
     body = head + struct.pack(f"<{len(config.block_lengths)}H", *config.block_lengths)

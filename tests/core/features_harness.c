@@ -8,7 +8,7 @@
 
 typedef struct { /* as Head in feature_case.py */
     int32_t n_channels, window, hop, blocks_per_hop, n_blocks, first_middle_block, end_middle_block;
-    int32_t n_features, n_components, needs, n_lags, n_bins, bin_range, bin_multiplier, bin_shift;
+    int32_t n_features, n_components, needs, n_lags, order, n_bins, bin_range, bin_multiplier, bin_shift;
     int32_t threshold_zc, threshold_ssc, threshold_wamp;
     int32_t n_pushes, missing_words, is_special;
 } head_t;
@@ -49,6 +49,7 @@ static void features(const uint8_t *data, uint32_t n, buffer_t *out) {
         .features = rows,
         .needs = (uint32_t)head.needs,
         .n_lags = (uint8_t)head.n_lags,
+        .order = (uint8_t)head.order,
         .n_bins = (uint8_t)head.n_bins,
         .bin_shift = (uint8_t)head.bin_shift,
         .bin_range = (uint16_t)head.bin_range,
@@ -137,6 +138,9 @@ static void mathematics(int operation, const uint8_t *data, uint32_t n, buffer_t
         case 'd':
             buffer_add_u32(out, (uint32_t)myo_divide_nearest(number(data, k), number(data, k + 1u),
                                                              (int32_t)number(data, k + 2u)));
+            break;
+        case 'e':
+            buffer_add_u32(out, (uint32_t)myo_exp2_q30((int32_t)number(data, k)));
             break;
         case 'r':
             buffer_add_u32(

@@ -88,7 +88,11 @@ def test_any_window_hop_and_portions(harness: Harness, seed: int) -> None:
 @pytest.mark.parametrize("n_frames", [4096, 65535])
 def test_longest_windows_do_not_overflow(harness: Harness, n_frames: int) -> None:
     config = compile_features(
-        [f for f in all_features(reach=32768.0)], n_channels=1, window=n_frames, hop=n_frames, word_shift=0
+        all_features(reach=32768.0, with_descriptors=n_frames <= 32767),
+        n_channels=1,
+        window=n_frames,
+        hop=n_frames,
+        word_shift=0,
     )
     ends = np.full((n_frames, 1), -(2**15), np.int16)
     turns = ends.copy()
@@ -145,12 +149,14 @@ BAD = {
     "needs left out": {"needs": CONFIG.needs & ~Sum.CUBE},
     "too few lags": {"n_lags": 1},
     "too many lags": {"n_lags": 17},
+    "a model without order": {"order": 0},
+    "order beyond the lags": {"order": 5},
     "too many bins": {"n_bins": 33},
     "a bin beyond the last": {"bin_multiplier": CONFIG.bin_multiplier * 2},
     "a threshold below 0": {"thresholds": (0, -1, 0)},
     "no features": {"rows": ()},
     "an unknown transform": {"rows": (replace(CONFIG.rows[0], transform=3),)},  # type: ignore[arg-type]
-    "an unknown kind": {"rows": (replace(CONFIG.rows[0], value=20),)},  # type: ignore[arg-type]
+    "an unknown kind": {"rows": (replace(CONFIG.rows[0], value=24),)},  # type: ignore[arg-type]
     "a shift out of range": {"rows": (replace(CONFIG.rows[0], shift=63),)},
 }
 
@@ -186,6 +192,16 @@ def test_logarithm_is_the_twins_and_within_its_error(harness: Harness) -> None:
     error = np.abs(found - 65536 * np.log2(v.astype(np.longdouble)))
     assert error.max() <= fm.LOG2_ERROR + 1e-6
     assert error.max() > 0.8 * fm.LOG2_ERROR  # the bound is not slack
+
+
+def test_power_of_two_is_the_twins_and_within_its_error(harness: Harness) -> None:
+    y = np.concatenate(
+        [np.random.default_rng(8).integers(-31 << 26, 1 << 26, 20000), (np.arange(-31, 1) << 26)]
+    )
+    found = ask_math(harness, "e", y)
+    np.testing.assert_array_equal(found, fm.exp2_q30(y))
+    error = np.abs(found - 2.0**30 * np.exp2(y / 2.0**26)) / np.where(y < 0, 1, 2)
+    assert 0.2 * fm.EXP2_ERROR < error.max() <= fm.EXP2_ERROR
 
 
 def test_square_root_is_nearest(harness: Harness) -> None:
@@ -265,5 +281,5 @@ def test_the_harness_head_is_the_tests() -> None:
     body = source.split("typedef struct {")[1].split("} head_t")[0]
     assert (
         len([name for line in body.splitlines() if "int32_t" in line for name in line.split(",")])
-        == struct.calcsize("<21i") // 4
+        == struct.calcsize("<22i") // 4
     )

@@ -218,6 +218,13 @@ def test_what_the_runtime_would_misread_is_refused():
     b.op("RELU", [a], [out])
     refused(b.pack(a, out), "'t0'", "zero points", "quantize")
 
+    for scale, is_variable, words in ((1e-40, False, "not a positive number"), (0.1, True, "or a variable")):
+        b = ModelBuilder()
+        a, out = b.activation((1, 4), scale, 0), b.activation((1, 4), 0.1, 0)
+        b.tensors[out].isVariable = is_variable
+        b.op("RELU", [a], [out])
+        refused(b.pack(a, out), words)
+
     weights = np.ones((1, 2, 2, 4), np.int8)
     for variable, multiplier, words in (
         (True, 2, "a constant and a variable"),

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import types
-from pathlib import Path
-
 import numpy as np
 import pytest
+from libemg_oracle import load_libemg
 from scipy import stats
 
 from feature_case import AMPLITUDES, all_features
@@ -141,39 +137,9 @@ def test_windows_are_cut_from_the_first_sample() -> None:
     assert cut_windows(x[:9], 10, 7).shape == (0, 10, 1)
 
 
-def _libemg() -> types.ModuleType:
-    """Load LibEMG's feature code by itself: the package wants NumPy 1 and a graphical stack, its formulas only NumPy."""
-    found = importlib.util.find_spec("libemg")
-    if found is None or not found.submodule_search_locations:
-        pytest.skip("libemg is not here: pip install --no-deps libemg==2.0.3")
-    absent = {}
-    for name in ("numpy.matlib", "librosa", "pywt", "sklearn", "sklearn.decomposition", "sklearn.manifold",
-                 "sklearn.discriminant_analysis", "sklearn.preprocessing"):  # fmt: skip
-        if name not in sys.modules:
-            absent[name] = types.ModuleType(name)
-            absent[name].__getattr__ = lambda _: None  # type: ignore[method-assign]
-    sys.modules.update(absent)
-    had_matlib = "matlib" in vars(np)
-    if not had_matlib:  # numpy's own way to it warns that it is old
-        np.matlib = absent["numpy.matlib"]
-    try:
-        path = Path(found.submodule_search_locations[0]) / "feature_extractor.py"
-        spec = importlib.util.spec_from_file_location("libemg_features", path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    finally:
-        for name in absent:
-            del sys.modules[name]
-        if not had_matlib:
-            del np.matlib
-    return module
-
-
 def test_floats_are_libemgs() -> None:
     """Where the definitions agree, or differ by a factor that is stated here."""
-    extractor = _libemg().FeatureExtractor()
+    extractor = load_libemg().FeatureExtractor()
     x = np.random.default_rng(5).normal(0, 20, (30, 200, 3))
     x -= x.mean(axis=1, keepdims=True)
     theirs_x = x.transpose(0, 2, 1)

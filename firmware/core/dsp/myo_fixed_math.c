@@ -49,6 +49,18 @@ uint32_t myo_log2_q16_u64(uint64_t v) {
     return myo_log2_q16((uint32_t)(v >> n_cut)) + (n_cut << 16);
 }
 
+int32_t myo_exp2_q30(int32_t y_q26) {
+    static const int32_t terms[8] = {1518500250, 1052544167, 364784011, 84283003, 14605131,
+                                     2024701,    233903,     23161}; /* sqrt(2) ln(2)^k / k!: around 1/2 */
+    const int32_t g = ((y_q26 & 0x3FFFFFF) - 0x2000000) * 32;        /* Q31 */
+    int32_t power = terms[7];
+    for (int k = 6; k >= 0; k--) {
+        power = terms[k] + (int32_t)(((int64_t)power * g + (1 << 30)) >> 31);
+    }
+    const uint32_t down = (uint32_t) - (y_q26 >> 26);
+    return (int32_t)(((uint32_t)power + ((UINT32_C(1) << down) >> 1)) >> down);
+}
+
 /* floor(sqrt(v)) and what is left, for v < 2^30, a bit of the root a step. */
 static uint32_t root_30(uint32_t v, uint32_t *rest) {
     uint32_t root = 0;

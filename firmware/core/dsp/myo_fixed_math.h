@@ -26,6 +26,9 @@ static inline uint32_t myo_log2_q16(uint32_t v) {
 /* log2(v) in Q16 for v >= 1, from the 32 leading bits of v; within 1.2 / 2^16 of the true value. */
 uint32_t myo_log2_q16_u64(uint64_t v);
 
+/* 2^y in Q30, y in Q26, -31 <= y < 1; within 3.1 / 2^30 below 0 and twice that above. */
+int32_t myo_exp2_q30(int32_t y_q26);
+
 /* sqrt(v), nearest integer, for v < 2^62. */
 uint32_t myo_sqrt_nearest(uint64_t v);
 

@@ -10,7 +10,7 @@ static uint16_t smaller(size_t a, size_t b) {
 
 /* How many frames the longest term looks back. */
 static uint16_t reach_of(const myo_features_config_t *config) {
-    const uint16_t steps = (config->needs & MYO_SUM_SSC) ? 2u : 1u;
+    const uint16_t steps = (config->needs & (MYO_SUM_SSC | MYO_SUM_BEND)) ? 2u : 1u;
     const uint16_t lags = (config->needs & MYO_SUM_LAGS) ? config->n_lags : 0u;
     return steps > lags ? steps : lags; /* two samples at either end are asked for where lags are */
 }
@@ -39,6 +39,10 @@ static uint32_t n_components_of(const myo_features_config_t *config, const myo_f
         return config->n_lags;
     case MYO_COMPONENTS_BINS:
         return config->n_bins;
+    case MYO_COMPONENTS_ORDER:
+        return config->order;
+    case MYO_COMPONENTS_THREE:
+        return 3;
     default:
         return 1;
     }
@@ -51,7 +55,8 @@ static bool features_fit(const myo_features_config_t *config) {
         const myo_feature_t *const feature = &config->features[k];
         if (feature->kind == NULL || feature->transform >= MYO_TRANSFORMS ||
             feature->shift > (feature->transform == MYO_TRANSFORM_SQRT ? 30u : 62u) ||
-            config->n_lags < feature->kind->n_lags) {
+            config->n_lags < feature->kind->n_lags ||
+            (feature->kind->components == MYO_COMPONENTS_ORDER && config->order < 1)) {
             return false;
         }
         needs |= feature->kind->needs;
@@ -100,8 +105,10 @@ myo_status_t myo_features_init(myo_features_t *self, const myo_features_config_t
         return MYO_ERROR_NULL;
     }
     if (config->n_channels < 1 || config->n_channels > 64 || config->n_lags > MYO_FEATURES_MAX_LAGS ||
-        config->window <= 2 || config->window <= config->n_lags || config->hop < 1 ||
-        config->hop > config->window || config->blocks_per_hop < 1 || !blocks_fit(config) ||
+        config->order > MYO_FEATURES_MAX_ORDER || config->order > config->n_lags ||
+        ((config->needs & MYO_SUM_BEND) && config->window > 32767) || config->window <= 2 ||
+        config->window <= config->n_lags || config->hop < 1 || config->hop > config->window ||
+        config->blocks_per_hop < 1 || !blocks_fit(config) ||
         ((config->needs & MYO_SUM_LAGS) != 0) != (config->n_lags > 0) ||
         ((config->needs & MYO_SUM_RAMP) && !(config->needs & MYO_SUM_ABS)) || !bins_fit(config) ||
         !threshold_fits(config->threshold_zc) || !threshold_fits(config->threshold_ssc) ||

@@ -21,6 +21,7 @@
 
 #define MYO_FEATURES_MAX_LAGS 16u
 #define MYO_FEATURES_MAX_BINS 32u
+#define MYO_FEATURES_MAX_ORDER 8u
 
 /* What is summed; a config's needs are those of its features. */
 #define MYO_SUM_ABS (1u << 0)    /* |x| */
@@ -36,6 +37,7 @@
 #define MYO_SUM_WAMP (1u << 10)  /* steps of threshold_wamp or more */
 #define MYO_SUM_LAGS (1u << 11)  /* x * x[-lag], lag 1 .. n_lags */
 #define MYO_SUM_BINS (1u << 12)  /* samples in each of n_bins bins */
+#define MYO_SUM_BEND (1u << 13)  /* |x - 2 x[-1] + x[-2]|, over windows of at most 32767 frames */
 
 typedef enum {
     MYO_TRANSFORM_LINEAR, /* value / 2^shift, nearest */
@@ -79,6 +81,7 @@ struct myo_features_config {
     uint32_t needs; /* MYO_SUM_ bits that the features need */
     uint8_t
         n_lags; /* at most MYO_FEATURES_MAX_LAGS; at least 1 for STEP and MOBILITY, 2 for COMPLEXITY, TKEO */
+    uint8_t order;  /* of linear prediction: at most MYO_FEATURES_MAX_ORDER and n_lags */
     uint8_t n_bins; /* at most MYO_FEATURES_MAX_BINS */
     uint8_t
         bin_shift; /* bin = (clamp(x, -bin_range, bin_range - 1) + bin_range) * bin_multiplier >> bin_shift */

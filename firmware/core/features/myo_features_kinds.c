@@ -10,14 +10,14 @@ static uint64_t square_of(int32_t v) {
     return (uint64_t)((int64_t)v * v);
 }
 
-/* Sum of (x - x[-1])^2 over the window's pairs: each x^2 comes twice but for the ends. */
-static uint64_t sum_step_squares(const myo_window_sums_t *sums) {
+/* Each x^2 comes twice but for the ends. */
+uint64_t myo_sums_step_squares(const myo_window_sums_t *sums) {
     return 2u * sums->square - square_of(sums->first[0]) - square_of(sums->last[1]) -
            2u * (uint64_t)sums->lags[0];
 }
 
-/* Sum of (x - 2 x[-1] + x[-2])^2 over the window's triples, expanded the same way. */
-static uint64_t sum_bend_squares(const myo_window_sums_t *sums) {
+/* Expanded the same way. */
+uint64_t myo_sums_bend_squares(const myo_window_sums_t *sums) {
     const int32_t *const f = sums->first;
     const int32_t *const l = sums->last;
     const uint64_t ends = 5u * (square_of(f[0]) + square_of(l[1])) + square_of(f[1]) + square_of(l[0]);
@@ -56,13 +56,13 @@ static int32_t log_fourth_q16(const myo_window_sums_t *sums) {
 }
 
 static int32_t mobility_q24(const myo_window_sums_t *sums) {
-    const int32_t ratio_q28 = myo_divide_nearest(sum_step_squares(sums), sums->square, 28);
+    const int32_t ratio_q28 = myo_divide_nearest(myo_sums_step_squares(sums), sums->square, 28);
     return (int32_t)myo_sqrt_nearest((uint64_t)(uint32_t)ratio_q28 << 20);
 }
 
 static int32_t complexity_q16(const myo_window_sums_t *sums) {
-    const int64_t steps = (int64_t)sum_step_squares(sums);
-    const myo_wide_t numerator = multiply((int64_t)sum_bend_squares(sums), (int64_t)sums->square);
+    const int64_t steps = (int64_t)myo_sums_step_squares(sums);
+    const myo_wide_t numerator = multiply((int64_t)myo_sums_bend_squares(sums), (int64_t)sums->square);
     const int32_t ratio_q20 = divide_wide(numerator, multiply(steps, steps), 20);
     return (int32_t)myo_sqrt_nearest((uint64_t)(uint32_t)ratio_q20 << 12);
 }
@@ -138,7 +138,7 @@ VALUE_KIND(variance, MYO_SUM_SQUARE | MYO_SUM_X, 0, (int64_t)window_variance(con
 VALUE_KIND(cube, MYO_SUM_CUBE, 0, (int64_t)magnitude(sums->cube))
 VALUE_KIND(log, MYO_SUM_LOG, 0, (int64_t)sums->log)
 VALUE_KIND(wl, MYO_SUM_WL, 0, sums->wl)
-VALUE_KIND(step, MYO_SUM_SQUARE | MYO_SUM_LAGS, 1, (int64_t)sum_step_squares(sums))
+VALUE_KIND(step, MYO_SUM_SQUARE | MYO_SUM_LAGS, 1, (int64_t)myo_sums_step_squares(sums))
 VALUE_KIND(tkeo, MYO_SUM_SQUARE | MYO_SUM_LAGS, 2, sum_tkeo(sums))
 VALUE_KIND(zc, MYO_SUM_ZC, 0, sums->zc)
 VALUE_KIND(ssc, MYO_SUM_SSC, 0, sums->ssc)

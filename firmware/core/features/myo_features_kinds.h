@@ -18,9 +18,21 @@ struct myo_window_sums {
     int32_t first[2], last[2]; /* samples, in time's order; of first[1] and last[0] only with two lags */
     int64_t lags[MYO_FEATURES_MAX_LAGS];
     uint32_t bins[MYO_FEATURES_MAX_BINS];
+    uint32_t bend;
 };
 
-typedef enum { MYO_COMPONENTS_ONE, MYO_COMPONENTS_LAGS, MYO_COMPONENTS_BINS } myo_feature_components_t;
+/* Sums of (x - x[-1])^2 and of (x - 2 x[-1] + x[-2])^2 over the window's pairs and triples, from its square
+   and lags. */
+uint64_t myo_sums_step_squares(const myo_window_sums_t *sums);
+uint64_t myo_sums_bend_squares(const myo_window_sums_t *sums);
+
+typedef enum {
+    MYO_COMPONENTS_ONE,
+    MYO_COMPONENTS_LAGS,
+    MYO_COMPONENTS_BINS,
+    MYO_COMPONENTS_ORDER,
+    MYO_COMPONENTS_THREE
+} myo_feature_components_t;
 
 /* Exactly one of value and words is set: an exact integer that is transformed, or the words themselves
    (component by component, stepping by n_channels). */
@@ -54,5 +66,10 @@ extern const myo_feature_kind_t myo_feature_skewness;   /* Q16 */
 extern const myo_feature_kind_t myo_feature_kurtosis;   /* Q16 */
 extern const myo_feature_kind_t myo_feature_lags;       /* n_lags components: R[lag] / R[0], Q30 */
 extern const myo_feature_kind_t myo_feature_bins;       /* n_bins components: counts */
+extern const myo_feature_kind_t myo_feature_ar;         /* order components: prediction coefficients,
+                                                           Q(31 - order) */
+extern const myo_feature_kind_t myo_feature_cepstrum;   /* order components, as ar */
+extern const myo_feature_kind_t myo_feature_sizes;      /* TDPSD 1 .. 3: log2, Q20 */
+extern const myo_feature_kind_t myo_feature_shapes;     /* TDPSD 4 .. 6: log2, Q20 */
 
 #endif

@@ -16,7 +16,7 @@
 /* Where each sum is among a block's words, in this order; absent ones take none. 64-bit sums take two, log
  * three. */
 typedef struct {
-    uint32_t abs, ramp, x, square, cube, fourth, log, wl, zc, ssc, wamp, lags, bins, end;
+    uint32_t abs, ramp, x, square, cube, fourth, log, wl, zc, ssc, wamp, lags, bins, bend, end;
 } myo_sums_layout_t;
 
 static inline myo_sums_layout_t myo_sums_layout(uint32_t needs, uint32_t n_lags, uint32_t n_bins) {
@@ -34,7 +34,8 @@ static inline myo_sums_layout_t myo_sums_layout(uint32_t needs, uint32_t n_lags,
     at.wamp = at.ssc + ((needs & MYO_SUM_SSC) ? 1u : 0u);
     at.lags = at.wamp + ((needs & MYO_SUM_WAMP) ? 1u : 0u);
     at.bins = at.lags + ((needs & MYO_SUM_LAGS) ? 2u * n_lags : 0u);
-    at.end = at.bins + ((needs & MYO_SUM_BINS) ? n_bins : 0u);
+    at.bend = at.bins + ((needs & MYO_SUM_BINS) ? n_bins : 0u);
+    at.end = at.bend + ((needs & MYO_SUM_BEND) ? 1u : 0u);
     return at;
 }
 
@@ -195,8 +196,9 @@ myo_accumulate_steps(const uint32_t needs, const size_t stride, const myo_sums_l
     uint32_t zc = (needs & MYO_SUM_ZC) && !is_fresh ? sums[at.zc] : 0;
     uint32_t ssc = (needs & MYO_SUM_SSC) && !is_fresh ? sums[at.ssc] : 0;
     uint32_t wamp = (needs & MYO_SUM_WAMP) && !is_fresh ? sums[at.wamp] : 0;
+    uint32_t bend = (needs & MYO_SUM_BEND) && !is_fresh ? sums[at.bend] : 0;
     int32_t before = *(history - stride);
-    int32_t step_before = (needs & MYO_SUM_SSC) ? before - *(history - 2u * stride) : 0;
+    int32_t step_before = (needs & (MYO_SUM_SSC | MYO_SUM_BEND)) ? before - *(history - 2u * stride) : 0;
     uint32_t was_large = myo_is_large(myo_magnitude(step_before), thresholds.ssc);
 #pragma GCC unroll 4
     for (; x != end; x += stride) {
@@ -215,8 +217,13 @@ myo_accumulate_steps(const uint32_t needs, const size_t stride, const myo_sums_l
         if (needs & MYO_SUM_SSC) {
             const uint32_t is_large = myo_is_large(size, thresholds.ssc);
             ssc += (myo_is_change(step, step_before) & (is_large | was_large)) >> 31;
-            step_before = step;
             was_large = is_large;
+        }
+        if (needs & MYO_SUM_BEND) {
+            bend += (uint32_t)myo_magnitude(step - step_before);
+        }
+        if (needs & (MYO_SUM_SSC | MYO_SUM_BEND)) {
+            step_before = step;
         }
         before = v;
     }
@@ -231,6 +238,9 @@ myo_accumulate_steps(const uint32_t needs, const size_t stride, const myo_sums_l
     }
     if (needs & MYO_SUM_WAMP) {
         sums[at.wamp] = wamp;
+    }
+    if (needs & MYO_SUM_BEND) {
+        sums[at.bend] = bend;
     }
 }
 
@@ -280,7 +290,7 @@ myo_features_accumulate_template(const uint32_t needs, const size_t stride, cons
     if (needs & MYO_SUM_LOG) {
         myo_accumulate_log(stride, at, x, n_frames, sums, is_fresh);
     }
-    if (needs & (MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC | MYO_SUM_WAMP)) {
+    if (needs & (MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC | MYO_SUM_WAMP | MYO_SUM_BEND)) {
         myo_accumulate_steps(needs, stride, at, thresholds, x, end, history, sums, is_fresh);
     }
     if (needs & MYO_SUM_LAGS) {
@@ -363,6 +373,12 @@ static inline void myo_sums_subtract_border(const uint32_t needs, const size_t s
         sums->ssc -= (myo_is_change(step, step_before) & (is_large | was_large)) >> 31;
         sums->ssc -= (myo_is_change(step_after, step) & (will_be_large | is_large)) >> 31;
     }
+    if (needs & MYO_SUM_BEND) {
+        const int32_t step_before = before - *(start - 2u * stride);
+        const int32_t step_after = start[stride] - first;
+        sums->bend -= (uint32_t)myo_magnitude(step - step_before);
+        sums->bend -= (uint32_t)myo_magnitude(step_after - step);
+    }
     for (size_t lag = 1; (needs & MYO_SUM_LAGS) && lag <= n_lags; lag++) {
         for (size_t i = 0; i < lag; i++) {
             sums->lags[lag - 1u] -= (int32_t)start[i * stride] * *(start - (lag - i) * stride);
@@ -425,7 +441,10 @@ myo_features_sum_template(const uint32_t needs, const size_t stride, const uint3
             sums->bins[bin] = myo_sums_total(first + at.bins + bin, step, n_blocks);
         }
     }
-    if (needs & (MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC | MYO_SUM_WAMP | MYO_SUM_LAGS)) {
+    if (needs & MYO_SUM_BEND) {
+        sums->bend = myo_sums_total(first + at.bend, step, n_blocks);
+    }
+    if (needs & (MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC | MYO_SUM_WAMP | MYO_SUM_LAGS | MYO_SUM_BEND)) {
         const int16_t *const start =
             self->borders + (2u * self->first_border + 1u) * (size_t)self->reach * stride + channel;
         myo_sums_subtract_border(needs, stride, n_lags, self->config, start, sums);
