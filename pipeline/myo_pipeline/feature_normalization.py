@@ -89,7 +89,9 @@ def make_normalization(
     words = np.clip(np.round(exact), -(2.0**31), 2.0**31 - 1)
     fraction = np.clip(np.round((words - exact) * multiplier), -(2.0**31), 2.0**31 - 1)
     return Normalization(
-        *(column.astype(np.int64) for column in (words, multiplier, shift)),
+        words.astype(np.int64),
+        multiplier.astype(np.int64),
+        shift.astype(np.int64),
         zero_point,
         bits,
         fraction.astype(np.int64),
