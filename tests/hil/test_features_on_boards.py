@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -49,37 +48,16 @@ def test_both_laws_hold_with_features(bundle: Path, board: str) -> None:
             assert predicted[memory]["total"] == pytest.approx(image[memory], rel=0.05)
 
 
-def bump_threshold(text: str) -> str:
-    return text.replace("#define THRESHOLD_SSC ", "#define THRESHOLD_SSC 7")
-
-
-def bump_mean(text: str) -> str:
-    """Change the mean of the second channel's rms."""
-    head, tail = text.split("/* rms */ ")
-    first, second = tail.split("}, {", 1)
-    mean, rest = second.split(", ", 1)
-    return f"{head}/* rms */ {first}}}, {{{int(mean) + (1 << 24)}, {rest}"
-
-
-@pytest.mark.parametrize(
-    ("file", "change", "stage", "where"),
-    [
-        ("c/features_config.c", bump_threshold, "features", "ssc channel 0"),
-        ("c/patch_config.c", bump_mean, "network input", "rms channel 1"),
-    ],
-    ids=["threshold", "mean"],
-)
-def test_planted_fault_is_named(
-    bundle: Path, tmp_path: Path, file: str, change: Callable[[str], str], stage: str, where: str
-) -> None:
+def test_planted_fault_is_named(bundle: Path, tmp_path: Path) -> None:
     copy = tmp_path / "planted"
     shutil.copytree(bundle, copy)
-    text = (copy / file).read_text()
-    (copy / file).write_text(change(text))
-    assert change(text) != text
+    path = copy / "c/features_config.c"
+    text = path.read_text()
+    path.write_text(text.replace("#define THRESHOLD_SSC ", "#define THRESHOLD_SSC 7"))
+    assert path.read_text() != text
     elf = build_firmware(copy, "native").elf
     with start_board(BOARDS["native"], elf) as port, PatchLink(port) as link:
         result = validate_board(open_bundle(bundle), link, BOARDS["native"])
     first = next(s for s in result.stages if s.differing)
-    assert first.name == stage
-    assert where in first.first_difference
+    assert first.name == "features"
+    assert "ssc channel 0" in first.first_difference
