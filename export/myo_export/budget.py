@@ -22,7 +22,7 @@ KB: Final = 1024
 
 # Of six patches built for virtual_m4 (2 to 16 channels, 0 to 4 sections, one dense layer), flash without the network
 # and these settings is this within 4 bytes. tests/hil/test_budget_on_board.py says when it has changed.
-_FIRMWARE_FLASH: Final = 12358
+_FIRMWARE_FLASH: Final = 12598
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
 _FLASH_PER_SECTION: Final = 20  # five coefficients
 
