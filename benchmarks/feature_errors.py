@@ -40,6 +40,34 @@ PAGE = ROOT / "docs" / "features.md"
 N_FILES = 6  # of each data set
 IMPULSE_SAMPLES = 20_000
 
+IN_A_PATCH = """## In a patch
+
+`[[features]]` in `patch.toml`, one table a feature, with `kind = "mlp"` in `[model]`, make a patch whose network
+takes the features of a window instead of the window ([every key](spec.md)); `hidden = []` is one dense layer, which
+decides linearly as LDA does. `myopatch new --template features` makes one.
+
+Training computes features in float64, takes each one's mean and deviation over the windows of the training persons
+and all channels, and gives the network `(feature - mean) / (4 * deviation)`, limited to int8's range. Where
+augmentation is on, a gain and a turned armband are applied to the features: sizes follow the gain by their power,
+logarithms shift, counts and ratios stay. Features of size are heavy-tailed as EMG is: `log = true` keeps them in
+range.
+
+On the device the filtered block is rounded to int16 words and added to the sums of its channel; a window's end gives
+the feature words (stage `FEATURES`), `myo_normalize` brings them to the network's int8 input. The words' range is
+what the filters can put out at all, so nothing saturates; where the converter has many more bits than the EMG needs
+(24 bits), words are coarse: choose `adc_bits` by the range in use. Of linear prediction and its cepstrum no bound is
+promised there (theirs is of rounding alone).
+
+`myo_readings`, eight gestures, 6 persons never seen, each window by itself, and the cost on virtual_m4
+(front end and features + network):
+
+| network | float, macro accuracy | instructions a decision | flash | static RAM |
+|---|---|---|---|---|
+| mav, wl (log), zc, ssc, 48 hidden units (the template) | 42.1 % (26.2 to 57.9) | 12,772 + 2,970 | 27,372 B | 24,008 B |
+| the same features, `hidden = []` | 41.8 % (29.8 to 53.9) | 12,739 + 1,065 | 23,204 B | 23,896 B |
+| CNN on the window (template gestures) | 44.2 % | 16,151 + 236,520 | 46,584 B | 24,896 B |
+"""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -167,6 +195,7 @@ def render_page(found: dict[str, Measured]) -> str:
             "here 4; `histogram` takes `bins` and `range` in counts.", "",
             "The words of `log_detector` depend on the hop by their last rounding: logarithms are taken of the product of two "
             "samples, and pairs begin with each block of a hop. Spectral features: `docs/spectrum.md`.", ""]  # fmt: skip
+    out += [IN_A_PATCH]
     for name, m in found.items():
         source = next(s for s in SOURCES if s.name == name)
         out += [

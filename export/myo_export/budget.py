@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from myo_export.feature_cost import predict_feature_flash, predict_feature_instructions
 from myo_export.front_end import FrontEnd
 from myo_export.front_end_cost import predict_front_end
 from myo_export.network_report import LayerReport, NetworkReport, count_code
 from myo_export.pack_dsp import Optimize
 from myo_pipeline.errors import ExportError
+from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.spec import Budget, PatchSpec
 from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
 
@@ -22,7 +24,7 @@ KB: Final = 1024
 
 # Of patches built for virtual_m4 (without stages, with a cascade, with every kind of step), flash without the network
 # and these settings is this within 100 bytes. tests/hil/test_budget_on_board.py says when it has changed.
-_FIRMWARE_FLASH: Final = 11354
+_FIRMWARE_FLASH: Final = 11594
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
 _FLASH_PER_STEP: Final = 16
 _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
@@ -122,6 +124,7 @@ def predict_patch(
     front_end: FrontEnd,
     push_share: float = 1.0,
     push_functions: Mapping[str, int] | None = None,
+    features: FeatureStage | None = None,
 ) -> Prediction:
     """Predict what a patch takes.
 
@@ -139,6 +142,8 @@ def predict_patch(
         Cost of a push as a share of a run's; 1 where windows are run.
     push_functions : mapping, optional
         Bytes of what pushes add to the network's code, by function.
+    features : FeatureStage or None
+        What the network takes; None: the window itself.
 
     Returns
     -------
@@ -146,38 +151,48 @@ def predict_patch(
         By part.
     """
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
-    n_input = spec.window_samples * front_end.n_out
+    n_input = features.n_words if features else spec.window_samples * front_end.n_out
     flash = {
         "weights and tables": sum(layer.flash_bytes for layer in layers),
         "network code": count_code(layers, push_functions or {}),
-        "front end settings": _FLASH_PER_CHANNEL * front_end.n_out
+        "front end settings": (0 if features else _FLASH_PER_CHANNEL * front_end.n_out)
         + sum(map(_count_step, front_end.device_steps)),
         "front end code": sum(
             _FLASH_OF_KIND[kind] for kind in {step.kind for step in front_end.device_steps}
         ),
+        **({"features": predict_feature_flash(features)} if features else {}),
         "rest of the firmware": _FIRMWARE_FLASH,
     }
     credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16)
     ram = {
         "network arena": arena_bytes + n_input + n_outputs,
         "sample ring and window": _RING_FRAMES * (4 * channels + 4)
-        + n_input
+        + (0 if features else n_input)
         + 4 * BLOCK_FRAMES * front_end.widest
         + (spec.decision.vote + 4) * n_outputs,
+        **(
+            {"features": 4 * features.config.memory_words + 4 * n_input + 2 * BLOCK_FRAMES * front_end.n_out}
+            if features
+            else {}
+        ),
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
         "front end state": 4 * front_end.state_words + 4,
         "rest of the firmware": _OTHER_RAM,
         "stack": _STACK_BYTES,
     }
-    filtering = predict_front_end(front_end.device_steps, channels, spec.hop_samples, spec.window_samples)
+    window = 0 if features else spec.window_samples
+    filtering = predict_front_end(front_end.device_steps, channels, spec.hop_samples, window)
+    in_features = {"features": predict_feature_instructions(features)} if features else {}
     per_ms = spec.budget.clock_mhz * 1000
     instructions = {
         "front end": filtering,
+        **in_features,
         "network": push_share * sum(layer.cost.instructions for layer in layers),
         "decision": _DECISION,
     }
     latency_ms = {
         "front end": filtering * _CYCLES_PER_INSTRUCTION / per_ms,
+        **{k: v * _CYCLES_PER_INSTRUCTION / per_ms for k, v in in_features.items()},
         "network": push_share * sum(layer.cost.cycles for layer in layers) / per_ms,
         "decision": _DECISION * _CYCLES_PER_INSTRUCTION / per_ms,
     }
@@ -190,7 +205,13 @@ def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -
     return [wide if form == "speed" else packed for wide, packed, form in pairs]
 
 
-def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, front_end: FrontEnd) -> Choice:
+def choose_forms(
+    spec: PatchSpec,
+    fast: NetworkReport,
+    small: NetworkReport,
+    front_end: FrontEnd,
+    features: FeatureStage | None = None,
+) -> Choice:
     """Choose the fastest forms of weights whose flash fits.
 
     Wide weights run faster and take twice the flash. Where not all of them fit, layers are widened in the order of
@@ -204,6 +225,8 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, fro
         The network with all weights wide, and packed.
     front_end : FrontEnd
         In fixed point.
+    features : FeatureStage or None
+        What the network takes; None: the window itself.
 
     Returns
     -------
@@ -219,7 +242,7 @@ def choose_forms(spec: PatchSpec, fast: NetworkReport, small: NetworkReport, fro
     def judge(forms: Sequence[Optimize]) -> Choice:
         layers = _mix(fast, small, forms)
         share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
-        found = predict_patch(spec, layers, fast.arena_bytes, front_end, share, fast.push_functions)
+        found = predict_patch(spec, layers, fast.arena_bytes, front_end, share, fast.push_functions, features)
         return Choice(tuple(forms), found)
 
     fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from myo_export.emit_front_end import list_headers, render_steps
 from myo_export.front_end import FrontEnd
+from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.spec import PatchSpec
 from myo_pipeline.twin import TwinConfig
 
@@ -12,6 +13,8 @@ _MAKE = "Made by `myopatch export`; do not edit."
 
 def render_config_header(spec: PatchSpec, config: TwinConfig, front_end: FrontEnd) -> str:
     """Return ``patch_config.h``: the sizes of the application's static memory."""
+    stage = config.features
+    n_input = stage.n_words if stage else config.window_samples * config.front_end_channels
     return f"""/* Sizes of patch "{spec.name}". {_MAKE} */
 #ifndef PATCH_CONFIG_H
 #define PATCH_CONFIG_H
@@ -27,14 +30,18 @@ def render_config_header(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
 #define PATCH_HOP_SAMPLES {config.hop_samples} /* {spec.window.hop_ms:g} ms */
 #define PATCH_WIDEST {front_end.widest} /* channels where the front end is widest */
 #define PATCH_FRONT_END_STATE_WORDS {front_end.state_words}
+#define PATCH_WINDOW_BYTES {"0u" if stage else "PATCH_NET_INPUT_SIZE"} /* of int8, for the network */
+#define PATCH_FEATURE_WORDS {stage.n_words if stage else 0}u /* int32 words of a window's features */
+#define PATCH_FEATURE_SUMS {stage.config.memory_words if stage else 0}u /* 32-bit words of their sums */
+#define PATCH_FEATURE_FRAME_WORDS {f"(MYO_BLOCK_FRAMES * {front_end.n_out})" if stage else "0u"} /* int16 words of a block */
 #define PATCH_N_OUTPUTS {config.n_outputs} /* {", ".join(spec.output_names)} */
 #define PATCH_OUTPUT_KIND {config.output_kind} /* {spec.output.kind} */
 #define PATCH_VOTE {config.vote}
-#define PATCH_NET_INPUT_SIZE {config.window_samples * config.front_end_channels}
+#define PATCH_NET_INPUT_SIZE {n_input}
 #define PATCH_NET_OUTPUT_SIZE {config.n_outputs}
 #define PATCH_NET_ARENA_SIZE NET_ARENA_SIZE
 
-_Static_assert(NET_INPUT_SIZE == PATCH_NET_INPUT_SIZE, "the network takes one window");
+_Static_assert(NET_INPUT_SIZE == PATCH_NET_INPUT_SIZE, "the network takes what the patch gives");
 _Static_assert(NET_OUTPUT_SIZE == PATCH_NET_OUTPUT_SIZE, "the network gives one window's outputs");
 
 extern const myo_patch_config_t patch_config;
@@ -48,21 +55,15 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
 
     ``is_pushed`` tells whether the network has ``net_push`` for the spec's hop.
     """
+    stage = config.features
     out = [f'/* Settings of patch "{spec.name}". {_MAKE}', ""]
     out += [f"   {note}" for note in front_end.notes]
     out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"']
+    out += ['#include "features_config.h"'] if stage else []
     out += [*(f'#include "{header}"' for header in list_headers(front_end)), ""]
     out += render_steps(front_end)
-    out.append(
-        "/* Words to the network's int8 input, one a channel behind the front end: multiplier, shift, zero point. */"
-    )
-    out.append(f"static const myo_quantize_config_t quantize[{config.front_end_channels}] = {{")
+    out += _render_stage(stage) if stage else _render_quantize(config)
     out += [
-        f"    {{{int(multiplier)}, {int(shift)}, {config.zero_point}}},"
-        for multiplier, shift in zip(config.multiplier, config.shift, strict=True)
-    ]
-    out += [
-        "};",
         "",
         "const myo_patch_config_t patch_config = {",
         "    .rate_mhz = PATCH_RATE_MHZ,",
@@ -82,7 +83,7 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
         f"            .input_shift = {config.input_shift},",
         "            .n_channels = PATCH_N_CHANNELS,",
         "        },",
-        "    .quantize = quantize,",
+        "    .features = &feature_stage," if stage else "    .quantize = quantize,",
         "    .bundle_hash = PATCH_BUNDLE_HASH,",
         "    .net_input_size = NET_INPUT_SIZE,",
         "    .net_output_size = NET_OUTPUT_SIZE,",
@@ -94,6 +95,43 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
         "",
     ]
     return "\n".join(out)
+
+
+def _render_quantize(config: TwinConfig) -> list[str]:
+    return [
+        "/* Words to the network's int8 input, one a channel behind the front end: multiplier, shift, zero point. */",
+        f"static const myo_quantize_config_t quantize[{config.front_end_channels}] = {{",
+        *(
+            f"    {{{int(multiplier)}, {int(shift)}, {config.zero_point}}},"
+            for multiplier, shift in zip(config.multiplier, config.shift, strict=True)
+        ),
+        "};",
+    ]
+
+
+def _render_stage(stage: FeatureStage) -> list[str]:
+    """C of the feature stage behind ``features_config``: its normalization and what binds it to the patch."""
+    n = stage.normalization
+    out = ["/* From words to the network's int8 input, one a word: mean, fraction, multiplier, shift. */"]
+    out.append(f"static const myo_normalize_t normalize[{stage.n_words}] = {{")
+    for name, *columns in zip(stage.config.names, n.mean, n.fraction, n.multiplier, n.shift, strict=True):
+        cells = ", ".join(
+            "{" + ", ".join("INT32_MIN" if v == -(2**31) else str(int(v)) for v in constants) + "}"
+            for constants in zip(*columns, strict=True)
+        )
+        out.append(f"    /* {name} */ {cells},")
+    return [
+        *out,
+        "};",
+        "",
+        "static const myo_feature_stage_config_t feature_stage = {",
+        "    .features = &features_config,",
+        "    .normalize = normalize,",
+        f"    .shift = {stage.q31_shift},",
+        f"    .zero_point = {n.zero_point},",
+        "    .functions = &myo_feature_stage_functions,",
+        "};",
+    ]
 
 
 def render_bundle_id(bundle_hash: str) -> str:

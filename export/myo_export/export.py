@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_export.budget import Choice, choose_forms
+from myo_export.emit_features import render_features
 from myo_export.emit_net import emit_network, render_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
 from myo_export.fixed_point import quantize_multiplier
@@ -22,7 +23,14 @@ from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.pack_dsp import Optimize
 from myo_export.tflite_reader import read_graph
-from myo_export.trained import TRAINED, HeldOut, read_evaluation, read_input_scale, read_training
+from myo_export.trained import (
+    TRAINED,
+    HeldOut,
+    read_evaluation,
+    read_feature_scale,
+    read_input_scale,
+    read_training,
+)
 from myo_pipeline.bundle import (
     BUNDLE_ID,
     MANIFEST,
@@ -35,6 +43,14 @@ from myo_pipeline.bundle import (
     write_text,
 )  # fmt: skip
 from myo_pipeline.errors import BundleError, ExportError
+from myo_pipeline.feature_stage import (
+    FeatureReference,
+    FeatureScale,
+    FeatureStage,
+    compute_reference,
+    make_stage,
+)
+from myo_pipeline.features import FULL_SCALE
 from myo_pipeline.reference import cut_windows, filter_counts, mean_values, vote_classes, window_ends
 from myo_pipeline.spec import PatchSpec, load_spec
 from myo_pipeline.steps import pack_steps
@@ -84,8 +100,9 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     if missing:
         raise BundleError(f"{path}: lacks {', '.join(missing)}; run `myopatch train` first")
     spec = load_spec(path / "patch.toml")
-    training = read_training(path)
-    input_scale = read_input_scale(training, spec)
+    training = read_training(path, spec)
+    input_scale = np.ones(0) if spec.features else read_input_scale(training, spec)
+    feature_scale = read_feature_scale(training, spec) if spec.features else None
     held_out = read_evaluation(path / "evaluation.npz", spec)
     (path / MANIFEST).unlink(missing_ok=True)  # until the export is whole, this is no bundle
     tell("front end to fixed point", 0.0)
@@ -93,21 +110,25 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     model = (path / "model.tflite").read_bytes()
     tell("network to C", 0.05)
     hop = _streaming_hop(spec, model)
-    choice = _choose(spec, front_end, model, hop)
+    config = _twin_config(spec, front_end, input_scale, feature_scale, model)
+    choice = _choose(spec, front_end, model, hop, config.features)
     network = emit_network(model, path / "c", f"myopatch export {path.name}", "both", choice.forms, hop)
-    config = _twin_config(spec, front_end, input_scale, model)
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
         render_config_header(spec, config, front_end),
     )
+    _write_features(path, config)
     write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end, hop is not None))
     float_model = (path / "model_float.tflite").read_bytes()
     float_twin = NetworkTwin(
         float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers])
     )
-    _write_vectors(path / "vectors", held_out, spec, Twin(config, model), float_twin, input_scale, tell)
-    budget = _budget(spec, config, front_end, network, input_scale)
+    reference = _make_reference(spec, config, front_end, input_scale, feature_scale, network.input_scale)
+    bounds = _write_vectors(
+        path / "vectors", held_out, spec, Twin(config, model), float_twin, reference, tell
+    )
+    budget = _budget(spec, config, front_end, network, input_scale, bounds)
     budget |= {
         "limits": spec.budget.model_dump(),
         "predicted": choice.prediction.as_dict() | {"weights": choice.describe()},
@@ -119,7 +140,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
 
 def _streaming_hop(spec: PatchSpec, model: bytes) -> int | None:
     """Return the hop if pushing it saves what its state costs; None where whole windows are run."""
-    if spec.hop_samples >= spec.window_samples:
+    if spec.features or spec.hop_samples >= spec.window_samples:
         return None
     try:
         stream = render_network(model, "", hop=spec.hop_samples).stream
@@ -130,23 +151,62 @@ def _streaming_hop(spec: PatchSpec, model: bytes) -> int | None:
     return spec.hop_samples if stream and stream.macs_push <= STREAM_WORTH * stream.macs else None
 
 
-def _choose(spec: PatchSpec, front_end: FrontEnd, model: bytes, hop: int | None) -> Choice:
+def _choose(
+    spec: PatchSpec, front_end: FrontEnd, model: bytes, hop: int | None, features: FeatureStage | None
+) -> Choice:
     """Choose the forms of the weights that the budget allows."""
     ways: tuple[Optimize, Optimize] = ("speed", "size")
     fast, small = (report_network(render_network(model, "", optimize=way, hop=hop)) for way in ways)
-    return choose_forms(spec, fast, small, front_end)
+    return choose_forms(spec, fast, small, front_end, features)
+
+
+def _make_stage(
+    spec: PatchSpec, front_end: FrontEnd, scale: FeatureScale, input_scale: float, zero_point: int
+) -> FeatureStage:
+    """Choose the feature stage's integers, and prove that its words cannot saturate."""
+    peak = float(spec.sensor.full_scale_counts)
+    if front_end.steps:
+        peak = front_end.steps[-1].peak * 2.0 ** (31 - front_end.exponent)
+    if peak * 2.0**scale.word_shift + 0.5 > FULL_SCALE:
+        raise ExportError(
+            f"features: the filtered signal may reach {peak:g} counts, a word holds {FULL_SCALE * 2.0**-scale.word_shift:g}; "
+            "train again with this spec"
+        )
+    return make_stage(spec, scale, front_end.exponent, input_scale, zero_point)
+
+
+def _write_features(path: Path, config: TwinConfig) -> None:
+    """Write the features' C, or take away that of an earlier export."""
+    files = [path / "c/features_config.h", path / "c/features_config.c"]
+    if config.features is None:
+        for file in files:
+            file.unlink(missing_ok=True)
+        return
+    texts = render_features(config.features.config, f"myopatch export {path.name}")
+    for file, text in zip(files, texts, strict=True):
+        write_text(file, text)
 
 
 def _twin_config(
-    spec: PatchSpec, front_end: FrontEnd, input_scale: NDArray[np.float64], model: bytes
+    spec: PatchSpec,
+    front_end: FrontEnd,
+    input_scale: NDArray[np.float64],
+    feature_scale: FeatureScale | None,
+    model: bytes,
 ) -> TwinConfig:
     graph = read_graph(model)
     source, result = graph.tensors[graph.input], graph.tensors[graph.output]
-    n_input = spec.window_samples * spec.front_end_channels
+    stage = None
+    n_input, what = spec.window_samples * spec.front_end_channels, f"{spec.window_samples} samples"
+    if feature_scale is not None:
+        stage = _make_stage(
+            spec, front_end, feature_scale, float(source.scales[0]), int(source.zero_points[0])
+        )
+        n_input, what = stage.n_words, f"{stage.config.n_components} features"
     if source.size != n_input:
         raise ExportError(
             f"model.tflite takes {source.size} values, a window of the spec has {n_input} "
-            f"({spec.window_samples} samples x {spec.front_end_channels} channels); train again with this spec"
+            f"({what} x {spec.front_end_channels} channels); train again with this spec"
         )
     if result.size != len(spec.output_names):
         raise ExportError(
@@ -177,14 +237,42 @@ def _twin_config(
         vote=spec.decision.vote,
         reject_below=reject,
         layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
+        features=stage,
     )
+
+
+Reference = Callable[[NDArray[np.float64]], FeatureReference]
+
+
+def _make_reference(
+    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, input_scale: NDArray[np.float64],
+    feature_scale: FeatureScale | None, quantum: float,
+) -> Reference:  # fmt: skip
+    """Return a function from the float-filtered windows to what the float network takes, and its bounds."""
+    stage = config.features
+
+    def take_windows(windows: NDArray[np.float64]) -> FeatureReference:
+        none = np.zeros((len(windows), 0))
+        return FeatureReference(none, none, windows / input_scale, none)
+
+    def take_features(windows: NDArray[np.float64]) -> FeatureReference:
+        if stage is None or feature_scale is None:  # pragma: no cover - see below
+            raise ExportError("no features")
+        error = front_end.error_bound_counts(float(spec.sensor.full_scale_counts))
+        return compute_reference(stage, feature_scale, windows, error, quantum)
+
+    return take_windows if stage is None else take_features
 
 
 def _write_vectors(
     folder: Path, held_out: list[HeldOut], spec: PatchSpec, twin: Twin, float_twin: NetworkTwin,
-    input_scale: NDArray[np.float64], tell: Progress,
-) -> None:  # fmt: skip
-    """Run the held-out segments through twin and float and keep what each stage gives."""
+    reference: Reference, tell: Progress,
+) -> dict[str, Any]:  # fmt: skip
+    """Run the held-out segments through twin and float and keep what each stage gives.
+
+    Return the largest bound on each feature and on the network's input that is finite, over all windows.
+    """
+    largest_features, largest_input = np.zeros(0), 0.0
     config = twin.config
     shutil.rmtree(folder, ignore_errors=True)
     traced = -(-TRACED_WINDOWS // len(held_out))
@@ -196,8 +284,19 @@ def _write_vectors(
         twin.reset()
         filtered, windows = twin.push(counts)
         float_filtered = filter_counts(spec, counts)
-        float_windows = cut_windows(float_filtered / input_scale, config.window_samples, config.hop_samples)
-        float_layers = [float_twin.run(window.astype(np.float32)) for window in float_windows]
+        float_windows = np.asarray(
+            cut_windows(float_filtered, config.window_samples, config.hop_samples), np.float64
+        )
+        expected = reference(float_windows)
+        if config.features is not None:
+            bounds = expected.feature_bounds.reshape(
+                -1, config.features.config.n_components, config.front_end_channels
+            )
+            most = np.where(np.isfinite(bounds), bounds, 0).max(axis=(0, 2))
+            largest_features = np.maximum(most, largest_features) if len(largest_features) else most
+            finite = expected.input_bounds[np.isfinite(expected.input_bounds)]
+            largest_input = max(largest_input, float(finite.max(initial=0.0)))
+        float_layers = [float_twin.run(window.astype(np.float32)) for window in expected.inputs]
         float_outputs = np.stack([layers[-1] for layers in float_layers])
         if config.output_kind == CLASSES:
             float_decided: NDArray[Any] = vote_classes(
@@ -217,6 +316,11 @@ def _write_vectors(
             targets=piece.targets[ends - 1],
             filtered_q31=filtered,
             float_filtered=float_filtered,
+            features=np.stack([w.feature_words.ravel() for w in windows]),
+            float_features=expected.features,
+            feature_bounds=expected.feature_bounds,
+            float_inputs=expected.inputs if config.features else np.zeros((len(windows), 0)),
+            input_bounds=expected.input_bounds,
             inputs=np.stack([w.network_input.ravel() for w in windows]),
             outputs=np.stack([w.output for w in windows]),
             float_outputs=float_outputs,
@@ -231,6 +335,7 @@ def _write_vectors(
                 for k in range(len(config.layer_tensors))
             ],
         ).save(folder / f"{number:03d}.npz")
+    return {"features": largest_features.tolist(), "input_units": largest_input}
 
 
 def _describe(proved: ProvedStep) -> dict[str, Any]:
@@ -250,13 +355,18 @@ def _describe(proved: ProvedStep) -> dict[str, Any]:
 
 def _budget(
     spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, network: NetworkReport, input_scale: NDArray[np.float64],
+    bounds: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """Return memory and cost as far as they are known before the firmware is built."""
     quantum = network.input_scale
     full_scale = float(spec.sensor.full_scale_counts)
     filtered_bound = front_end.error_bound_counts(full_scale)
     # Half a step of rounding; the multiplier's own error is 2^-31 of at most 256 steps.
-    input_bound = filtered_bound / float(input_scale.min()) + quantum * (0.5 + 256 * 2.0**-31)
+    stage = config.features
+    if stage is None:
+        input_bound = filtered_bound / float(input_scale.min()) + quantum * (0.5 + 256 * 2.0**-31)
+    else:
+        input_bound = float(bounds["input_units"])  # of the golden windows: it depends on the signal
     return {
         "front_end": {
             "input_shift": config.input_shift,
@@ -270,6 +380,7 @@ def _budget(
             "notes": list(front_end.notes),
             "state_bytes": 4 * front_end.state_words,
         },
+        **({"features": _describe_stage(stage, bounds)} if stage else {}),
         "network": {
             "macs": network.macs,
             "flash_bytes": network.flash_bytes,
@@ -292,6 +403,18 @@ def _budget(
                 for layer in network.layers
             ],
         },
+    }
+
+
+def _describe_stage(stage: FeatureStage, bounds: dict[str, Any]) -> dict[str, Any]:
+    """Return what ``budget.json`` says of the features; bounds are the largest over the golden windows."""
+    names = stage.config.names
+    return {
+        "names": names,
+        "word_shift": stage.config.word_shift,
+        "q31_shift": stage.q31_shift,
+        "state_bytes": 4 * stage.config.memory_words,
+        "error_bound": dict(zip(names, bounds["features"], strict=True)),
     }
 
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, read_json
-from myo_pipeline.errors import BundleError
+from myo_pipeline.errors import BundleError, SpecError
+from myo_pipeline.feature_stage import FeatureScale, compile_spec_features
 from myo_pipeline.spec import PatchSpec
 
 TRAINED = ("patch.toml", "model.tflite", "model_float.tflite", "training.json", "evaluation.npz")
@@ -21,7 +22,7 @@ TRAINING_FORMAT = 1
 
 _AGAIN = "run `myopatch train` again"
 # What export and report read of training.json.
-_KEYS = ("input_scale", "data", "split", "tested", "metrics")
+_KEYS = ("data", "split", "tested", "metrics")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class HeldOut:
     targets: NDArray[Any]
 
 
-def read_training(folder: Path) -> dict[str, Any]:
+def read_training(folder: Path, spec: PatchSpec) -> dict[str, Any]:
     """Read ``training.json`` and check that it describes the models beside it.
 
     A training run that was cut short leaves new models beside an old description: their hashes tell.
@@ -62,7 +63,8 @@ def read_training(folder: Path) -> dict[str, Any]:
         raise BundleError(
             f"{path}: format {training.get('format')!r}, this version reads {TRAINING_FORMAT}; {_AGAIN}"
         )
-    missing = [key for key in _KEYS if key not in training]
+    scale = "features" if spec.features else "input_scale"
+    missing = [key for key in (scale, *_KEYS) if key not in training]
     if missing:
         raise BundleError(f"{path}: lacks {', '.join(missing)}; {_AGAIN}")
     model = training.get("model")
@@ -92,6 +94,32 @@ def read_input_scale(training: dict[str, Any], spec: PatchSpec) -> NDArray[np.fl
         raise BundleError(
             f"training.json: input_scale is {str(training['input_scale'])[:60]}, expected {spec.front_end_channels} "
             f"numbers above 0; {_AGAIN}"
+        )
+    return scale
+
+
+def read_feature_scale(training: dict[str, Any], spec: PatchSpec) -> FeatureScale:
+    """Return the means and deviations of the spec's features over the training persons.
+
+    Raises
+    ------
+    BundleError
+        If they are not those of the spec's features.
+    """
+    found = training["features"]
+    try:
+        mean, deviation = (np.asarray(found[key], np.float64) for key in ("mean", "deviation"))
+        scale = FeatureScale(int(found["word_shift"]), mean, deviation)
+        names = compile_spec_features(spec, scale.word_shift).names
+        shape = (len(names), spec.front_end_channels)
+        fits = found["names"] == names and mean.shape == shape and deviation.shape == shape
+        fits = fits and bool((np.isfinite(mean) & np.isfinite(deviation) & (deviation > 0)).all())
+    except (TypeError, ValueError, KeyError, SpecError):
+        fits = False
+    if not fits:
+        raise BundleError(
+            f"training.json: features are {str(found)[:60]}, expected word_shift, and mean and deviation of each of the "
+            f"spec's features; {_AGAIN}"
         )
     return scale
 

@@ -25,7 +25,12 @@ static uint8_t rx_bytes[RX_BYTES];
 static uint8_t tx_bytes[TX_BYTES];
 static int32_t front_end_state[PATCH_FRONT_END_STATE_WORDS + 1u]; /* never empty: there may be no step */
 static int32_t block[MYO_BLOCK_FRAMES * PATCH_WIDEST];
-static int8_t window[PATCH_NET_INPUT_SIZE];
+/* One of both is in use; neither is ever empty. */
+static int8_t window[PATCH_WINDOW_BYTES + 1u];
+static myo_features_t features;
+static uint32_t feature_sums[PATCH_FEATURE_SUMS + 1u];
+static int16_t feature_frames[PATCH_FEATURE_FRAME_WORDS + 1u];
+static int32_t feature_words[PATCH_FEATURE_WORDS + 1u];
 static _Alignas(MYO_ARENA_ALIGNMENT) int8_t net_input[PATCH_NET_INPUT_SIZE];
 static _Alignas(MYO_ARENA_ALIGNMENT) int8_t net_output[PATCH_NET_OUTPUT_SIZE];
 static _Alignas(MYO_ARENA_ALIGNMENT) uint8_t net_arena[PATCH_NET_ARENA_SIZE];
@@ -86,6 +91,13 @@ static myo_status_t init_patch(void) {
         .block_words = sizeof block / sizeof block[0],
         .window = window,
         .window_bytes = sizeof window,
+        .features = {.state = &features,
+                     .sums = feature_sums,
+                     .n_sums = PATCH_FEATURE_SUMS,
+                     .frames = feature_frames,
+                     .n_frame_words = PATCH_FEATURE_FRAME_WORDS,
+                     .words = feature_words,
+                     .n_words = PATCH_FEATURE_WORDS},
         .input = net_input,
         .input_bytes = sizeof net_input,
         .output = net_output,

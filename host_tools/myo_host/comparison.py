@@ -12,6 +12,8 @@ from myo_host.divergence import SAMPLES, WINDOWS, Divergence, Layout, find_diver
 from myo_host.metrics import Distance, count_ulps, merge_ulps, share_loss
 from myo_host.streaming import Capture
 from myo_pipeline.bundle import Bundle
+from myo_pipeline.feature_stage import FeatureStage
+from myo_pipeline.feature_twin import to_real
 from myo_pipeline.twin import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
@@ -41,7 +43,7 @@ class StageResult:
     distance
         Of the twin from float, empty where there is no float form.
     bound
-        Derived bound on the distance's ``max_error``; NaN where there is none.
+        Derived bound on the distance's ``max_error``; NaN where there is none, or each word has its own.
     ulp_float
         Words by ``|twin - float|``, float rounded to the twin's steps; empty where there is no float form.
     """
@@ -56,6 +58,7 @@ class StageResult:
     distance: Distance = field(default_factory=Distance)
     bound: float = float("nan")
     ulp_float: dict[str, int] = field(default_factory=dict)
+    _share: float = field(default=float("nan"), repr=False)
 
     @property
     def first_difference(self) -> str:
@@ -71,6 +74,22 @@ class StageResult:
     def max_error(self) -> float:
         """Largest ``|twin - float|``."""
         return self.distance.max_error
+
+    @property
+    def bound_share(self) -> float:
+        """Largest share that an error has of its bound: above 1, the bound is broken. NaN where there is none."""
+        if not np.isnan(self._share):
+            return self._share
+        if not self.bound:  # exact by proof
+            return float("inf") if self.max_error else 0.0
+        return self.max_error / self.bound
+
+    @property
+    def bound_text(self) -> str:
+        """The bound, for people; where each word has its own, the largest share that an error has of it."""
+        if np.isnan(self.bound_share):
+            return ""
+        return f"{self.bound:.3g}" if np.isnan(self._share) else f"{self._share:.3g} of each"
 
     @property
     def cosine(self) -> float:
@@ -90,13 +109,34 @@ class StageResult:
         if self.first is None:
             self.first = find_divergence(device, twin, layout)
 
-    def measure(self, twin: NDArray[Any], reference: NDArray[Any], unit: str, step: float) -> None:
-        """Add a piece to the twin's distance from float; both in ``unit``, of which a step of the twin's words is ``step``."""
+    def measure_shares(self, error: NDArray[np.float64], bounds: NDArray[np.float64]) -> None:
+        """Hold errors of the twin against bounds of their own, both of the same shape and unit, one a word."""
+        size = np.abs(error)
+        # Where an error of zero meets a bound of zero, nothing is broken.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = np.where(size > 0, size / bounds, 0.0)
+        self._share = float(np.fmax(self._share, shares.max(initial=0.0)))
+
+    def measure(
+        self, twin: NDArray[Any], reference: NDArray[Any], unit: str, step: float | NDArray[np.float64]
+    ) -> None:
+        """Add a piece to the twin's distance from float.
+
+        Parameters
+        ----------
+        twin, reference
+            Of the same shape, in ``unit``.
+        unit
+            Of both.
+        step
+            One step of the twin's words in that unit: of all, or of each in a row.
+        """
+        steps = np.rint((twin.astype(np.float64) - reference) / step)
         twin, reference = twin.astype(np.float64).ravel(), reference.astype(np.float64).ravel()
         self.unit = unit
         self.distance.add(twin, reference)
         if twin.size:
-            self.ulp_float = merge_ulps(self.ulp_float, count_ulps(np.rint((twin - reference) / step)))
+            self.ulp_float = merge_ulps(self.ulp_float, count_ulps(steps))
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values, for JSON."""
@@ -112,6 +152,7 @@ class StageResult:
             "unit": self.unit,
             **{name: getattr(self.distance, name) for name in distances},
             "bound": self.bound,
+            "bound_share": self.bound_share,
             "ulp_float": self.ulp_float,
         }
 
@@ -135,6 +176,7 @@ class Comparison:
         self.input_quantum = float(budget["network"]["input_scale"])
         self.raw = StageResult(RAW_STAGE)
         self.filtered = StageResult("filtered signal")
+        self.features = StageResult("features")
         self.input = StageResult("network input")
         self.layer_results = [StageResult(_layer_name(layer), layer["index"]) for layer in self.layers]
         self.output = StageResult("network output")
@@ -143,7 +185,16 @@ class Comparison:
     @property
     def stages(self) -> list[StageResult]:
         """All stages, in the order of the signal."""
-        return [self.raw, self.filtered, self.input, *self.layer_results, self.output, self.decision]
+        features = [self.features] if self.config.features else []
+        return [
+            self.raw,
+            self.filtered,
+            *features,
+            self.input,
+            *self.layer_results,
+            self.output,
+            self.decision,
+        ]
 
     def take(self, golden: GoldenSegment, capture: Capture, n_windows: int, traced: bool) -> None:
         """Compare one captured run with the first ``n_windows`` windows of its segment."""
@@ -157,6 +208,9 @@ class Comparison:
                 capture.filtered_q31, golden.filtered_q31[: n // config.decimation], filtered
             )
             window = Layout(golden.name, WINDOWS, width)
+            if config.features is not None:
+                window = self._lay_out_features(golden.name, config.features)
+                self.features.compare(capture.features, golden.features[:n_windows], window)
             self.input.compare(capture.inputs, golden.inputs[:n_windows], window)
             for number, result in enumerate(self.layer_results):
                 layer = self.layers[number]
@@ -199,19 +253,18 @@ class Comparison:
         config = self.config
         step = 2.0**-config.exponent
         self.filtered.measure(golden.filtered_q31 * step, golden.float_filtered, "counts", step)
-        windows = np.lib.stride_tricks.sliding_window_view(
-            golden.float_filtered / self.input_scale, config.window_samples, axis=0
-        )[:: config.hop_samples].transpose(0, 2, 1)
-        limits = (np.array([-128, 127]) - config.zero_point) * self.input_quantum
-        reference = np.clip(
-            windows.reshape(len(windows), -1), *limits
-        )  # saturation is the format's, not an error
-        self.input.measure(
-            (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum,
-            reference,
-            "input units",
-            self.input_quantum,
-        )
+        inputs = (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum
+        if config.features is not None:
+            self._measure_features(golden, config.features, inputs)
+        else:
+            windows = np.lib.stride_tricks.sliding_window_view(
+                golden.float_filtered / self.input_scale, config.window_samples, axis=0
+            )[:: config.hop_samples].transpose(0, 2, 1)
+            limits = (np.array([-128, 127]) - config.zero_point) * self.input_quantum
+            reference = np.clip(
+                windows.reshape(len(windows), -1), *limits
+            )  # saturation is the format's, not an error
+            self.input.measure(inputs, reference, "input units", self.input_quantum)
         for result, layer, twin, exact in zip(
             self.layer_results, self.layers, golden.layers, golden.float_layers, strict=True
         ):
@@ -230,15 +283,37 @@ class Comparison:
 
         The last layer is the network's output, which is therefore not counted again.
         """
-        chain = [s for s in (self.filtered, self.input, *self.layer_results) if s.distance.n]
+        chain = [s for s in (self.filtered, self.features, self.input, *self.layer_results) if s.distance.n]
         return list(zip(chain, share_loss([s.distance.noise_to_signal for s in chain]), strict=True))
+
+    def _lay_out_features(self, segment: str, stage: FeatureStage) -> Layout:
+        """Name a window's feature words, which hold no time: component by component."""
+        width = self.config.front_end_channels
+        names = tuple(f"{name} channel {c}" for name in stage.config.names for c in range(width))
+        return Layout(segment, WINDOWS, len(names), names)
+
+    def _measure_features(
+        self, golden: GoldenSegment, stage: FeatureStage, inputs: NDArray[np.float64]
+    ) -> None:
+        """Compare features, all brought to the input's unit by their gains, and the network's input."""
+        shape = (-1, stage.config.n_components, self.config.front_end_channels)
+        real = to_real(stage.config, golden.features.reshape(shape)).reshape(golden.float_features.shape)
+        scale = np.concatenate([np.full(row.n_components, row.scale) for row in stage.config.rows])[:, None]
+        n = stage.normalization
+        step = np.abs(n.multiplier * 2.0**-n.shift).ravel() * self.input_quantum
+        gain = (n.multiplier * 2.0**-n.shift / scale).ravel() * self.input_quantum
+        self.features.measure(real * gain, golden.float_features * gain, "input units", step)
+        self.features.measure_shares(real - golden.float_features, golden.feature_bounds)
+        self.input.measure(inputs, golden.float_inputs, "input units", self.input_quantum)
+        self.input.measure_shares(inputs - golden.float_inputs, golden.input_bounds)
 
     def check_law2(self) -> list[str]:
         """Return one sentence for each stage whose twin left its derived bound."""
         self.filtered.bound = self.bound["filtered_counts"]
-        self.input.bound = self.bound["input_units"]
+        if self.config.features is None:
+            self.input.bound = self.bound["input_units"]
         return [
-            f"{stage.name}: |twin - float| {stage.max_error:.3g} {stage.unit}, bound {stage.bound:.3g}"
-            for stage in (self.filtered, self.input)
-            if stage.max_error > stage.bound
+            f"{stage.name}: |twin - float| {stage.max_error:.3g} {stage.unit}, bound {stage.bound_text}"
+            for stage in (self.filtered, self.features, self.input)
+            if stage.bound_share > 1
         ]

@@ -46,10 +46,10 @@ def write_junit(path: Path, result: Validation, bundle_name: str) -> None:
                 case, "skipped", message="computed in another layer: the device has no such words"
             )
     for stage in result.stages:
-        if stage.bound == stage.bound:  # not NaN
+        if stage.bound_share == stage.bound_share:  # not NaN
             case = _add_case(suite, f"{bundle_name}.{result.board}.twin_within_bound_of_float", stage.name)
-            if stage.max_error > stage.bound:
-                message = f"max error {stage.max_error:.3g} {stage.unit}, bound {stage.bound:.3g}"
+            if stage.bound_share > 1:
+                message = f"max error {stage.max_error:.3g} {stage.unit}, bound {stage.bound_text}"
                 ElementTree.SubElement(case, "failure", message=message, type="TwinOutOfBound")
     suite.set("time", f"{result.seconds:.3f}")
     _write(path, suite)

@@ -36,6 +36,7 @@ class Stage(IntEnum):
     LAYER = 3  # one network layer's output, int8
     OUTPUT = 4  # network output, int8, (n_outputs,)
     DECISION = 5  # smoothed values, int32, (n_outputs,); sent untraced where the output kind is values
+    FEATURES = 6  # feature words of a window, between FILTERED and INPUT, int32, (n_components, n_channels)
 
 
 class Dtype(IntEnum):

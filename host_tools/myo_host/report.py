@@ -197,7 +197,7 @@ def print_validation(bundle: Bundle, result: Validation) -> None:
     for s in result.stages:
         table.add_row(
             s.name, f"{s.words:,}", f"{s.differing:,}", _number(s.snr_db, ".1f"), _number(s.max_error),
-            _number(s.bound), _number(s.cosine, ".6f"), f"{100 * result.loss[s.name]:.0f} %" if s.name in result.loss else "",
+            s.bound_text, _number(s.cosine, ".6f"), f"{100 * result.loss[s.name]:.0f} %" if s.name in result.loss else "",
         )  # fmt: skip
     console.print(table)
     if (stage := result.first_stage) is not None and stage.first is not None:

@@ -23,6 +23,8 @@ class Capture:
     ----------
     raw, filtered_q31
         int32 (n_samples, n_channels), and (n_frames, n_filtered) behind the front end; empty where not traced.
+    features
+        Feature words, int32, a row a window; empty where not traced or the network takes the window.
     inputs, outputs
         int8, a row a window; empty where not traced.
     layers
@@ -39,6 +41,7 @@ class Capture:
 
     raw: NDArray[np.int32]
     filtered_q31: NDArray[np.int32]
+    features: NDArray[np.int32]
     inputs: NDArray[np.int8]
     layers: list[NDArray[np.int8]]
     outputs: NDArray[np.int8]
@@ -191,7 +194,8 @@ def stream_segment(
     _check_nothing_lost(link, status, sent)
     n_layers = hello.n_layers if trace_mask & (1 << m.Stage.LAYER) else 0
     return Capture(
-        collector.samples(m.Stage.RAW), collector.samples(m.Stage.FILTERED), collector.windows(m.Stage.INPUT),
+        collector.samples(m.Stage.RAW), collector.samples(m.Stage.FILTERED),
+        collector.windows(m.Stage.FEATURES).astype(np.int32), collector.windows(m.Stage.INPUT),
         [collector.windows(m.Stage.LAYER, k) for k in range(n_layers)], collector.windows(m.Stage.OUTPUT),
         collector.decisions, collector.windows(m.Stage.DECISION).astype(np.int32), status, seconds,
     )  # fmt: skip

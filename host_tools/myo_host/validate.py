@@ -21,7 +21,8 @@ from myo_pipeline.errors import BundleError
 from myo_pipeline.twin import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment, load_vectors
 
-TRACE_ALL = sum(1 << s for s in (Stage.RAW, Stage.FILTERED, Stage.INPUT, Stage.LAYER, Stage.OUTPUT))
+TRACED = (Stage.RAW, Stage.FILTERED, Stage.FEATURES, Stage.INPUT, Stage.LAYER, Stage.OUTPUT)
+TRACE_ALL = sum(1 << s for s in TRACED)
 TRACE_OUTPUT = 1 << Stage.OUTPUT
 LATENCY_WINDOWS = 20  # windows that run in lockstep to measure latency; their costs hardly differ
 

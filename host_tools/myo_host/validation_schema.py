@@ -71,7 +71,12 @@ class StageRecord(_Model):
     l2_relative: float | None = Field(description="||twin - float|| / ||float||")
     cosine: float | None
     nse: float | None = Field(description="1 - sum (twin - float)^2 / sum (float - mean float)^2")
-    bound: float | None = Field(description="derived bound on max_error; null where there is none")
+    bound: float | None = Field(
+        description="derived bound on max_error; null where there is none, or each word has its own"
+    )
+    bound_share: float | None = Field(
+        description="largest share that an error has of its bound, at most 1; null where there is none"
+    )
     ulp_float: dict[str, int] = Field(description="words by |twin - float| in the twin's steps")
     loss_share: float | None = Field(description="share of the loss between float and twin, 0 to 1")
 

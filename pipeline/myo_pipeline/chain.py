@@ -16,6 +16,7 @@ from myo_pipeline.stages import Decimate, Envelope, Fir, LowPass, MovingAverage,
 from myo_pipeline.steps import LINEAR, FloatStep, Kind, Step
 
 _RESPONSE_POINTS = 4096  # between two Nyquist frequencies, for the attenuation of aliases
+_LONGEST_RESPONSE = 1 << 20  # samples
 _NONE = np.zeros(0)
 
 
@@ -198,3 +199,41 @@ def run_step(step: FloatStep, x: NDArray[np.float64]) -> NDArray[np.float64]:
             past = np.concatenate([np.zeros((2, x.shape[1])), x])
             y = past[1:-1] ** 2 - past[2:] * past[:-2]
     return y
+
+
+def _sum_response(step: FloatStep) -> float:
+    """Return the sum of the magnitudes of a cascade's impulse response."""
+    length = 1 << 12
+    while length <= _LONGEST_RESPONSE:
+        impulse = np.zeros(length)
+        impulse[0] = 1.0
+        response = np.abs(signal.sosfilt(step.values, impulse))
+        if response[length // 2 :].sum() < 1e-4 * response.sum():
+            return float(response.sum())
+        length *= 2
+    raise SpecError(
+        f"stage: the filters ring for more than {_LONGEST_RESPONSE} samples, expected fewer: raise the lowest edge"
+    )
+
+
+def bound_peak(steps: Sequence[FloatStep], peak: float) -> float:
+    """Return the largest magnitude behind the steps for any input of at most ``peak``, as designed.
+
+    Raises
+    ------
+    SpecError
+        If a cascade rings for more than a million samples.
+    """
+    for step in steps:
+        match step.kind:
+            case Kind.SOS:
+                peak *= _sum_response(step)
+            case Kind.FIR:
+                peak *= float(np.abs(step.values).sum())
+            case Kind.MATRIX:
+                peak *= float(np.abs(step.values).sum(axis=1).max())
+            case Kind.TKEO:
+                peak = 2 * peak**2
+            case _:  # a mean, a magnitude and a choice of samples are no larger
+                pass
+    return peak

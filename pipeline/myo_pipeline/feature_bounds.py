@@ -1,9 +1,9 @@
 """How far the integer features may be from the float ones, derived for each window.
 
-Words differ from the signal by at most half a word (nothing saturates). From that follows an interval in which a
-feature's value must lie, taken through its transform, which never falls; the words' own roundings come on top. Sums of
-powers use that norms obey the triangle inequality: ``| ||x'|| - ||x|| | <= ||x' - x||``. A count lies between its certain
-and its possible events. Where a divisor may be 0, nothing is promised: the bound is infinite.
+Words differ from the signal by at most half a word, or by as much as is said (nothing saturates). From that follows an
+interval in which a feature's value must lie, taken through its transform, which never falls; the words' own roundings come
+on top. Sums of powers use that norms obey the triangle inequality: ``| ||x'|| - ||x|| | <= ||x' - x||``. A count lies between
+its certain and its possible events. Where a divisor may be 0, nothing is promised: the bound is infinite.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def _sum_sizes(size: Floats, deviation: float, weight: Floats | float = 1.0) -> 
     return _Interval(low, (weight * (size + deviation)).sum(axis=1), (weight * size).sum(axis=1))
 
 
-def _products(a: Floats, b: Floats) -> Floats:
-    """How far a sum of a * b may be off, with half a word in either."""
-    return np.asarray(((np.abs(a) + np.abs(b)) / 2 + 0.25).sum(axis=1))
+def _products(a: Floats, b: Floats, off: float) -> Floats:
+    """How far a sum of a * b may be off, with ``off`` in either."""
+    return np.asarray(((np.abs(a) + np.abs(b)) * off + off * off).sum(axis=1))
 
 
 def _outer_weights(n: int) -> Floats:
@@ -86,17 +86,16 @@ def _outer_weights(n: int) -> Floats:
     return weight[:, None].astype(np.float64)
 
 
-def _events(row: FeatureRow, config: FeatureConfig, u: Floats) -> _Interval:
+def _events(row: FeatureRow, config: FeatureConfig, u: Floats, off: float) -> _Interval:
     """Count the events that are there whatever the rounding, and those that may be."""
     if isinstance(row.spec, HistogramFeature):
-        return _bins(row.spec, config, u)
+        return _bins(row.spec, config, u, off)
     if not isinstance(row.spec, CountFeature):
         raise TypeError(f"{row.spec.kind} does not count")
     threshold = row.spec.threshold * 2.0**config.word_shift
     step = np.diff(u, axis=1)
-    margin = (
-        1.0 if threshold == round(threshold) else 1.5
-    )  # a step of two words, and the threshold's rounding
+    # A step of two words, and the threshold's rounding.
+    margin = 2 * off if threshold == round(threshold) else 2 * off + 0.5
     size = np.abs(step) - threshold
     surely, maybe, now = size >= margin, size >= -margin, size >= 0
 
@@ -107,20 +106,20 @@ def _events(row: FeatureRow, config: FeatureConfig, u: Floats) -> _Interval:
         return is_sure & is_change, ~is_sure | is_change, is_change
 
     if row.spec.kind == "zc":
-        sure, may, is_now = change(u, 0.5)
+        sure, may, is_now = change(u, off)
         surely, maybe, now = surely & sure, maybe & may, now & is_now
     elif row.spec.kind == "ssc":
-        sure, may, is_now = change(step, 1.0)
+        sure, may, is_now = change(step, 2 * off)
         surely = sure & (surely[:, 1:] | surely[:, :-1])
         maybe, now = may & (maybe[:, 1:] | maybe[:, :-1]), is_now & (now[:, 1:] | now[:, :-1])
     return _Interval(*(events.sum(axis=1).astype(np.float64) for events in (surely, maybe, now)))
 
 
-def _bins(feature: HistogramFeature, config: FeatureConfig, u: Floats) -> _Interval:
+def _bins(feature: HistogramFeature, config: FeatureConfig, u: Floats, off: float) -> _Interval:
     reach = feature.range * 2.0**config.word_shift
     edges = np.linspace(-reach, reach, feature.bins + 1)
     edges[0], edges[-1] = -np.inf, np.inf
-    margin = 2.0  # half a word of the sample, half of the range, one of the division
+    margin = off + 1.5  # of the sample; half a word of the range, one of the division
     found = []
     for shift in (-margin, margin, 0.0):  # bins narrower, wider, and as they are
         lows, highs = edges[:-1] - shift, edges[1:] + shift
@@ -133,78 +132,78 @@ def _bins(feature: HistogramFeature, config: FeatureConfig, u: Floats) -> _Inter
     return _Interval(low, high, at)
 
 
-def _value(row: FeatureRow, config: FeatureConfig, u: Floats) -> _Interval:
+def _value(row: FeatureRow, config: FeatureConfig, u: Floats, off: float) -> _Interval:
     """Interval of a value that is transformed, in units of words."""
     n = u.shape[1]
     size, step = np.abs(u), np.diff(u, axis=1)
     match row.value:
         case Value.ABS:
-            return _sum_sizes(size, 0.5)
+            return _sum_sizes(size, off)
         case Value.MAV1:
             first, end = quarters(n)
             place = np.arange(n)[:, None]
-            return _sum_sizes(size, 0.5, np.where((place >= first) & (place < end), 2.0, 1.0))
+            return _sum_sizes(size, off, np.where((place >= first) & (place < end), 2.0, 1.0))
         case Value.MAV2:
-            return _sum_sizes(size, 0.5, _outer_weights(n))
+            return _sum_sizes(size, off, _outer_weights(n))
         case Value.SQUARE:
-            return _norm(u, 2, 0.5).power(2)
+            return _norm(u, 2, off).power(2)
         case Value.VARIANCE:  # taking the mean away shortens a deviation
-            return _norm(u - u.mean(axis=1, keepdims=True), 2, 0.5).power(2).times(n)
+            return _norm(u - u.mean(axis=1, keepdims=True), 2, off).power(2).times(n)
         case Value.CUBE:
             at = np.abs((u**3).sum(axis=1))
-            by = ((size + 0.5) ** 3 - size**3).sum(axis=1)
+            by = ((size + off) ** 3 - size**3).sum(axis=1)
             return _Interval(np.maximum(at - by, 0), at + by, at)
         case Value.FOURTH:
-            return _norm(u, 4, 0.5).power(4)
+            return _norm(u, 4, off).power(4)
         case Value.LOG:
-            ends = [np.log2(1 + np.maximum(size + by, 0)).sum(axis=1) * 65536 for by in (-0.5, 0.5, 0.0)]
+            ends = [np.log2(1 + np.maximum(size + by, 0)).sum(axis=1) * 65536 for by in (-off, off, 0.0)]
             n_logarithms = sum(
                 (length + 1) // 2 for length in np.resize(config.block_lengths, config.n_blocks)
             )
             return _Interval(*ends).widened(float(LOG2_ERROR * n_logarithms))
         case Value.WL:
-            return _sum_sizes(np.abs(step), 1.0)
+            return _sum_sizes(np.abs(step), 2 * off)
         case Value.STEP:
-            return _norm(step, 2, 1.0).power(2)
+            return _norm(step, 2, 2 * off).power(2)
         case Value.TKEO:
             at = (u[:, 1:-1] ** 2 - u[:, 2:] * u[:, :-2]).sum(axis=1)
-            by = _products(u[:, 1:-1], u[:, 1:-1]) + _products(u[:, 2:], u[:, :-2])
+            by = _products(u[:, 1:-1], u[:, 1:-1], off) + _products(u[:, 2:], u[:, :-2], off)
             return _Interval(at - by, at + by, at)
         case _:
-            return _events(row, config, u)
+            return _events(row, config, u, off)
 
 
-def _ratio(row: FeatureRow, config: FeatureConfig, u: Floats) -> _Interval:
+def _ratio(row: FeatureRow, config: FeatureConfig, u: Floats, off: float) -> _Interval:
     """Interval of a feature that is a ratio, with its roundings, before the factor of sizes."""
     n = u.shape[1]
-    square, steps = _norm(u, 2, 0.5), _norm(np.diff(u, axis=1), 2, 1.0)
+    square, steps = _norm(u, 2, off), _norm(np.diff(u, axis=1), 2, 2 * off)
     centred = u - u.mean(axis=1, keepdims=True)
-    spread = _norm(centred, 2, 0.5)
+    spread = _norm(centred, 2, off)
     match row.value:
         case Value.MOBILITY:
             ratio = steps.over(square).power(2).widened(2.0**-29)
             return ratio.power(0.5).widened(2.0**-25)
         case Value.COMPLEXITY:
-            bends = _norm(np.diff(u, 2, axis=1), 2, 2.0)
+            bends = _norm(np.diff(u, 2, axis=1), 2, 4 * off)
             product = _Interval(bends.low * square.low, bends.high * square.high, bends.at * square.at)
             ratio = product.over(steps.power(2)).power(2)
             ratio = ratio.widened(2.0**-21 + 2.0**-58 * np.abs(ratio.high))
             is_held = ratio.high < 2.0**11  # beyond, the word saturates
             ratio = _Interval(ratio.low, np.where(is_held, ratio.high, np.inf), ratio.at)
             return ratio.power(0.5).widened(2.0**-17)
-        case Value.SKEWNESS:  # the mean is off by half a word too
+        case Value.SKEWNESS:  # the mean is off by as much
             at = (centred**3).sum(axis=1)
-            by = ((np.abs(centred) + 1) ** 3 - np.abs(centred) ** 3).sum(axis=1)
+            by = ((np.abs(centred) + 2 * off) ** 3 - np.abs(centred) ** 3).sum(axis=1)
             ratio = _Interval(at - by, at + by, at).times(np.sqrt(n)).over(spread.power(3))
             return ratio.widened(2.0**-17 + 2.0**-30 * np.maximum(np.abs(ratio.low), np.abs(ratio.high)))
         case Value.KURTOSIS:
-            ratio = _norm(centred, 4, 1.0).power(4).times(n).over(spread.power(4))
+            ratio = _norm(centred, 4, 2 * off).power(4).times(n).over(spread.power(4))
             return ratio.widened(2.0**-17 + 2.0**-58 * np.abs(ratio.high))
         case _:
             lags = []
             for lag in range(1, config.n_lags + 1):
                 a, b = u[:, lag:], u[:, :-lag]
-                at, by = (a * b).sum(axis=1), _products(a, b)
+                at, by = (a * b).sum(axis=1), _products(a, b, off)
                 lags.append(_Interval(at - by, at + by, at).over(square.power(2)).widened(2.0**-31))
             return _Interval(
                 *(np.stack([getattr(i, end) for i in lags], axis=1) for end in ("low", "high", "at"))
@@ -217,18 +216,20 @@ _FRACTION_BITS = {
 }  # fmt: skip
 
 
-def _row_bound(row: FeatureRow, config: FeatureConfig, u: Floats) -> Floats:
+def _row_bound(row: FeatureRow, config: FeatureConfig, u: Floats, off: float) -> Floats:
     if isinstance(row.spec, PredictionFeature):
+        if off > 0.5:  # its recursion is followed on the words themselves, which are known of rounding alone
+            return np.full((len(u), row.n_components, u.shape[2]), np.inf)
         return (bound_prediction if row.value is Value.AR else bound_cepstrum)(u, row.spec.order)
     if isinstance(row.spec, DescriptorFeature):
-        descriptors = bound_descriptors(u)
+        descriptors = bound_descriptors(u, off)
         return descriptors[:, :3] if row.value is Value.SIZES else descriptors[:, 3:]
     rounding = 0.0
     if row.value >= Value.MOBILITY:
-        interval = _events(row, config, u) if row.value is Value.BINS else _ratio(row, config, u)
+        interval = _events(row, config, u, off) if row.value is Value.BINS else _ratio(row, config, u, off)
         real = interval.times(row.scale * 2.0 ** _FRACTION_BITS[row.value])
     else:
-        interval = _value(row, config, u)
+        interval = _value(row, config, u, off)
         power = CATALOGUE[row.spec.kind].power
         factor = factor_of(row.spec.kind, config.window, config.word_shift)
         match row.transform:
@@ -249,7 +250,7 @@ def _row_bound(row: FeatureRow, config: FeatureConfig, u: Floats) -> Floats:
     return bound if bound.ndim == 3 else bound[:, None]
 
 
-def bound_features(config: FeatureConfig, x: Floats) -> Floats:
+def bound_features(config: FeatureConfig, x: Floats, deviation: float = 0.5) -> Floats:
     """Largest distance of the twin's features from the float ones.
 
     Parameters
@@ -258,6 +259,8 @@ def bound_features(config: FeatureConfig, x: Floats) -> Floats:
         What is computed.
     x
         Signal in counts that ``feature_twin.round_to_words`` does not saturate, (n_windows, n_samples, n_channels).
+    deviation
+        Largest distance of a word from the signal, in words: half a word where it is rounded from ``x`` itself.
 
     Returns
     -------
@@ -265,4 +268,4 @@ def bound_features(config: FeatureConfig, x: Floats) -> Floats:
         Bounds in the features' units, (n_windows, n_components, n_channels); infinite where nothing is promised.
     """
     u = x * 2.0**config.word_shift
-    return np.concatenate([_row_bound(row, config, u) for row in config.rows], axis=1)
+    return np.concatenate([_row_bound(row, config, u, deviation) for row in config.rows], axis=1)

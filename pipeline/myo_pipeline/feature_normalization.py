@@ -26,6 +26,9 @@ class Normalization:
         Output of a feature at its mean.
     bits
         8 or 16: of the output.
+    fraction
+        What the mean's rounding to a whole word leaves, times the multiplier, int32 in int64, (n_components, n_channels):
+        half an event of a count is many steps.
     """
 
     mean: NDArray[np.int64]
@@ -33,6 +36,7 @@ class Normalization:
     shift: NDArray[np.int64]
     zero_point: int
     bits: int
+    fraction: NDArray[np.int64]
 
 
 def make_normalization(
@@ -81,15 +85,24 @@ def make_normalization(
     exponent = np.array([[math.frexp(g)[1] for g in row] for row in gain])
     shift = np.clip(30 - exponent, 1, 62)
     multiplier = np.minimum(np.round(gain * 2.0**shift), 2**30)
-    words = np.clip(np.round((mean - offset) / scale), -(2.0**31), 2.0**31 - 1)
+    exact = (mean - offset) / scale
+    words = np.clip(np.round(exact), -(2.0**31), 2.0**31 - 1)
+    fraction = np.clip(np.round((words - exact) * multiplier), -(2.0**31), 2.0**31 - 1)
     return Normalization(
-        words.astype(np.int64), multiplier.astype(np.int64), shift.astype(np.int64), zero_point, bits
+        words.astype(np.int64),
+        multiplier.astype(np.int64),
+        shift.astype(np.int64),
+        zero_point,
+        bits,
+        fraction.astype(np.int64),
     )
 
 
 def normalize_words(normalization: Normalization, words: NDArray[np.int32]) -> NDArray[np.int64]:
     """Bring words (..., n_components, n_channels) to outputs: one product, round half up, saturate."""
-    product = (words.astype(np.int64) - normalization.mean) * normalization.multiplier
+    product = (
+        words.astype(np.int64) - normalization.mean
+    ) * normalization.multiplier + normalization.fraction
     rounded = (product + (np.int64(1) << (normalization.shift - 1))) >> normalization.shift
     limit = 1 << (normalization.bits - 1)
     outputs: NDArray[np.int64] = np.clip(rounded + normalization.zero_point, -limit, limit - 1)
@@ -113,9 +126,9 @@ def bound_normalization(
     Returns
     -------
     NDArray[np.float64]
-        Half a step of rounding, half a word of the mean, the multiplier's 2^-30 over the output's range, and the
+        Half a step of rounding, half a unit of the fraction, the multiplier's 2^-30 over the output's range, and the
         feature's own bound, in output steps.
     """
-    word_gain = normalization.multiplier * 2.0**-normalization.shift
+    of_fraction = 2.0 ** -(normalization.shift + 1.0)
     multiplier_error = 2.0 ** (normalization.bits - 30)
-    return np.asarray(0.5 + word_gain / 2 + multiplier_error + feature_bound * gain)
+    return np.asarray(0.5 + of_fraction + multiplier_error + feature_bound * gain)

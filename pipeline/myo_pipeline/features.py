@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -133,8 +133,6 @@ class AmplitudeFeature(_Feature):
         "wl",
         "aac",
         "dasdv",
-        "tm3",
-        "tm4",
     ]
     log: bool = Field(default=False, description="give log2 of the feature, no lower than that of one word")
 
@@ -192,6 +190,21 @@ Feature = Annotated[
     | DescriptorFeature,
     Field(discriminator="kind"),
 ]
+
+#: Table of each kind, for messages and the page of the spec.
+FEATURE_TABLES: Final[dict[str, type[BaseModel]]] = {
+    str(kind): table
+    for table in (
+        AmplitudeFeature,
+        ShapeFeature,
+        CountFeature,
+        AutocorrelationFeature,
+        HistogramFeature,
+        PredictionFeature,
+        DescriptorFeature,
+    )
+    for kind in get_args(table.model_fields["kind"].annotation)
+}
 
 
 @dataclass(frozen=True)

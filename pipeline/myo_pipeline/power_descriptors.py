@@ -141,8 +141,8 @@ def _log_gap(other: Pair, first: Pair) -> Pair:
         return np.log2(smallest) - error, np.log2(largest) + error
 
 
-def bound_descriptors(u: Floats) -> Floats:
-    """Largest distance of the twin's descriptors from the float ones, for windows in units of words.
+def bound_descriptors(u: Floats, off: float = 0.5) -> Floats:
+    """Largest distance of the twin's descriptors from the float ones, for windows in units of words, each off by ``off``.
 
     Returns
     -------
@@ -150,9 +150,9 @@ def bound_descriptors(u: Floats) -> Floats:
         Shape (n_windows, 6, n_channels); infinite where two moments may be equal.
     """
     steps, bends = np.diff(u, axis=1), np.diff(u, 2, axis=1)
-    m0, m2, m4 = _log_square(u, 0.5), _log_square(steps, 1.0), _log_square(bends, 2.0)
+    m0, m2, m4 = _log_square(u, off), _log_square(steps, 2 * off), _log_square(bends, 4 * off)
     gap_2, gap_4 = _log_gap(m2, m0), _log_gap(m4, m0)
-    length, bend = _log_length(steps, 1.0), _log_length(bends, 2.0)
+    length, bend = _log_length(steps, 2 * off), _log_length(bends, 4 * off)
     half = LAMBDA / 2
     ends = [
         tuple(half * v for v in m0),

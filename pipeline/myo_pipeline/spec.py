@@ -13,9 +13,10 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from myo_pipeline.errors import SpecError
+from myo_pipeline.features import FEATURE_TABLES, Feature, compile_features
 from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
 
 FORMAT = 1
@@ -77,6 +78,32 @@ class CnnModel(Table):
                 f"filters has {len(self.filters)} entries and strides {len(self.strides)}: give one of each per convolution"
             )
         return self
+
+
+class MlpModel(Table):
+    """Dense layers over the features of a window."""
+
+    kind: Literal["mlp"]
+    hidden: list[Annotated[int, Field(ge=1, le=512)]] = Field(
+        default=[32],
+        max_length=8,
+        description="units of each layer before the output layer; [] decides linearly, as LDA does",
+    )
+    dropout: float = Field(
+        default=0.2, ge=0, lt=1, description="dropout before each dense layer but the first, in training only"
+    )
+
+
+def _kind_of_model(table: Any) -> str:  # noqa: ANN401 - a table of the file, or a model
+    kind = table.get("kind", "cnn") if isinstance(table, dict) else getattr(table, "kind", "cnn")
+    return str(kind)
+
+
+MODEL_TABLES: dict[str, type[BaseModel]] = {"cnn": CnnModel, "mlp": MlpModel}
+Model = Annotated[
+    Annotated[CnnModel, Tag("cnn")] | Annotated[MlpModel, Tag("mlp")],
+    Discriminator(_kind_of_model, custom_error_type="model_kind", custom_error_message="one of 'cnn', 'mlp'"),
+]
 
 
 class ClassesOutput(Table):
@@ -196,8 +223,11 @@ class PatchSpec(Table):
     stage: list[Stage] = Field(
         default=[], max_length=16, description="stages of the front end, in the order of the signal"
     )
+    features: list[Feature] = Field(
+        default=[], max_length=32, description="features of a window, in the order of the network's input"
+    )
     window: Window
-    model: CnnModel = CnnModel()
+    model: Model = CnnModel()
     output: Output
     decision: Decision = Decision()
     budget: Budget = Budget()
@@ -231,7 +261,28 @@ class PatchSpec(Table):
             )
         if self.window_samples > 65_535:
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
+        self._check_features()
         return self
+
+    def _check_features(self) -> None:
+        if not self.features:
+            if self.model.kind == "mlp":
+                raise ValueError(
+                    "model.kind: 'mlp' takes features and the spec has none: add [[features]], or use 'cnn'"
+                )
+            return
+        if self.model.kind != "mlp":
+            raise ValueError(
+                f"model.kind: {self.model.kind!r} takes the window itself, and the spec has [[features]]: use 'mlp', "
+                "or remove the features"
+            )
+        try:  # as if the filters had a gain of one: their own is known at export
+            compile_features(
+                self.features, n_channels=self.front_end_channels, window=self.window_samples, hop=self.hop_samples,
+                word_shift=16 - self.sensor.adc_bits,
+            )  # fmt: skip
+        except SpecError as error:
+            raise ValueError(str(error)) from None
 
     @property
     def decimation(self) -> int:
@@ -274,9 +325,12 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     tables: dict[str, list[type[BaseModel]]] = {
         "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget],
         "training": [Training], "model": [CnnModel],
+        "features": list(FEATURE_TABLES.values()),
         "output": [ClassesOutput, ValuesOutput], "stage": list(STAGE_TABLES.values()),
     }  # fmt: skip
-    kinds: dict[str, type[BaseModel]] = {**STAGE_TABLES, "classes": ClassesOutput, "values": ValuesOutput}
+    kinds: dict[str, type[BaseModel]] = {
+        **STAGE_TABLES, **MODEL_TABLES, **FEATURE_TABLES, "classes": ClassesOutput, "values": ValuesOutput,
+    }  # fmt: skip
     if len(location) == 1:
         return list(PatchSpec.model_fields)
     named = [kinds[part] for part in map(str, location[:-1]) if part in kinds]
@@ -288,7 +342,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
 def _explain(error: dict[str, Any]) -> str:
     """Turn one pydantic error into `key: what was found, what was expected, what to do`."""
     location = tuple(error["loc"])
-    kinds = (*STAGE_TABLES, "classes", "values", "events", "trend", "score")
+    kinds = (*STAGE_TABLES, *MODEL_TABLES, *FEATURE_TABLES, "classes", "values", "events", "trend", "score")
     shown: list[str] = []
     for position, part in enumerate(location):
         if isinstance(part, int) and shown:
@@ -306,6 +360,8 @@ def _explain(error: dict[str, Any]) -> str:
         return f"{key}: missing; add it (see docs/spec.md)"
     if kind == "union_tag_invalid":
         return f"{key}.kind: {context.get('tag')!r} is unknown, expected one of {context.get('expected_tags')}; correct it"
+    if kind == "model_kind":
+        return f"{key}.kind: {_kind_of_model(error.get('input'))!r} is unknown, expected one of 'cnn', 'mlp'; correct it"
     if kind == "union_tag_not_found":
         return f"{key}.kind: missing; add it, one of the kinds in docs/spec.md"
     if kind == "value_error":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from myo_pipeline.features import FEATURE_TABLES
 from myo_pipeline.spec import (
     Budget,
     ClassesOutput,
     CnnModel,
     Decision,
+    MlpModel,
     PatchSpec,
     Sensor,
     Training,
@@ -16,6 +18,18 @@ from myo_pipeline.spec import (
     Window,
 )
 from myo_pipeline.stages import STAGE_TABLES
+
+
+def _feature_sections() -> list[tuple[str, type[BaseModel]]]:
+    """One section for the kinds of each table."""
+    tables = dict.fromkeys(FEATURE_TABLES.values())
+    return [
+        (
+            f"`[[features]]` `kind` = {', '.join(f'`{k}`' for k, t in FEATURE_TABLES.items() if t is table)}",
+            table,
+        )
+        for table in tables
+    ]
 
 
 def document_spec() -> str:
@@ -30,7 +44,8 @@ def document_spec() -> str:
     sections: list[tuple[str, type[BaseModel]]] = [
         ("Top level", PatchSpec), ("`[sensor]`", Sensor),
         *((f'`[[stage]]` `kind = "{kind}"`', table) for kind, table in STAGE_TABLES.items()),
-        ("`[window]`", Window), ("`[model]`", CnnModel),
+        ("`[window]`", Window), *_feature_sections(),
+        ('`[model]` `kind = "cnn"`', CnnModel), ('`[model]` `kind = "mlp"`', MlpModel),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
         ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),
     ]  # fmt: skip

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.bundle import replace_file
-from myo_pipeline.errors import BundleError
+from myo_pipeline.errors import BundleError, SpecError
+from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.step_twin import AlignedStep
 from myo_pipeline.steps import Step, decimation_of, unpack_steps
 
@@ -51,7 +52,8 @@ class TwinConfig:
     exponent
         A word behind the front end stands for ``word * 2^-exponent`` counts.
     multiplier, shift, zero_point
-        From there to the network's int8 input, one multiplier and shift a channel behind the front end, int64.
+        From there to the network's int8 input, one multiplier and shift a channel behind the front end, int64; empty
+        where the network takes features.
     output_scale, output_zero_point
         The network's int8 output in real units.
     output_kind
@@ -62,6 +64,8 @@ class TwinConfig:
         int8 output below which a window casts no vote; -128 never rejects.
     layer_tensors
         Tensor index in ``model.tflite`` of each layer's output, int64 (n_layers,).
+    features
+        What the network takes; None: the window itself.
     """
 
     n_channels: int
@@ -82,6 +86,7 @@ class TwinConfig:
     vote: int
     reject_below: int
     layer_tensors: NDArray[np.int64]
+    features: FeatureStage | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -105,9 +110,9 @@ class TwinConfig:
     def save(self, path: Path) -> None:
         """Write the configuration as ``.npz``, whole or not at all; the same configuration gives the same bytes."""
         with replace_file(path) as temporary, temporary.open("wb") as file:
-            np.savez(
-                file, allow_pickle=False, **{f.name: np.asarray(getattr(self, f.name)) for f in fields(self)}
-            )
+            values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "features"}
+            values |= self.features.to_arrays() if self.features else {}
+            np.savez(file, allow_pickle=False, **{name: np.asarray(value) for name, value in values.items()})
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -123,10 +128,21 @@ class TwinConfig:
                 values: dict[str, Any] = {name: archive[name] for name in archive.files}
         except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise BundleError(f"{path}: not readable ({error}); export the bundle again") from None
-        names = {f.name for f in fields(cls)}
-        if names != set(values):
+        values = {name: value if value.ndim else value.item() for name, value in values.items()}
+        stage = {name: values.pop(name) for name in list(values) if name.startswith("features_")}
+        if {f.name for f in fields(cls)} - {"features"} != set(values):
             raise BundleError(f"{path}: holds another version's twin; export the bundle again")
-        return cls(**{name: value if value.ndim else value.item() for name, value in values.items()})
+        config = cls(**values)
+        if not stage:
+            return config
+        sizes = {"window": config.window_samples, "hop": config.hop_samples}
+        try:
+            features = FeatureStage.from_arrays(stage, n_channels=config.front_end_channels, **sizes)
+        except (KeyError, ValueError, SpecError) as error:
+            raise BundleError(
+                f"{path}: holds another version's features ({error}); export the bundle again"
+            ) from None
+        return replace(config, features=features)
 
 
 class FrontEndTwin:
@@ -247,6 +263,9 @@ class WindowResult:
 
     window: int
     end_sample: int
+    feature_words: NDArray[
+        np.int32
+    ]  # (n_components, front_end_channels); empty where the network takes the window
     network_input: NDArray[np.int8]
     layers: list[NDArray[np.int8]]
     decision: Decision
@@ -271,7 +290,8 @@ class Twin:
         """Return to the state after START."""
         self.front_end.reset()
         self._decision.reset()
-        self._recent = np.zeros((0, self.config.front_end_channels), np.int8)
+        dtype = np.int16 if self.config.features else np.int8
+        self._recent: NDArray[np.signedinteger[Any]] = np.zeros((0, self.config.front_end_channels), dtype)
         self._n_samples = 0
         self._n_windows = 0
 
@@ -289,22 +309,23 @@ class Twin:
             The block behind the front end, and the windows that it completed.
         """
         filtered = self.front_end.filter(counts)
-        return filtered, list(self._take(self.front_end.quantize(filtered)))
+        stage = self.config.features
+        words = stage.to_words(filtered) if stage else self.front_end.quantize(filtered)
+        return filtered, list(self._take(words))
 
-    def _take(self, quantized: NDArray[np.int8]) -> Iterator[WindowResult]:
-        config = self.config
-        self._recent = np.concatenate([self._recent, quantized])
-        first = self._n_samples + len(quantized) - len(self._recent)  # sample number of self._recent[0]
-        self._n_samples += len(quantized)
+    def _take(self, words: NDArray[np.signedinteger[Any]]) -> Iterator[WindowResult]:
+        config, stage = self.config, self.config.features
+        self._recent = np.concatenate([self._recent, words])
+        first = self._n_samples + len(words) - len(self._recent)  # sample number of self._recent[0]
+        self._n_samples += len(words)
         while (end := config.window_samples + self._n_windows * config.hop_samples) <= self._n_samples:
             window = self._recent[end - config.window_samples - first : end - first]
-            layers = self._network.run(window)
+            features = stage.compute(window.astype(np.int16)) if stage else np.zeros((0, 0), np.int32)
+            network_input = stage.normalize(features) if stage else window.astype(np.int8)
+            layers = self._network.run(network_input)
+            decision = self._decision.decide(layers[-1])
             yield WindowResult(
-                self._n_windows,
-                end * config.decimation,
-                window.copy(),
-                layers,
-                self._decision.decide(layers[-1]),
+                self._n_windows, end * config.decimation, features, network_input, layers, decision
             )
             self._n_windows += 1
         keep = config.window_samples - 1  # older samples can be in no later window

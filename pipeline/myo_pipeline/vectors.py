@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,7 +36,7 @@ class GoldenSegment:
     filtered_q31, float_filtered
         Behind the front end: int32 words, and float64 in counts, (n_frames, n_channels_there).
     inputs
-        Network inputs, int8 (n_windows, window_samples * n_channels_there).
+        Network inputs, int8 (n_windows, window_samples * n_channels_there or n_words).
     outputs, float_outputs
         Network outputs, int8 and float32, (n_windows, n_outputs).
     decisions
@@ -47,6 +47,13 @@ class GoldenSegment:
         The float path's decisions: int32 (n_windows,) classes, or float64 (n_windows, n_outputs) means.
     layers, float_layers
         Each layer's output, flattened, int8 and float32, for the first ``n_traced`` windows.
+    features
+        Feature words, int32 (n_windows, n_words); empty, as all below, where the network takes the window.
+    float_features, feature_bounds
+        The float features in their units and the bound on the twin's distance, float64, shape of ``features``.
+    float_inputs, input_bounds
+        The same of the network's input, limited to what int8 holds; of the features alone, as ``float_filtered`` gives
+        the others.
     """
 
     person: str
@@ -65,6 +72,11 @@ class GoldenSegment:
     float_decided: NDArray[Any]
     layers: list[NDArray[np.int8]]
     float_layers: list[NDArray[np.float32]]
+    features: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+    float_features: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    feature_bounds: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    float_inputs: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    input_bounds: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def n_windows(self) -> int:
@@ -89,12 +101,12 @@ class GoldenSegment:
     def save(self, path: Path) -> None:
         """Write the segment as ``.npz``, whole or not at all; the same segment gives the same bytes."""
         arrays: dict[str, NDArray[Any]] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for entry in fields(self):
+            value = getattr(self, entry.name)
             if isinstance(value, list):
-                arrays |= {f"{field.name}_{k}": item for k, item in enumerate(value)}
+                arrays |= {f"{entry.name}_{k}": item for k, item in enumerate(value)}
             else:
-                arrays[field.name] = np.asarray(value)
+                arrays[entry.name] = np.asarray(value)
         with replace_file(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
 
@@ -111,13 +123,13 @@ class GoldenSegment:
             with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 stored = {name: archive[name] for name in archive.files}
             values: dict[str, Any] = {}
-            for field in fields(cls):
-                if field.name in ("layers", "float_layers"):
-                    n_layers = sum(name.startswith(f"{field.name}_") for name in stored)
-                    values[field.name] = [stored[f"{field.name}_{k}"] for k in range(n_layers)]
+            for entry in fields(cls):
+                if entry.name in ("layers", "float_layers"):
+                    n_layers = sum(name.startswith(f"{entry.name}_") for name in stored)
+                    values[entry.name] = [stored[f"{entry.name}_{k}"] for k in range(n_layers)]
                 else:
-                    value = stored[field.name]
-                    values[field.name] = value if value.ndim else value.item()
+                    value = stored[entry.name]
+                    values[entry.name] = value if value.ndim else value.item()
         except (OSError, ValueError, KeyError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise BundleError(
                 f"{path}: not a golden vector of this version ({error}); export the bundle again"

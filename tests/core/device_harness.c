@@ -1,12 +1,13 @@
 /* Link and patch around a toy network, as the app wires them; the test is the serial line and the clock.
 
-   Operations: I config -> status; R bytes from the host -> bytes to the host, when all is served; A frames
-   from the ADC's interrupt, with no service in between -> nothing; S service -> bytes to the host; B bytes
-   that the line takes before it stalls (tx stays full then; 0xffffffff: never) -> nothing; Q -> resets,
-   waits, adc running. */
+   Operations: I config, coefficients, the feature stage -> status; R bytes from the host -> bytes to the
+   host, when all is served; A frames from the ADC's interrupt, with no service in between -> nothing; S
+   service -> bytes to the host; B bytes that the line takes before it stalls (tx stays full then; 0xffffffff:
+   never) -> nothing; Q -> resets, waits, adc running. */
 #include "dsp/myo_decimate.h"
 #include "dsp/myo_matrix.h"
 #include "dsp/myo_sos.h"
+#include "feature_kinds.h"
 #include "harness.h"
 #include "link/myo_link.h"
 #include "stream/myo_patch.h"
@@ -18,8 +19,14 @@ typedef struct {
     int32_t multiplier;
     uint32_t shift;
     int32_t zero_point;
-    uint32_t ring_frames, rx_bytes, tx_bytes, streams, n_filtered, factor, n_sections;
+    uint32_t ring_frames, rx_bytes, tx_bytes, streams, n_filtered, factor, has_features, n_sections;
 } settings_t;
+
+typedef struct { /* as pack_stage in device_line.py; block lengths, features and normalization follow */
+    int32_t n_channels, window, hop, blocks_per_hop, n_blocks, first_middle_block, end_middle_block;
+    int32_t n_features, n_components, needs, n_lags, order, n_bins, bin_range, bin_multiplier, bin_shift;
+    int32_t threshold_zc, threshold_ssc, threshold_wamp, shift, zero_point, missing_sums, missing_words;
+} stage_t;
 
 static struct {
     settings_t settings;
@@ -31,7 +38,13 @@ static struct {
     uint16_t n_terms[300];
     myo_step_t steps[3];
     myo_quantize_config_t quantize[300];
-    void *memory[16];
+    stage_t stage;
+    uint16_t block_lengths[8];
+    myo_feature_t features[64];
+    myo_normalize_t normalize[1024];
+    myo_features_config_t features_config;
+    myo_feature_stage_config_t feature_stage;
+    void *memory[24];
     size_t n_memory;
     myo_ring_t ring;
     myo_byte_ring_t rx, tx;
@@ -136,8 +149,74 @@ static void *own(size_t bytes) {
     return memory;
 }
 
+static void take_stage(const uint8_t *data) {
+    stage_t *const h = &device.stage;
+    memcpy(h, data, sizeof *h);
+    data += sizeof *h;
+    memcpy(device.block_lengths, data, 2u * (size_t)h->blocks_per_hop);
+    data += 2u * (size_t)h->blocks_per_hop;
+    for (int32_t k = 0; k < h->n_features; k++, data += 4) {
+        device.features[k] =
+            (myo_feature_t){.kind = feature_kinds[data[0]], .transform = data[1], .shift = data[2]};
+    }
+    for (int32_t k = 0; k < h->n_components * h->n_channels; k++, data += 16) {
+        int32_t word[4];
+        memcpy(word, data, sizeof word);
+        device.normalize[k] = (myo_normalize_t){
+            .mean = word[0], .fraction = word[1], .multiplier = word[2], .shift = (uint8_t)word[3]};
+    }
+    device.features_config = (myo_features_config_t){.n_channels = (uint16_t)h->n_channels,
+                                                     .window = (uint16_t)h->window,
+                                                     .hop = (uint16_t)h->hop,
+                                                     .blocks_per_hop = (uint16_t)h->blocks_per_hop,
+                                                     .block_lengths = device.block_lengths,
+                                                     .n_blocks = (uint16_t)h->n_blocks,
+                                                     .first_middle_block = (uint16_t)h->first_middle_block,
+                                                     .end_middle_block = (uint16_t)h->end_middle_block,
+                                                     .n_features = (uint16_t)h->n_features,
+                                                     .n_components = (uint16_t)h->n_components,
+                                                     .features = device.features,
+                                                     .needs = (uint32_t)h->needs,
+                                                     .n_lags = (uint8_t)h->n_lags,
+                                                     .order = (uint8_t)h->order,
+                                                     .n_bins = (uint8_t)h->n_bins,
+                                                     .bin_shift = (uint8_t)h->bin_shift,
+                                                     .bin_range = (uint16_t)h->bin_range,
+                                                     .bin_multiplier = (uint32_t)h->bin_multiplier,
+                                                     .threshold_zc = h->threshold_zc,
+                                                     .threshold_ssc = h->threshold_ssc,
+                                                     .threshold_wamp = h->threshold_wamp,
+                                                     .accumulate = myo_features_accumulate_any,
+                                                     .sum_window = myo_features_sum_any};
+    device.feature_stage = (myo_feature_stage_config_t){.features = &device.features_config,
+                                                        .normalize = device.normalize,
+                                                        .shift = (uint8_t)h->shift,
+                                                        .zero_point = (int8_t)h->zero_point,
+                                                        .functions = &myo_feature_stage_functions};
+}
+
+static myo_feature_stage_memory_t own_stage(void) {
+    if (!device.settings.has_features) {
+        return (myo_feature_stage_memory_t){0};
+    }
+    const size_t n_sums =
+        myo_features_memory_words(&device.features_config) - (size_t)device.stage.missing_sums;
+    const size_t n_words =
+        myo_feature_stage_words(&device.feature_stage) - (size_t)device.stage.missing_words;
+    const size_t n_frame_words = (size_t)MYO_BLOCK_FRAMES * device.features_config.n_channels;
+    return (myo_feature_stage_memory_t){.state = own(sizeof(myo_features_t)),
+                                        .sums = own(4u * n_sums),
+                                        .n_sums = n_sums,
+                                        .frames = own(2u * n_frame_words),
+                                        .n_frame_words = n_frame_words,
+                                        .words = own(4u * n_words),
+                                        .n_words = n_words};
+}
+
 static myo_status_t init_patch(void) {
     const settings_t *s = &device.settings;
+    const size_t n_input = s->has_features ? myo_feature_stage_words(&device.feature_stage)
+                                           : (size_t)s->window_samples * s->n_filtered;
     myo_patch_config_t *config = &device.config;
     device.sos = (myo_sos_config_t){.n_sections = (uint8_t)s->n_sections,
                                     .post_shift = (uint8_t)s->post_shift,
@@ -179,11 +258,12 @@ static myo_status_t init_patch(void) {
                       .n_steps = n_steps,
                       .input_shift = (int8_t)s->input_shift,
                       .n_channels = (uint16_t)s->n_channels},
-        .quantize = device.quantize,
+        .quantize = s->has_features ? NULL : device.quantize,
+        .features = s->has_features ? &device.feature_stage : NULL,
         .bundle_hash = {1, 2, 3},
-        .net_input_size = (size_t)s->window_samples * n_out,
+        .net_input_size = n_input,
         .net_output_size = s->n_outputs,
-        .net_arena_size = (size_t)2 * s->window_samples * n_out,
+        .net_arena_size = 2u * n_input,
         .net_init = toy_init,
         .net_run = toy_run,
         .net_reset = s->streams ? toy_reset : NULL,
@@ -202,8 +282,9 @@ static myo_status_t init_patch(void) {
         .front_end_state_words = state_words,
         .block = own(4u * MYO_BLOCK_FRAMES * (n_in > n_out ? n_in : n_out)),
         .block_words = (size_t)MYO_BLOCK_FRAMES * (n_in > n_out ? n_in : n_out),
-        .window = own(input),
-        .window_bytes = input,
+        .window = s->has_features ? NULL : own(input),
+        .window_bytes = s->has_features ? 0 : input,
+        .features = own_stage(),
         .input = own(input),
         .input_bytes = input,
         .output = own(s->n_outputs),
@@ -227,7 +308,12 @@ static myo_status_t init_device(const uint8_t *data, uint32_t n) {
         free(device.memory[--device.n_memory]);
     }
     memcpy(&device.settings, data, sizeof device.settings);
-    memcpy(device.coefficients, data + sizeof device.settings, n - sizeof device.settings);
+    const size_t n_coefficients = 20u * device.settings.n_sections;
+    const uint8_t *const rest = data + sizeof device.settings;
+    memcpy(device.coefficients, rest, n_coefficients);
+    if (sizeof device.settings + n_coefficients < n) {
+        take_stage(rest + n_coefficients);
+    }
     device.budget = UINT32_MAX;
     device.n_resets = device.n_waits = 0;
     device.adc = false;

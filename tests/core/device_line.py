@@ -13,6 +13,7 @@ import numpy as np
 from cobs import cobs
 
 from myo_host import messages as m
+from myo_pipeline.feature_stage import FeatureStage
 
 
 class Harness:
@@ -73,13 +74,29 @@ class Settings:
     streams: int = 0
     n_filtered: int = 0  # 0: as many as n_channels
     factor: int = 1
+    has_features: int = 0
     sections: list[list[int]] = field(default_factory=list)
+    stage: bytes = b""  # as pack_stage gives it
 
     def pack(self) -> bytes:
-        *numbers, sections = astuple(replace(self, n_filtered=self.n_filtered or self.n_channels))
+        *numbers, sections, stage = astuple(replace(self, n_filtered=self.n_filtered or self.n_channels))
         numbers.append(len(sections))
         flat = [c for section in sections for c in section]
-        return struct.pack(f"<{len(numbers) + len(flat)}i", *numbers, *flat)
+        return struct.pack(f"<{len(numbers) + len(flat)}i", *numbers, *flat) + stage
+
+
+def pack_stage(stage: FeatureStage, missing_sums: int = 0, missing_words: int = 0) -> bytes:
+    """Pack a feature stage as device_harness.c takes it."""
+    config, n = stage.config, stage.normalization
+    head = struct.pack(
+        "<23i", config.n_channels, config.window, config.hop, len(config.block_lengths), config.n_blocks,
+        config.first_middle_block, config.end_middle_block, len(config.rows), config.n_components, config.needs,
+        config.n_lags, config.order, config.n_bins, config.bin_range, config.bin_multiplier, config.bin_shift, *config.thresholds,
+        stage.q31_shift, n.zero_point, missing_sums, missing_words,
+    )  # fmt: skip
+    body = head + struct.pack(f"<{len(config.block_lengths)}H", *config.block_lengths)
+    body += b"".join(bytes([row.value, row.transform, row.shift, 0]) for row in config.rows)
+    return body + np.stack([n.mean, n.fraction, n.multiplier, n.shift], axis=-1).astype("<i4").tobytes()
 
 
 @dataclass

@@ -1,5 +1,6 @@
 /* Features and their integer mathematics, one operation each; numbers are little-endian, as the host is. */
 #include "dsp/myo_fixed_math.h"
+#include "feature_kinds.h"
 #include "features/myo_features.h"
 #include "features/myo_features_template.h"
 #include "features/myo_normalize.h"
@@ -17,34 +18,6 @@ typedef struct { /* as Head in feature_case.py */
     (MYO_SUM_ABS | MYO_SUM_X | MYO_SUM_SQUARE | MYO_SUM_LOG | MYO_SUM_WL | MYO_SUM_ZC | MYO_SUM_SSC)
 MYO_FEATURES_SPECIALIZE(SPECIAL_NEEDS, 3, 0, 0, 4, 5, 5, 0)
 
-static const myo_feature_kind_t *const kinds[] = {
-    &myo_feature_abs,
-    &myo_feature_mav1,
-    &myo_feature_mav2,
-    &myo_feature_square,
-    &myo_feature_variance,
-    &myo_feature_cube,
-    &myo_feature_fourth,
-    &myo_feature_log,
-    &myo_feature_wl,
-    &myo_feature_step,
-    &myo_feature_tkeo,
-    &myo_feature_zc,
-    &myo_feature_ssc,
-    &myo_feature_wamp,
-    &myo_feature_mobility,
-    &myo_feature_complexity,
-    &myo_feature_skewness,
-    &myo_feature_kurtosis,
-    &myo_feature_lags,
-    &myo_feature_bins,
-    &myo_feature_ar,
-    &myo_feature_cepstrum,
-    &myo_feature_sizes,
-    &myo_feature_shapes,
-    NULL,
-};
-
 /* head, block lengths (u16), features (kind, transform, shift, 0), frames of each push (i32; -1 resets),
    words (i16) -> status, then every window's words. */
 static void features(const uint8_t *data, uint32_t n, buffer_t *out) {
@@ -56,7 +29,7 @@ static void features(const uint8_t *data, uint32_t n, buffer_t *out) {
     data += sizeof *lengths * (size_t)head.blocks_per_hop;
     myo_feature_t *rows = malloc(sizeof *rows * (size_t)head.n_features + 1u);
     for (int32_t k = 0; k < head.n_features; k++, data += 4) {
-        rows[k] = (myo_feature_t){.kind = kinds[data[0]], .transform = data[1], .shift = data[2]};
+        rows[k] = (myo_feature_t){.kind = feature_kinds[data[0]], .transform = data[1], .shift = data[2]};
     }
     int32_t *pushes = malloc(4u * (size_t)head.n_pushes + 1u);
     memcpy(pushes, data, 4u * (size_t)head.n_pushes);
@@ -117,7 +90,8 @@ static void features(const uint8_t *data, uint32_t n, buffer_t *out) {
     free(lengths);
 }
 
-/* n, bits, zero point, then n each of means, multipliers, shifts, words -> status, outputs (i8 or i16) */
+/* n, bits, zero point, then n each of means, fractions, multipliers, shifts, words -> status, outputs (i8 or
+ * i16) */
 static void normalization(const uint8_t *data, buffer_t *out) {
     int32_t head[3];
     memcpy(head, data, sizeof head);
@@ -126,8 +100,8 @@ static void normalization(const uint8_t *data, buffer_t *out) {
     myo_normalize_t *constants = malloc(n * sizeof *constants + 1u);
     int32_t *words = malloc(n * sizeof *words + 1u);
     for (size_t k = 0; k < n; k++) {
-        constants[k] = (myo_normalize_t){rest[k], rest[n + k], (uint8_t)rest[2u * n + k]};
-        words[k] = rest[3u * n + k];
+        constants[k] = (myo_normalize_t){rest[k], rest[n + k], rest[2u * n + k], (uint8_t)rest[3u * n + k]};
+        words[k] = rest[4u * n + k];
     }
     const myo_status_t status = myo_normalize_check(constants, n);
     buffer_add_u32(out, status);

@@ -242,7 +242,9 @@ def test_shifts_round_to_nearest(harness: Harness) -> None:
 
 
 def ask_normalization(harness: Harness, given: Normalization, words: np.ndarray) -> tuple[int, np.ndarray]:
-    columns = [np.ravel(c).astype("<i4") for c in (given.mean, given.multiplier, given.shift, words)]
+    columns = [
+        np.ravel(c).astype("<i4") for c in (given.mean, given.fraction, given.multiplier, given.shift, words)
+    ]
     head = struct.pack("<3i", words.size, given.bits, given.zero_point)
     answer = harness.ask("n", head + b"".join(c.tobytes() for c in columns))
     outputs = np.frombuffer(answer[4:], "<i1" if given.bits == 8 else "<i2")
@@ -259,7 +261,8 @@ def test_normalization_is_the_twins(harness: Harness, bits: int) -> None:
     )
     multiplier = np.concatenate([np.full(5, 2**30), rng.integers(-(2**30), 2**30 + 1, n)])
     shift = np.concatenate([np.full(5, 62), rng.integers(1, 63, n)])
-    given = Normalization(mean, multiplier, shift, 17 if bits == 8 else 0, bits)
+    fraction = np.concatenate([ends, rng.integers(-(2**31), 2**31, n)])
+    given = Normalization(mean, multiplier, shift, 17 if bits == 8 else 0, bits, fraction)
     status, found = ask_normalization(harness, given, rng.permutation(words))
     assert status == 0
     status, found = ask_normalization(harness, given, words)
@@ -269,7 +272,7 @@ def test_normalization_is_the_twins(harness: Harness, bits: int) -> None:
 @pytest.mark.parametrize(("multiplier", "shift"), [(2**30 + 1, 5), (-(2**30) - 1, 5), (1, 0), (1, 63)])
 def test_normalization_refuses(harness: Harness, multiplier: int, shift: int) -> None:
     one = np.ones(1, np.int64)
-    given = Normalization(0 * one, multiplier * one, shift * one, 0, 8)
+    given = Normalization(0 * one, multiplier * one, shift * one, 0, 8, 0 * one)
     assert ask_normalization(harness, given, one)[0] == 2
 
 

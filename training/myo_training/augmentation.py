@@ -29,14 +29,25 @@ def augment_windows(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray
     NDArray[np.float32]
         New windows, clipped to the input's range.
     """
+    x = turn_electrodes(x, rng)
+    return np.clip(x * np.exp(draw_gains(x, rng)).astype(np.float32), -1.0, INPUT_MAX)
+
+
+def turn_electrodes(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Turn some windows (n_windows, 1, any, n_channels) by one electrode either way."""
     n_windows, n_channels = len(x), x.shape[-1]
     if n_channels > 2:  # one electrode further is a ring only with three or more
         turn = np.where(rng.random(n_windows) < P_TURN, rng.choice([-1, 1], n_windows), 0)
         order = (np.arange(n_channels)[None] + turn[:, None]) % n_channels
         x = np.take_along_axis(x, order[:, None, None, :], axis=3)
+    return x
+
+
+def draw_gains(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw the natural logarithm of a gain for each window of ``x`` and channel, (n_windows, 1, 1, n_channels)."""
+    n_windows, n_channels = len(x), x.shape[-1]
     gain = GAIN_SD * rng.standard_normal((n_windows, 1, 1, 1))
-    gain = gain + CHANNEL_GAIN_SD * rng.standard_normal((n_windows, 1, 1, n_channels))
-    return np.clip(x * np.exp(gain).astype(np.float32), -1.0, INPUT_MAX)
+    return gain + CHANNEL_GAIN_SD * rng.standard_normal((n_windows, 1, 1, n_channels))
 
 
 def iterate_batches(

@@ -14,7 +14,7 @@ from myo_pipeline.reference import mean_values, vote_classes, window_ends
 from myo_pipeline.spec import PatchSpec
 from myo_training.convert import read_quantization
 from myo_training.metrics import summarize_classes, summarize_values
-from myo_training.model import scale_input
+from myo_training.model import InputScale, scale_input
 from myo_training.recordings import Recording
 from myo_training.runtime import quantize_input, run_model
 from myo_training.windows import WindowSet
@@ -45,7 +45,9 @@ def predict_int8(flatbuffer: bytes) -> Predict:
     return predict
 
 
-def evaluate(windows: WindowSet, predict: Predict, input_scale: float, spec: PatchSpec) -> dict[str, Any]:
+def evaluate(
+    windows: WindowSet, predict: Predict, input_scale: InputScale, spec: PatchSpec
+) -> dict[str, Any]:
     """Return the figures of a predictor on windows that follow each other at the spec's hop.
 
     Returns

@@ -15,6 +15,7 @@ from myo_training.metrics import count_confusion, measure_macro
 from myo_training.quiet import import_tensorflow, quiet_stderr
 
 Progress = Callable[[str, float], None]
+Augment = Callable[[NDArray[np.float32], np.random.Generator], NDArray[np.float32]]
 WARM_UP = 0.05  # share of the steps in which the learning rate rises to its peak
 
 
@@ -43,6 +44,7 @@ def fit_model(
     settings: Training,
     classes: bool,
     progress: Progress,
+    augment: Augment = augment_windows,
 ) -> History:
     """Fit a model in place.
 
@@ -91,7 +93,7 @@ def fit_model(
             for chosen, rng in iterate_batches(len(train.x), settings.batch_size, settings.seed, epoch):
                 x = train.x[chosen]
                 if settings.augment:
-                    x = augment_windows(x, rng)
+                    x = augment(x, rng)
                 model.reset_metrics()
                 loss = model.train_on_batch(x, train.y[chosen], sample_weight=train.weights[chosen])
                 batch_losses.append(float(np.ravel(loss)[0]))

@@ -1,4 +1,4 @@
-"""The network: convolutions over time, mean over time, one dense layer, output.
+"""The network: convolutions over time, mean over time, one dense layer, output; or dense layers over features.
 
 Convolutions over time are written as two-dimensional ones with a kernel of height 1 on an input of shape
 (1, window_samples, n_channels), both behind the front end: the converter then keeps one op a layer.
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_pipeline.spec import PatchSpec
+from myo_pipeline.feature_stage import FeatureScale, compile_spec_features
+from myo_pipeline.spec import MlpModel, PatchSpec
 from myo_training.quiet import import_tensorflow, quiet_stderr
 
 # Filtered counts of training persons are divided by this percentile of their magnitude. EMG is heavy-tailed:
@@ -25,6 +26,8 @@ from myo_training.quiet import import_tensorflow, quiet_stderr
 # saturates.
 INPUT_PERCENTILE = 99.9
 INPUT_MAX = 127 / 128  # the largest int8 value at a scale of 1/128
+
+InputScale = float | FeatureScale
 
 
 def measure_input_scale(counts: NDArray[np.floating]) -> float:
@@ -45,8 +48,13 @@ def measure_input_scale(counts: NDArray[np.floating]) -> float:
     return scale if scale > 0 else 1.0
 
 
-def scale_input(counts: NDArray[np.floating], input_scale: float) -> NDArray[np.float32]:
-    """Return the network's input, (n_windows, 1, window_samples, n_channels), clipped to what int8 holds."""
+def scale_input(counts: NDArray[np.floating], input_scale: InputScale) -> NDArray[np.float32]:
+    """Return the network's input, (n_windows, 1, window_samples, n_channels), clipped to what int8 holds.
+
+    Of features (n_windows, n_components, n_channels), their z-scores in the same way.
+    """
+    if isinstance(input_scale, FeatureScale):
+        return input_scale.apply(counts)[:, None].astype(np.float32)
     scaled = np.asarray(counts, dtype=np.float32) / np.float32(input_scale)
     x: NDArray[np.float32] = np.clip(scaled, -1.0, INPUT_MAX)[:, None].astype(np.float32)
     return x
@@ -57,6 +65,8 @@ def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types
     layers = import_tensorflow().keras.layers
     keras = import_tensorflow().keras
     shape = spec.model
+    if isinstance(shape, MlpModel):
+        return _build_mlp(spec, shape)
     x = inputs = keras.Input((1, spec.window_samples, spec.front_end_channels), name="emg")
     for index, (filters, stride) in enumerate(zip(shape.filters, shape.strides, strict=True)):
         x = layers.Conv2D(
@@ -76,6 +86,23 @@ def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types
     x = layers.Dropout(shape.dropout, name="drop1")(x)
     activation = "softmax" if spec.output.kind == "classes" else "linear"
     return keras.Model(inputs, layers.Dense(len(spec.output_names), activation=activation, name="output")(x))
+
+
+def _build_mlp(spec: PatchSpec, shape: MlpModel) -> Any:  # noqa: ANN401
+    keras = import_tensorflow().keras
+    layers = keras.layers
+    inputs = keras.Input((1, count_components(spec), spec.front_end_channels), name="features")
+    x = layers.Flatten(name="flat")(inputs)
+    for index, units in enumerate(shape.hidden):
+        x = layers.Dense(units, activation="relu", name=f"dense{index}")(x)
+        x = layers.Dropout(shape.dropout, name=f"drop{index}")(x)
+    activation = "softmax" if spec.output.kind == "classes" else "linear"
+    return keras.Model(inputs, layers.Dense(len(spec.output_names), activation=activation, name="output")(x))
+
+
+def count_components(spec: PatchSpec) -> int:
+    """Return the words of a channel's features."""
+    return compile_spec_features(spec, 16 - spec.sensor.adc_bits).n_components
 
 
 def save_model(model: Any, path: Path) -> None:  # noqa: ANN401
@@ -113,13 +140,17 @@ class ModelCost:
 def count_cost(spec: PatchSpec) -> ModelCost:
     """Count what one window costs, by arithmetic on the spec."""
     steps, channels, parameters, macs = spec.window_samples, spec.front_end_channels, 0, 0
-    for filters, stride in zip(spec.model.filters, spec.model.strides, strict=True):
-        steps = -(-steps // stride)
-        weights = spec.model.kernel * channels * filters
-        parameters += weights + filters
-        macs += weights * steps
-        channels = filters
-    for units in [*([spec.model.dense] if spec.model.dense else []), len(spec.output_names)]:
+    if isinstance(spec.model, MlpModel):
+        channels, dense = channels * count_components(spec), list(spec.model.hidden)
+    else:
+        dense = [spec.model.dense] if spec.model.dense else []
+        for filters, stride in zip(spec.model.filters, spec.model.strides, strict=True):
+            steps = -(-steps // stride)
+            weights = spec.model.kernel * channels * filters
+            parameters += weights + filters
+            macs += weights * steps
+            channels = filters
+    for units in [*dense, len(spec.output_names)]:
         parameters += channels * units + units
         macs += channels * units
         channels = units

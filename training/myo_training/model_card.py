@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from myo_pipeline.feature_stage import RANGE_DEVIATIONS
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
 
@@ -39,6 +40,19 @@ def _rows(figures: dict[str, Any], classes: bool) -> str:
     return " | ".join([*cells, str(window["n_windows"]), str(window[keys[0]]["n_persons"])])
 
 
+def _describe_input(record: dict[str, Any]) -> str:
+    if "features" in record:
+        return (
+            f"It takes {', '.join(record['features']['names'])} of each channel over the window. One unit at its input "
+            f"is {RANGE_DEVIATIONS:g} standard deviations over the training persons' windows and all channels; what is "
+            "further from the mean saturates."
+        )
+    return (
+        f"One unit at its input is {record['input_scale'][0]:g} filtered counts, the {record['input_percentile']:g}th "
+        "percentile of the training persons' magnitude; larger samples saturate."
+    )
+
+
 def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     """Return the model card of a training run as Markdown.
 
@@ -50,6 +64,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         The patch.
     """
     classes, data, metrics = spec.output.kind == "classes", record["data"], record["metrics"]
+    what = "A network of dense layers over features" if spec.features else "A convolutional network"
     names = ("macro accuracy", "accuracy") if classes else ("RMSE", "R2")
     head = [
         f"{kind}, {name}"
@@ -67,7 +82,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     out += [
         "## What it is",
         "",
-        f"A convolutional network of {record['model']['n_parameters']} parameters and "
+        f"{what} of {record['model']['n_parameters']} parameters and "
         f"{record['model']['n_macs']} "
         "multiply-accumulates a window, quantized to int8 after training. It takes "
         f"{spec.window.window_ms:g} ms of "
@@ -76,9 +91,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         "",
         f"Ops: {', '.join(record['model']['ops'])}. Outputs: {', '.join(spec.output_names)}.",
         "",
-        f"One unit at its input is {record['input_scale'][0]:g} filtered counts, the "
-        f"{record['input_percentile']:g}th "
-        "percentile of the training persons' magnitude; larger samples saturate.",
+        _describe_input(record),
         "",
         "## Data",
         "",

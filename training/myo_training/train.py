@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
 from myo_pipeline.errors import DataError
+from myo_pipeline.feature_stage import FeatureScale, compile_spec_features
 from myo_pipeline.spec import PatchSpec, load_spec
+from myo_training.augmentation import augment_windows
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
 from myo_training.evaluation import (
@@ -28,9 +30,11 @@ from myo_training.evaluation import (
     predict_float,
     predict_int8,
 )
+from myo_training.feature_input import FeatureAugmentation, measure_features
 from myo_training.fit import Examples, fit_model
 from myo_training.model import (
     INPUT_PERCENTILE,
+    InputScale,
     build_model,
     count_cost,
     measure_input_scale,
@@ -147,7 +151,9 @@ def train(
     hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
     windows = cut_recordings(reader.read(TRAIN), spec, hop)
-    input_scale = measure_input_scale(windows.counts)
+    input_scale = (
+        measure_features(windows.counts, spec) if spec.features else measure_input_scale(windows.counts)
+    )
     targets = _Targets(windows.labels)
     examples = _make_examples(windows, spec, input_scale, targets)
     checked = None
@@ -160,8 +166,9 @@ def train(
     with quiet_stderr():
         model = build_model(spec)
     history = fit_model(
-        model, examples, checked, spec.training, classes, lambda t, f: tell(t, 0.05 + 0.6 * f)
-    )
+        model, examples, checked, spec.training, classes, lambda t, f: tell(t, 0.05 + 0.6 * f),
+        FeatureAugmentation(spec, input_scale) if isinstance(input_scale, FeatureScale) else augment_windows,
+    )  # fmt: skip
     targets.restore(model)
 
     tell("quantizing to int8", 0.66)
@@ -185,8 +192,7 @@ def train(
         },
         "split": {role: [list(s) for s in sessions] for role, sessions in split.roles().items()},
         "tested": split.tested,
-        "input_scale": [input_scale] * spec.front_end_channels,
-        "input_percentile": INPUT_PERCENTILE,
+        **describe_scale(input_scale, spec),
         "model": {"n_parameters": cost.n_parameters, "n_macs": cost.n_macs, "ops": ops},
         "quantization": {
             tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
@@ -203,6 +209,13 @@ def train(
     seconds = time.monotonic() - started
     tell(f"trained in {seconds:.0f} s", 1.0)
     return TrainingResult(out_dir, record, data.info.source, data.info.simulated, seconds)
+
+
+def describe_scale(scale: InputScale, spec: PatchSpec) -> dict[str, Any]:
+    """Return what ``training.json`` says of the network's input."""
+    if isinstance(scale, FeatureScale):
+        return {"features": scale.as_dict(compile_spec_features(spec, scale.word_shift).names)}
+    return {"input_scale": [scale] * spec.front_end_channels, "input_percentile": INPUT_PERCENTILE}
 
 
 class _Targets:
@@ -227,7 +240,9 @@ class _Targets:
         model.get_layer("output").set_weights([kernel * self._spread, bias * self._spread + self._mean])
 
 
-def _make_examples(windows: WindowSet, spec: PatchSpec, input_scale: float, targets: _Targets) -> Examples:
+def _make_examples(
+    windows: WindowSet, spec: PatchSpec, input_scale: InputScale, targets: _Targets
+) -> Examples:
     labels = windows.labels
     if labels.ndim == 2:
         weights = np.ones(len(labels), dtype=np.float32)
@@ -249,7 +264,7 @@ def _make_examples(windows: WindowSet, spec: PatchSpec, input_scale: float, targ
 
 
 def _evaluate_splits(
-    model: Any, int8: bytes, reader: _Reader, split: Split, spec: PatchSpec, input_scale: float,  # noqa: ANN401
+    model: Any, int8: bytes, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale,  # noqa: ANN401
     tell: Progress,
 ) -> tuple[dict[str, Any], list[Any]]:  # fmt: skip
     """Evaluate float on every part of the split, int8 on the tested one; choose what to replay from that."""

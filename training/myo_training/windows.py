@@ -10,9 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import DataError
+from myo_pipeline.feature_reference import compute_features
+from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
+from myo_pipeline.features import FeatureConfig
 from myo_pipeline.reference import cut_windows, filter_counts, window_ends
 from myo_pipeline.spec import PatchSpec
 from myo_training.recordings import Recording, check_recording
+
+CHUNK_WINDOWS = 2048
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class WindowSet:
     Attributes
     ----------
     counts
-        Filtered counts, float32 (n_windows, window_samples, n_channels).
+        Filtered counts, float32 (n_windows, window_samples, n_channels); of a spec with features, those instead,
+        (n_windows, n_components, n_channels).
     labels
         Class numbers int64 (n_windows,), or values float64 (n_windows, n_outputs): the label of a window is
         the one at its last sample.
@@ -67,13 +73,18 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
     DataError
         If a recording does not fit the spec, or none is as long as a window.
     """
-    counts, labels, lengths, persons = [], [], [], []
+    counts: list[NDArray[np.float32]] = []
+    labels, lengths, persons = [], [], []
+    features = compile_spec_features(spec, choose_word_shift(spec)) if spec.features else None
     for recording in recordings:
         check_recording(recording, spec)
-        filtered = filter_counts(spec, recording.emg).astype(np.float32)
-        windows = cut_windows(filtered, spec.window_samples, hop_samples)
+        filtered = filter_counts(spec, recording.emg)
+        if features is None:
+            windows = cut_windows(filtered.astype(np.float32), spec.window_samples, hop_samples)
+        else:
+            windows = _compute_features(features, cut_windows(filtered, spec.window_samples, hop_samples))
         ends = window_ends(len(filtered), spec.window_samples, hop_samples) * spec.decimation
-        counts.append(windows)
+        counts.append(np.asarray(windows, np.float32))
         labels.append(recording.labels[ends - 1])
         lengths.append(len(ends))
         persons.append(recording.person)
@@ -84,6 +95,13 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
         )
     joined: NDArray[Any] = np.concatenate(labels)
     return WindowSet(np.concatenate(counts), joined, tuple(lengths), tuple(persons))
+
+
+def _compute_features(config: FeatureConfig, windows: NDArray[Any]) -> NDArray[np.float64]:
+    """Features of windows, in chunks: what they are computed by is many times as large as a window."""
+    chunks = [windows[start : start + CHUNK_WINDOWS] for start in range(0, len(windows), CHUNK_WINDOWS)]
+    none = np.zeros((0, config.n_components, config.n_channels))
+    return np.concatenate([none, *(compute_features(config, np.asarray(x, np.float64)) for x in chunks)])
 
 
 def choose_balanced(

@@ -255,8 +255,3 @@ void myo_features_sum_any(const myo_features_t *self, size_t channel, myo_window
     myo_features_sum_template(config->needs, config->n_channels, config->n_lags, config->n_bins,
                               config->n_blocks, self, channel, sums);
 }
-
-int16_t myo_features_word(int32_t x_q31, uint32_t shift) {
-    const int32_t rounded = (int32_t)(((int64_t)x_q31 + ((int64_t)1 << (shift - 1u))) >> shift);
-    return (int16_t)(rounded < INT16_MIN ? INT16_MIN : rounded > INT16_MAX ? INT16_MAX : rounded);
-}

@@ -133,6 +133,9 @@ myo_features_accumulate_t myo_features_accumulate_any;
 myo_features_sum_t myo_features_sum_any;
 
 /* x_q31 / 2^shift as a word, nearest, halves up, limited to int16; shift 1 .. 31. ISR-safe: yes. */
-int16_t myo_features_word(int32_t x_q31, uint32_t shift);
+static inline int16_t myo_features_word(int32_t x_q31, uint32_t shift) {
+    const int32_t rounded = (x_q31 >> shift) + (x_q31 >> (shift - 1u) & 1); /* floor, plus the half bit */
+    return (int16_t)(rounded < INT16_MIN ? INT16_MIN : rounded > INT16_MAX ? INT16_MAX : rounded);
+}
 
 #endif

@@ -14,11 +14,11 @@ myo_status_t myo_normalize_check(const myo_normalize_t *constants, size_t n) {
     return MYO_OK;
 }
 
-/* |word - mean| < 2^32: the product stays below 2^62, and the rounding adds at most 2^61. */
+/* |word - mean| < 2^32: the product stays within 2^62, the fraction adds at most 2^31, the rounding 2^61. */
 static int32_t normalize(const myo_normalize_t *constants, int32_t word, int32_t zero_point, int32_t low,
                          int32_t high) {
     const int64_t half = (int64_t)1 << (constants->shift - 1);
-    const int64_t product = ((int64_t)word - constants->mean) * constants->multiplier;
+    const int64_t product = ((int64_t)word - constants->mean) * constants->multiplier + constants->fraction;
     const int64_t y = ((product + half) >> constants->shift) + zero_point;
     return y < low ? low : y > high ? high : (int32_t)y;
 }

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define MYO_PROTOCOL_VERSION 1u
-#define MYO_SCHEMA_HASH 0x76939042u
+#define MYO_SCHEMA_HASH 0x782a39f7u
 #define MYO_MAX_PAYLOAD 512u
 
 typedef struct __attribute__((packed)) {
@@ -38,6 +38,7 @@ typedef enum {
     MYO_STAGE_LAYER = 3,
     MYO_STAGE_OUTPUT = 4,
     MYO_STAGE_DECISION = 5,
+    MYO_STAGE_FEATURES = 6,
 } myo_stage_t;
 
 typedef enum {

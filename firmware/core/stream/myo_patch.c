@@ -7,21 +7,31 @@ _Static_assert(MYO_PATCH_MAX_CHANNELS * sizeof(int32_t) <= MYO_MAX_PAYLOAD - siz
                "the widest frame fits one SAMPLES message");
 
 static myo_status_t check_config(const myo_patch_config_t *config) {
-    if (config->quantize == NULL || config->net_init == NULL || config->net_run == NULL ||
-        (config->net_push == NULL) != (config->net_reset == NULL)) {
+    const myo_feature_stage_config_t *const features = config->features;
+    if ((config->quantize == NULL && features == NULL) || config->net_init == NULL ||
+        config->net_run == NULL || (config->net_push == NULL) != (config->net_reset == NULL) ||
+        (features != NULL && (features->functions == NULL || features->features == NULL))) {
         return MYO_ERROR_NULL;
     }
+    const uint16_t n_channels = myo_front_end_channels(&config->front_end);
+    const size_t n_input =
+        features != NULL ? myo_feature_stage_words(features) : (size_t)config->window_samples * n_channels;
     if (config->rate_mhz == 0 || config->window_samples == 0 || config->hop_samples == 0 ||
         (config->sample_bytes != 2 && config->sample_bytes != 4) || config->adc_bits < 1 ||
         config->adc_bits > 24 || config->adc_bits > 8 * config->sample_bytes ||
-        config->net_input_size !=
-            (size_t)config->window_samples * myo_front_end_channels(&config->front_end) ||
-        config->net_output_size != config->n_outputs ||
+        config->net_input_size != n_input || config->net_output_size != config->n_outputs ||
         myo_front_end_decimation(&config->front_end) > UINT16_MAX ||
-        (config->net_push != NULL && config->hop_samples > config->window_samples)) {
+        (config->net_push != NULL && (config->hop_samples > config->window_samples || features != NULL))) {
         return MYO_ERROR_CONFIG;
     }
-    for (uint16_t channel = 0; channel < myo_front_end_channels(&config->front_end); channel++) {
+    if (features != NULL) {
+        const myo_features_config_t *const f = features->features;
+        return f->n_channels == n_channels && f->window == config->window_samples &&
+                       f->hop == config->hop_samples
+                   ? MYO_OK
+                   : MYO_ERROR_CONFIG;
+    }
+    for (uint16_t channel = 0; channel < n_channels; channel++) {
         if (myo_quantize_check(&config->quantize[channel]) != MYO_OK) {
             return MYO_ERROR_CONFIG;
         }
@@ -30,15 +40,16 @@ static myo_status_t check_config(const myo_patch_config_t *config) {
 }
 
 static myo_status_t check_memory(const myo_patch_config_t *config, const myo_patch_memory_t *memory) {
-    if (memory->ring == NULL || memory->block == NULL || memory->window == NULL || memory->input == NULL ||
-        memory->output == NULL || memory->arena == NULL) {
+    const size_t window_bytes = config->features == NULL ? config->net_input_size : 0;
+    if (memory->ring == NULL || memory->block == NULL || (window_bytes > 0 && memory->window == NULL) ||
+        memory->input == NULL || memory->output == NULL || memory->arena == NULL) {
         return MYO_ERROR_NULL;
     }
     if (memory->ring->n_channels != config->front_end.n_channels) {
         return MYO_ERROR_CONFIG;
     }
     if (memory->block_words < myo_front_end_block_words(&config->front_end) ||
-        memory->window_bytes < config->net_input_size || memory->input_bytes < config->net_input_size ||
+        memory->window_bytes < window_bytes || memory->input_bytes < config->net_input_size ||
         memory->output_bytes < config->net_output_size || memory->arena_bytes < config->net_arena_size) {
         return MYO_ERROR_MEMORY;
     }
@@ -59,6 +70,9 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
     }
     if (status == MYO_OK) {
         status = check_memory(config, memory);
+    }
+    if (status == MYO_OK && config->features != NULL) {
+        status = config->features->functions->init(config->features, &memory->features, MYO_BLOCK_FRAMES);
     }
     if (status == MYO_OK) {
         const myo_decision_config_t decision = {.output_kind = config->output_kind,
@@ -92,6 +106,9 @@ static void reset_stream(const myo_patch_t *self) {
 void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     myo_ring_reset(self->memory.ring);
     myo_front_end_reset(&self->front_end);
+    if (self->config->features != NULL) {
+        self->config->features->functions->reset(&self->memory.features);
+    }
     myo_decision_reset(&self->decision);
     self->trace_mask = trace_mask;
     self->samples = 0;
@@ -151,8 +168,13 @@ static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t
     int32_t *const block = self->memory.block;
     const size_t n_channels = myo_front_end_channels(&self->config->front_end);
     const uint32_t n_given = myo_front_end_run(&self->front_end, counts, block, n_frames);
-    for (uint32_t channel = 0; channel < n_channels; channel++) {
-        quantize_channel(self, &block[channel * MYO_BLOCK_FRAMES], n_given, channel, n_channels);
+    const myo_feature_stage_config_t *const features = self->config->features;
+    if (features != NULL) {
+        features->functions->push(features, &self->memory.features, block, MYO_BLOCK_FRAMES, n_given);
+    } else {
+        for (uint32_t channel = 0; channel < n_channels; channel++) {
+            quantize_channel(self, &block[channel * MYO_BLOCK_FRAMES], n_given, channel, n_channels);
+        }
     }
     const uint32_t row = self->window_row + n_given;
     self->window_row = (uint16_t)(row % self->config->window_samples);
@@ -194,14 +216,28 @@ static void observe_layer(void *context, uint16_t layer, const int8_t *data, siz
     self->hook_ticks += work_ticks(self) - begin;
 }
 
+/* Makes the network's input of the window's features, or of the window itself. */
+static void make_input(myo_patch_t *self) {
+    const myo_feature_stage_config_t *const features = self->config->features;
+    const uint32_t begin = work_ticks(self);
+    if (features != NULL) {
+        features->functions->normalize(features, &self->memory.features, self->memory.input);
+    } else {
+        unroll_frames(self, self->config->window_samples);
+    }
+    self->front_end_ticks += work_ticks(self) - begin;
+    if (features != NULL) {
+        trace(self, MYO_STAGE_FEATURES, self->windows, self->memory.features.words,
+              myo_feature_stage_words(features));
+    }
+    trace(self, MYO_STAGE_INPUT, self->windows, self->memory.input, self->config->net_input_size);
+}
+
 /* Runs the whole window; gives the ticks. */
 static uint32_t run_network(myo_patch_t *self) {
     const myo_patch_config_t *config = self->config;
     const myo_patch_memory_t *memory = &self->memory;
-    const uint32_t begin = work_ticks(self);
-    unroll_frames(self, config->window_samples);
-    self->front_end_ticks += work_ticks(self) - begin;
-    trace(self, MYO_STAGE_INPUT, self->windows, memory->input, config->net_input_size);
+    make_input(self);
     net_observer_t const observer = is_traced(self, MYO_STAGE_LAYER) ? observe_layer : NULL;
     self->hook_ticks = 0;
     const uint32_t run_begin = work_ticks(self);

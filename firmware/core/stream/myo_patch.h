@@ -1,4 +1,4 @@
-/* The patch: sample ring -> block front end -> window ring -> network -> decision.
+/* The patch: sample ring -> block front end -> window ring, or features -> network -> decision.
 
    The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
    make none to any word. Windows are counted in frames behind the front end: window k is the last
@@ -16,6 +16,7 @@
 #include "link/myo_messages.h"
 #include "myo_status.h"
 #include "stream/myo_decision.h"
+#include "stream/myo_feature_stage.h"
 #include "stream/myo_ring.h"
 
 #define MYO_PATCH_MAX_CHANNELS MYO_STEP_MAX_CHANNELS
@@ -38,15 +39,17 @@ typedef struct {
     uint8_t vote;                     /* windows that count in a decision, 1..MYO_VOTE_MAX */
     int8_t reject_below;              /* classes: output under which a window does not vote; -128: all vote */
     myo_front_end_config_t front_end; /* a frame of counts must fit one SAMPLES message */
-    const myo_quantize_config_t *quantize; /* one a channel behind the front end */
-    uint8_t bundle_hash[32];               /* SHA-256, compared by the host */
-    size_t net_input_size; /* window_samples * channels behind the front end, int8, time-major */
+    const myo_quantize_config_t *quantize;      /* one a channel behind the front end; with features NULL */
+    const myo_feature_stage_config_t *features; /* what the network takes; NULL: the window itself */
+    uint8_t bundle_hash[32];                    /* SHA-256, compared by the host */
+    size_t net_input_size; /* window_samples * channels behind the front end, int8, time-major; with features
+                              one a word */
     size_t net_output_size;
     size_t net_arena_size;
     void (*net_init)(void *arena); /* called before each run as well: leaves the state of pushes alone */
     void (*net_run)(void *arena, const int8_t *input, int8_t *output, net_observer_t observer, void *context);
-    /* Both or neither: net_push takes hop_samples frames, of at most a window; net_run leaves its state
-     * alone. */
+    /* Both or neither, with features neither: net_push takes hop_samples frames, of at most a window; net_run
+     * leaves its state alone. */
     void (*net_reset)(void *arena);
     void (*net_push)(void *arena, const int8_t *hop, int8_t *output);
 } myo_patch_config_t;
@@ -69,7 +72,7 @@ typedef struct {
     void *context;
     /* Ticks of work: a counter that need not run while interrupts are served. */
     uint32_t (*work_ticks)(void *context);
-    /* A stage's output, of a stage in the trace mask. Elements are int32 for RAW and FILTERED, int8
+    /* A stage's output, of a stage in the trace mask. Elements are int32 for RAW, FILTERED and FEATURES, int8
        otherwise; index is the first frame for RAW (of the sensor) and FILTERED (behind the front end), else
        the window. data is valid during the call. */
     void (*tensor)(void *context, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
@@ -84,9 +87,10 @@ typedef struct {
     size_t front_end_state_words;
     int32_t *block; /* myo_front_end_block_words */
     size_t block_words;
-    int8_t *window; /* net_input_size */
+    int8_t *window; /* net_input_size; with features none, and may be NULL */
     size_t window_bytes;
-    int8_t *input; /* net_input_size */
+    myo_feature_stage_memory_t features; /* all of it may be NULL where there are none */
+    int8_t *input;                       /* net_input_size */
     size_t input_bytes;
     int8_t *output; /* net_output_size */
     size_t output_bytes;

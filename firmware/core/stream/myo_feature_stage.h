@@ -1,0 +1,61 @@
+/* The feature stage of a patch: filtered blocks -> int16 words -> features of each window -> network input.
+
+   A patch without features does not link it: its config has no myo_feature_stage_config_t. The twin is
+   pipeline/myo_pipeline/feature_stage.py. */
+#ifndef MYO_FEATURE_STAGE_H
+#define MYO_FEATURE_STAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "features/myo_features.h"
+#include "features/myo_normalize.h"
+#include "myo_status.h"
+
+typedef struct myo_feature_stage_functions myo_feature_stage_functions_t;
+
+/* What the export knows of it; bundle/c/patch_config.c defines one. */
+typedef struct {
+    const myo_features_config_t *features;          /* window, hop and channels behind the front end */
+    const myo_normalize_t *normalize;               /* one a feature word */
+    uint8_t shift;                                  /* from the front end's words to int16, 1..31 */
+    int8_t zero_point;                              /* of the network's input */
+    const myo_feature_stage_functions_t *functions; /* &myo_feature_stage_functions */
+} myo_feature_stage_config_t;
+
+/* Memory that the caller owns; sizes in elements. */
+typedef struct {
+    myo_features_t *state;
+    uint32_t *sums; /* myo_features_memory_words */
+    size_t n_sums;
+    int16_t *frames; /* a block's frames times n_channels */
+    size_t n_frame_words;
+    int32_t *words; /* n_components * n_channels */
+    size_t n_words;
+} myo_feature_stage_memory_t;
+
+/* The stage's functions: a config names them, so that they are linked where there is one. */
+struct myo_feature_stage_functions {
+    /* Validates config and memory for blocks of block_frames, and clears the state. ISR-safe: no. */
+    myo_status_t (*init)(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory,
+                         size_t block_frames);
+    /* The next block begins a window. ISR-safe: no. */
+    void (*reset)(const myo_feature_stage_memory_t *memory);
+    /* Takes n_frames <= block_frames of each channel behind the front end, channel c at block[c *
+       block_frames]. No window ends before a block does; where one ends with it, memory->words are its
+       features. ISR-safe: no. */
+    void (*push)(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory,
+                 const int32_t *block, size_t block_frames, size_t n_frames);
+    /* Gives the network's input of memory->words, n_components * n_channels. ISR-safe: yes. */
+    void (*normalize)(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory,
+                      int8_t *input);
+};
+
+extern const myo_feature_stage_functions_t myo_feature_stage_functions;
+
+/* Words of a window. */
+static inline size_t myo_feature_stage_words(const myo_feature_stage_config_t *config) {
+    return (size_t)config->features->n_components * config->features->n_channels;
+}
+
+#endif

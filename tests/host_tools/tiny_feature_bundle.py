@@ -1,0 +1,107 @@
+"""A trained folder as `tiny_bundle` gives it, of a patch with features: one dense layer over those of a short window."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
+
+import tiny_bundle
+from myo_pipeline.feature_reference import compute_features
+from myo_pipeline.feature_stage import FeatureScale, choose_word_shift, compile_spec_features
+from myo_pipeline.reference import cut_windows, filter_counts
+from myo_pipeline.spec import parse_spec
+from nn_models import ModelBuilder, fill
+from tiny_bundle import CHANNELS, LABELS
+
+# Of every transform, of counts and of ratios, one.
+FEATURES = """
+[[features]]
+kind = "mav"
+log = true
+[[features]]
+kind = "wl"
+[[features]]
+kind = "rms"
+[[features]]
+kind = "ssc"
+threshold = 20.5
+[[features]]
+kind = "autocorrelation"
+lags = 2
+[[features]]
+kind = "complexity"
+[[features]]
+kind = "mav2"
+[[features]]
+kind = "histogram"
+bins = 3
+range = 300.0
+"""
+SPEC = tiny_bundle.SPEC.replace("[window]", FEATURES + "[window]").replace(
+    "[output]", '[model]\nkind = "mlp"\nhidden = []\n[output]'
+)
+# The channels behind the front end are as many, their frames half.
+CHAIN_SPEC = SPEC.replace(
+    "[[features]]",
+    """[[stage]]
+kind = "spatial"
+mode = "matrix"
+weights = [[0.5, -0.5], [0.25, 0.5]]
+[[stage]]
+kind = "decimate"
+factor = 2
+attenuation_db = 0
+[[features]]""",
+    1,
+)
+N_COMPONENTS = 11
+
+
+def make_feature_model(floating: bool) -> bytes:
+    """Reshape, then a dense layer: the same operators as int8 and as float."""
+    n = N_COMPONENTS * CHANNELS
+    weights = np.random.default_rng(3).integers(-127, 128, (len(LABELS), n)).astype(np.int8)
+    b = ModelBuilder()
+    if floating:
+        source = b.tensor((1, 1, N_COMPONENTS, CHANNELS), dtype="float32")
+        flat, out = b.tensor((1, n), dtype="float32"), b.tensor((1, len(LABELS)), dtype="float32")
+        w = b.tensor(weights.shape, data=(weights * np.float32(0.01)).astype(np.float32))
+        bias = b.tensor((len(LABELS),), data=np.zeros(len(LABELS), np.float32))
+    else:
+        source = b.activation((1, 1, N_COMPONENTS, CHANNELS), 1 / 128, 0)
+        flat, out = b.activation((1, n), 1 / 128, 0), b.activation((1, len(LABELS)), 0.05, 0)
+        w = b.tensor(weights.shape, [0.01], [0], weights)
+        bias = b.tensor((len(LABELS),), [0.01 / 128], [0], np.zeros(len(LABELS), np.int32))
+    shape = b.tensor((2,), data=np.array([1, n], np.int32))
+    b.op("RESHAPE", [source, shape], [flat], schema.ReshapeOptionsT())
+    b.op("FULLY_CONNECTED", [flat, w, bias], [out], fill(schema.FullyConnectedOptionsT()))
+    return b.pack(source, out)
+
+
+def write_trained_features(folder: Path, n_segments: int = 3, spec: str = SPEC) -> Path:
+    """Write what training leaves; means and deviations are those of the segments themselves."""
+    tiny_bundle.write_trained(folder, n_segments, make_feature_model)
+    (folder / "patch.toml").write_text(spec)
+    patch = parse_spec(spec)
+    word_shift = choose_word_shift(patch)
+    config = compile_spec_features(patch, word_shift)
+    with np.load(folder / "evaluation.npz") as archive:
+        windows = [
+            cut_windows(filter_counts(patch, archive[f"seg{k}_emg"]), patch.window_samples, patch.hop_samples)
+            for k in range(n_segments)
+        ]
+    features = compute_features(config, np.concatenate(windows).astype(np.float64))
+    scale = FeatureScale(word_shift, features.mean(axis=0), features.std(axis=0) + 1e-3)
+    record = json.loads((folder / "training.json").read_text())
+    del record["input_scale"]
+    record["data"]["simulated"] = True
+    record["features"] = scale.as_dict(config.names)
+    record["model"]["sha256"] = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in record["model"]["sha256"]
+    }
+    (folder / "training.json").write_text(json.dumps(record))
+    return folder
