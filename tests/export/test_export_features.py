@@ -43,6 +43,7 @@ def test_twin_of_the_bundle_gives_its_vectors_within_their_bounds(tmp_path: Path
         parts = [twin.push(golden.counts[a : a + 7]) for a in range(0, len(golden.counts), 7)]
         windows = [window for _, found in parts for window in found]
         words = np.stack([w.feature_words for w in windows])
+        assert words[0].size == stage.n_words
         np.testing.assert_array_equal(words.reshape(golden.features.shape), golden.features)
         np.testing.assert_array_equal(np.stack([w.network_input.ravel() for w in windows]), golden.inputs)
         np.testing.assert_array_equal(np.stack([w.output for w in windows]), golden.outputs)
@@ -135,7 +136,7 @@ BANDPASS = 'kind = "bandpass"\nlow_hz = 20\nhigh_hz = 45'
         [BANDPASS],
         ['kind = "spatial"\nmode = "common_average"', BANDPASS, 'kind = "decimate"\nfactor = 2\nattenuation_db = 0'],
         ['kind = "fir"\ntaps = [-0.4, 0.9, -0.3]', 'kind = "rectify"', 'kind = "moving_average"\nn = 5'],
-        ['kind = "spatial"\nmode = "matrix"\nweights = [[1, -1]]', 'kind = "tkeo"'],
+        ['kind = "spatial"\nmode = "matrix"\nweights = [[1, -1], [0.1, 0]]', 'kind = "tkeo"'],
         ['kind = "envelope"\ncutoff_hz = 5'],
     ],
     ids=["none", "bandpass", "decimated", "rectified", "tkeo", "envelope"],

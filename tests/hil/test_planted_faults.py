@@ -77,7 +77,8 @@ FAULTS = {
         "samples", r"sample 0 channel 0", "the device is 1 sample late",
     ),
     "swapped channels": (
-        PATCH, put("&counts[channel], n_channels, x_q31", "&counts[channel < 2 ? 1 - channel : channel], n_channels, x_q31"),
+        "firmware/core/dsp/myo_front_end.c",
+        put("&counts[channel], config->n_channels", "&counts[channel < 2 ? 1 - channel : channel], config->n_channels"),
         "filtered signal", r"sample 0 channel [01]", "the device's channel 0 is the twin's channel 1",
     ),
     "window ring off by one": (
@@ -85,7 +86,7 @@ FAULTS = {
         "network input", r"window 0 sample \d+ channel \d", "the device is 1 sample early",
     ),
     "filter state survives START": (
-        PATCH, put("myo_sos_reset(&self->memory.filters[channel]);", ""),
+        PATCH, put("    myo_front_end_reset(&self->front_end);\n", ""),
         "filtered signal", r"sample 0 channel \d", STATE_KEPT,
     ),
     "another hop pushed to the stream": (

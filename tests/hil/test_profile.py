@@ -274,7 +274,7 @@ def test_patch_against_the_firmwares_own_counter(built: Callable[[str, str], Pat
     again = json.loads(must("profile", bundle, "--windows", 10, "--json"))
     assert found["calls"] == again["calls"]
     for one, other in zip(found["rows"], again["rows"], strict=True):  # samples come in blocks of other sizes
-        in_front_end = one["name"] in ("filters", "scale, quantize, window")
+        in_front_end = one["name"] in ("filters", "quantize, window")
         assert one["instructions"] == pytest.approx(other["instructions"], rel=0.2 if in_front_end else 1e-12)
     opened = open_bundle(bundle)
     segment = max(load_vectors(bundle), key=lambda s: s.n_windows)
@@ -296,7 +296,7 @@ def test_patch_against_the_firmwares_own_counter(built: Callable[[str, str], Pat
     assert (network < 200).all()
     rows = {row["name"]: row for row in found["rows"]}
     assert 0 < measured("decision_ticks").mean() - rows["decision"]["instructions"] < 100
-    front_end = rows["filters"]["instructions"] + rows["scale, quantize, window"]["instructions"]
+    front_end = rows["filters"]["instructions"] + rows["quantize, window"]["instructions"]
     # Each block of samples has a cost of its own, and how many there are depends on the line.
     assert front_end == pytest.approx(measured("front_end_ticks").mean(), rel=0.5)
     # The sum of the layers is the network; the stack is what the firmware painted.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -44,13 +45,13 @@ range = 300.0
 SPEC = tiny_bundle.SPEC.replace("[window]", FEATURES + "[window]").replace(
     "[output]", '[model]\nkind = "mlp"\nhidden = []\n[output]'
 )
-# The channels behind the front end are as many, their frames half.
+# Behind the front end, one channel more and half the frames.
 CHAIN_SPEC = SPEC.replace(
     "[[features]]",
     """[[stage]]
 kind = "spatial"
 mode = "matrix"
-weights = [[0.5, -0.5], [0.25, 0.5]]
+weights = [[0.5, -0.5], [0.25, 0.5], [0.0, 1.0]]
 [[stage]]
 kind = "decimate"
 factor = 2
@@ -61,18 +62,18 @@ attenuation_db = 0
 N_COMPONENTS = 11
 
 
-def make_feature_model(floating: bool) -> bytes:
+def make_feature_model(floating: bool, channels: int = CHANNELS) -> bytes:
     """Reshape, then a dense layer: the same operators as int8 and as float."""
-    n = N_COMPONENTS * CHANNELS
+    n = N_COMPONENTS * channels
     weights = np.random.default_rng(3).integers(-127, 128, (len(LABELS), n)).astype(np.int8)
     b = ModelBuilder()
     if floating:
-        source = b.tensor((1, 1, N_COMPONENTS, CHANNELS), dtype="float32")
+        source = b.tensor((1, 1, N_COMPONENTS, channels), dtype="float32")
         flat, out = b.tensor((1, n), dtype="float32"), b.tensor((1, len(LABELS)), dtype="float32")
         w = b.tensor(weights.shape, data=(weights * np.float32(0.01)).astype(np.float32))
         bias = b.tensor((len(LABELS),), data=np.zeros(len(LABELS), np.float32))
     else:
-        source = b.activation((1, 1, N_COMPONENTS, CHANNELS), 1 / 128, 0)
+        source = b.activation((1, 1, N_COMPONENTS, channels), 1 / 128, 0)
         flat, out = b.activation((1, n), 1 / 128, 0), b.activation((1, len(LABELS)), 0.05, 0)
         w = b.tensor(weights.shape, [0.01], [0], weights)
         bias = b.tensor((len(LABELS),), [0.01 / 128], [0], np.zeros(len(LABELS), np.int32))
@@ -84,9 +85,10 @@ def make_feature_model(floating: bool) -> bytes:
 
 def write_trained_features(folder: Path, n_segments: int = 3, spec: str = SPEC) -> Path:
     """Write what training leaves; means and deviations are those of the segments themselves."""
-    tiny_bundle.write_trained(folder, n_segments, make_feature_model)
-    (folder / "patch.toml").write_text(spec)
     patch = parse_spec(spec)
+    make = partial(make_feature_model, channels=patch.front_end_channels)
+    tiny_bundle.write_trained(folder, n_segments, make)
+    (folder / "patch.toml").write_text(spec)
     word_shift = choose_word_shift(patch)
     config = compile_spec_features(patch, word_shift)
     with np.load(folder / "evaluation.npz") as archive:

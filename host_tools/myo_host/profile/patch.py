@@ -30,11 +30,11 @@ PROCESS = "myo_patch_process"  # all that the patch computes is called from here
 REPORT = "myo_link_decision"  # called once a window, at its end
 NETWORK = ("net_push", "net_run_observed", "net_run")  # what a decision runs: the first that the image has
 
-FILTERS, FRONT_END, NETWORK_STAGE, DECISION = "filters", "scale, quantize, window", "network", "decision"
+FILTERS, FRONT_END, NETWORK_STAGE, DECISION = "filters", "quantize, window", "network", "decision"
 _REPORTS = "reports and ticks"
 # Which function is for what; those that are not named belong to their caller.
 _GROUPS = {
-    "myo_sos_run": FILTERS,
+    "myo_front_end_run": FILTERS,
     PROCESS: FRONT_END,
     **dict.fromkeys(NETWORK, NETWORK_STAGE),
     "myo_decision_run": DECISION,
