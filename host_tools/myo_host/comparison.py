@@ -89,7 +89,7 @@ class StageResult:
         """The bound, for people; where each word has its own, the largest share that an error has of it."""
         if np.isnan(self.bound_share):
             return ""
-        return f"{self.bound:.3g}" if np.isnan(self._share) else f"{self._share:.3g} of each"
+        return f"{self.bound:.3g}" if np.isnan(self._share) else f"{self._share:.3g} of own"
 
     @property
     def cosine(self) -> float:

@@ -227,7 +227,10 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
     training = bundle.read_json("training.json")
     budget = bundle.read_json("budget.json")
     memory = read_memory(bundle, result.board)
-    stages = result.as_dict()["stages"]
+    plain = result.as_dict()["stages"]
+    stages = [
+        {**values, "bound_text": stage.bound_text} for values, stage in zip(plain, result.stages, strict=True)
+    ]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("myo_host", "templates"),
         autoescape=True,
