@@ -160,14 +160,14 @@ def build_image(folder: Path, machine: str = MACHINE) -> Path:
 
 def link_image(sources: Sequence[Path], folder: Path, machine: str) -> Path:
     """Compile sources to an image of a bench's board, as :func:`build_image`."""
-    image = folder / "features.elf"
+    image = folder / "bench.elf"
     target = MACHINES[machine]
     command = [COMPILER, *target.cpu, *C_FLAGS, "-Wl,--gc-sections", *target.link_flags()]
     command += [f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
     command += [*map(str, [*sources, BENCH_DIR / "startup.c"]), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:
-        raise BuildError(f"features: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")
+        raise BuildError(f"{image}: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")
     return image
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -20,14 +19,13 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import bare_machine
-from bare_machine import EMULATOR, MACHINES
+from bare_machine import EMULATOR
+from bench_features import CORE_DIR, link_image
 from bench_network import (
-    BENCH_DIR,
     C_FLAGS,
     COMPILER,
     CPU_FLAGS,
     MACHINE,
-    ROOT,
     count_instructions,
     find_m4cost,
     missing_tools,
@@ -37,7 +35,6 @@ from myo_pipeline.bundle import write_json
 from myo_pipeline.errors import BuildError
 from myo_pipeline.quality import QualityConfig, QualitySettings, compile_quality, flag_counts
 
-CORE_DIR = ROOT / "firmware" / "core"
 RESULTS = Path(__file__).resolve().parent / "results" / "front_end.json"
 N_CHANNELS, HOP = 8, 100
 RUN_TIMEOUT_S = 60
@@ -74,21 +71,9 @@ def build_image(folder: Path, machine: str = MACHINE) -> Path:
     BuildError
         If the C cannot be compiled.
     """
-    image = folder / "quality.elf"
-    here = Path(__file__).resolve().parent / "quality_bench" / "main.c"
-    sources = [
-        CORE_DIR / "quality" / "myo_quality.c",
-        folder / "quality_config.c",
-        here,
-        BENCH_DIR / "startup.c",
-    ]
-    target = MACHINES[machine]
-    command = [COMPILER, *target.cpu, *C_FLAGS, "-Wl,--gc-sections", *target.link_flags()]
-    command += [f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}", *map(str, sources), "-o", str(image)]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise BuildError(f"quality: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")
-    return image
+    main = Path(__file__).resolve().parent / "quality_bench" / "main.c"
+    sources = [CORE_DIR / "quality" / "myo_quality.c", folder / "quality_config.c", main]
+    return link_image(sources, folder, machine)
 
 
 def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:

@@ -11,6 +11,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from bare_machine import MACHINES
 from myo_pipeline.quality import QualitySettings, compile_quality
 from quality_case import faulty_counts
 
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.mark.parametrize("machine", bench.MACHINES)
+@pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("adc_bits", [12, 24])
 def test_every_flag_on_a_core(machine: str, adc_bits: int, tmp_path: Path) -> None:
     settings = QualitySettings(settle_periods=4, periods_on=1, period_ms=120.0)
