@@ -7,6 +7,7 @@ derives the same two figures for the next (docs/laws.md).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,10 +15,11 @@ from scipy import signal
 
 from myo_export.cascade import PROOF_LIMIT, Q31, Cascade, quantize_cascade
 from myo_export.fixed_point import quantize_multiplier
-from myo_pipeline.chain import design_chain
+from myo_pipeline.chain import design_stages
 from myo_pipeline.errors import ExportError
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
+from myo_pipeline.stages import Stage
 from myo_pipeline.steps import FloatStep, Kind, Step, decimation_of
 
 _NO_WORDS = np.zeros(0, np.int32)
@@ -345,12 +347,23 @@ def _note_step(proved: ProvedStep, peak: float, is_first: bool) -> list[str]:
 
 
 def quantize_front_end(spec: PatchSpec) -> FrontEnd:
-    """Bring a spec's stages to fixed point and prove that nothing in them can overflow.
+    """Bring a spec's stages to fixed point, as :func:`quantize_stages` does."""
+    return quantize_stages(spec.stage, spec.sensor.channels, spec.sensor.rate_hz, spec.sensor.adc_bits)
+
+
+def quantize_stages(
+    stages: Sequence[Stage], n_channels: int, rate_hz: float, adc_bits: int, key: str = "stage"
+) -> FrontEnd:
+    """Bring stages to fixed point and prove that nothing in them can overflow.
 
     Parameters
     ----------
-    spec
-        A validated spec.
+    stages
+        Validated, in the order of the signal.
+    n_channels, rate_hz, adc_bits
+        Of the counts that enter.
+    key
+        Where the stages stand in the spec, for messages.
 
     Returns
     -------
@@ -364,10 +377,10 @@ def quantize_front_end(spec: PatchSpec) -> FrontEnd:
     SpecError
         If a decimation would fold too much into the band.
     """
-    chain = design_chain(spec)
-    full_scale = float(spec.sensor.full_scale_counts)
-    names = "; ".join(describe_stage(stage) for stage in spec.stage)
-    input_shift = 31 - spec.sensor.adc_bits
+    chain = design_stages(stages, n_channels, rate_hz, key)
+    full_scale = float(1 << (adc_bits - 1))
+    names = "; ".join(describe_stage(stage) for stage in stages)
+    input_shift = 31 - adc_bits
     proved: list[ProvedStep] = []
     notes = [f"{names}."] if chain else [
         f"No filter. A count is shifted left by {input_shift}, which leaves one guard bit."
@@ -386,6 +399,6 @@ def quantize_front_end(spec: PatchSpec) -> FrontEnd:
         proved.append(found)
         peak, error = found.propagate(peak, error)
     return FrontEnd(
-        spec.sensor.channels, spec.front_end_channels, input_shift, proved[-1].exponent if proved else input_shift,
+        n_channels, chain[-1].n_out if chain else n_channels, input_shift, proved[-1].exponent if proved else input_shift,
         tuple(proved), sum(_delay_ms(step) for step in chain), tuple(notes),
     )  # fmt: skip

@@ -75,12 +75,34 @@ def _design(stage: Stage, n: int, rate_hz: float) -> list[tuple[Kind, NDArray[np
 
 
 def design_chain(spec: PatchSpec) -> tuple[FloatStep, ...]:
-    """Design a spec's stages; neighbouring recursive filters become one cascade of second-order sections.
+    """Design a spec's stages, as :func:`design_stages` does.
+
+    Raises
+    ------
+    SpecError
+        If a decimation would fold more into the band than its ``attenuation_db`` allows.
+    """
+    return design_stages(spec.stage, spec.sensor.channels, spec.sensor.rate_hz)
+
+
+def design_stages(
+    stages: Sequence[Stage], n_channels: int, rate_hz: float, key: str = "stage"
+) -> tuple[FloatStep, ...]:
+    """Design stages; neighbouring recursive filters become one cascade of second-order sections.
+
+    Parameters
+    ----------
+    stages
+        In the order of the signal.
+    n_channels, rate_hz
+        Of the signal before the first.
+    key
+        Where they stand in the spec, for messages.
 
     Returns
     -------
     tuple of FloatStep
-        In the order of the signal; empty where the spec has no stage.
+        In the order of the signal; empty where there is no stage.
 
     Raises
     ------
@@ -88,13 +110,13 @@ def design_chain(spec: PatchSpec) -> tuple[FloatStep, ...]:
         If a decimation would fold more into the band than its ``attenuation_db`` allows.
     """
     steps: list[FloatStep] = []
-    n, rate_hz = spec.sensor.channels, spec.sensor.rate_hz
-    for number, stage in enumerate(spec.stage):
+    n = n_channels
+    for number, stage in enumerate(stages):
         if isinstance(stage, Decimate):
             found = find_attenuation(steps, rate_hz, stage.factor)
             if found < stage.attenuation_db and stage.attenuation_db > 0:
                 raise SpecError(
-                    f"stage[{number}].factor: the filters before it attenuate by {max(found, 0.0):.1f} dB from the new Nyquist, "
+                    f"{key}[{number}].factor: the filters before it attenuate by {max(found, 0.0):.1f} dB from the new Nyquist, "
                     f"{rate_hz / stage.factor / 2:g} Hz, upwards, expected {stage.attenuation_db:g} dB: put a low-pass before "
                     "it, or lower attenuation_db"
                 )

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
+from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
 from myo_pipeline.errors import SpecError
 from myo_pipeline.features import FEATURE_TABLES, Feature, compile_features
 from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
@@ -226,6 +227,7 @@ class PatchSpec(Table):
     features: list[Feature] = Field(
         default=[], max_length=32, description="features of a window, in the order of the network's input"
     )
+    aux: AuxSensors = []
     window: Window
     model: Model = CnnModel()
     output: Output
@@ -261,8 +263,25 @@ class PatchSpec(Table):
             )
         if self.window_samples > 65_535:
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
+        self._check_aux()
         self._check_features()
         return self
+
+    def _check_aux(self) -> None:
+        names = [sensor.name for sensor in self.aux]
+        for number, sensor in enumerate(self.aux):
+            try:
+                sensor.check(self.sensor.rate_hz, self.decimation)
+            except ValueError as error:
+                raise ValueError(f"aux[{number}].{error}") from None
+            if names.index(sensor.name) < number:
+                raise ValueError(
+                    f"aux[{number}].name: {sensor.name!r} stands twice: give every stream its own name"
+                )
+        if self.front_end_channels > MAX_CHANNELS:
+            raise ValueError(
+                f"aux: {self.front_end_channels} channels with the EMG's, at most {MAX_CHANNELS}: take some out"
+            )
 
     def _check_features(self) -> None:
         if not self.features:
@@ -295,12 +314,17 @@ class PatchSpec(Table):
         return self.sensor.rate_hz / self.decimation
 
     @property
-    def front_end_channels(self) -> int:
-        """Channels behind the stages: what the network sees."""
+    def emg_channels(self) -> int:
+        """EMG channels behind the stages."""
         n_channels = self.sensor.channels
         for stage in self.stage:
             n_channels = stage.count_outputs(n_channels)
         return n_channels
+
+    @property
+    def front_end_channels(self) -> int:
+        """Channels behind the front end, what the network sees: the EMG's, then those of each auxiliary stream."""
+        return self.emg_channels + sum(sensor.n_outputs for sensor in self.aux)
 
     @property
     def window_samples(self) -> int:
@@ -326,7 +350,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
         "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget],
         "training": [Training], "model": [CnnModel],
         "features": list(FEATURE_TABLES.values()),
-        "output": [ClassesOutput, ValuesOutput], "stage": list(STAGE_TABLES.values()),
+        "output": [ClassesOutput, ValuesOutput], "stage": list(STAGE_TABLES.values()), "aux": [AuxSensor],
     }  # fmt: skip
     kinds: dict[str, type[BaseModel]] = {
         **STAGE_TABLES, **MODEL_TABLES, **FEATURE_TABLES, "classes": ClassesOutput, "values": ValuesOutput,

@@ -74,6 +74,14 @@ def front_end(core_program: Callable[[str], Path]) -> Iterator[Harness]:
 
 
 @pytest.fixture(scope="session")
+def aux(core_program: Callable[[str], Path]) -> Iterator[Harness]:
+    """Auxiliary streams: see aux_harness.c."""
+    harness = Harness(core_program("aux_harness"))
+    yield harness
+    harness.close()
+
+
+@pytest.fixture(scope="session")
 def device(core_program: Callable[[str], Path]) -> Iterator[Harness]:
     """Link and patch around a toy network: see device_harness.c for the operations."""
     harness = Harness(core_program("device_harness"))

@@ -1,0 +1,119 @@
+/* Steps of a front end as front_end_case.py packs them: per step kind, n_in, n_out, decimation, align, shift,
+   count, n_words and its words. */
+#ifndef STEP_READER_H
+#define STEP_READER_H
+
+#include "dsp/myo_decimate.h"
+#include "dsp/myo_fir.h"
+#include "dsp/myo_front_end.h"
+#include "dsp/myo_matrix.h"
+#include "dsp/myo_moving_average.h"
+#include "dsp/myo_rectify.h"
+#include "dsp/myo_sos.h"
+#include "dsp/myo_tkeo.h"
+#include "harness.h"
+
+#define MAX_STEPS 40u
+
+typedef union {
+    myo_sos_config_t sos;
+    myo_matrix_config_t matrix;
+    myo_moving_average_config_t mean;
+    myo_fir_config_t fir;
+    myo_tkeo_config_t tkeo;
+} config_t;
+
+typedef struct {
+    int32_t kind, n_in, n_out, decimation, align, shift, count, n_words;
+} head_t;
+
+static const myo_step_kind_t *const kinds[] = {
+    &myo_sos_kind,      &myo_matrix_kind, &myo_rectify_kind, &myo_moving_average_kind,
+    &myo_decimate_kind, &myo_fir_kind,    &myo_tkeo_kind};
+static config_t configs[MAX_STEPS];
+static void *memory[3 * MAX_STEPS];
+static size_t n_memory;
+
+static inline void *own(const void *from, size_t bytes) {
+    void *copy = malloc(bytes > 0 ? bytes : 1);
+    memcpy(copy, from, bytes);
+    memory[n_memory++] = copy;
+    return copy;
+}
+
+/* Weights by row to the terms that are not zero. */
+static inline myo_matrix_config_t list_terms(const head_t *head, const int32_t *weights) {
+    const size_t n_weights = (size_t)head->n_words;
+    uint16_t *n_terms = own(weights, sizeof *n_terms * (size_t)head->n_out); /* of that size; filled below */
+    myo_matrix_term_t *terms = own(weights, sizeof *terms * n_weights);
+    size_t n = 0;
+    for (int32_t row = 0; row < head->n_out; row++) {
+        n_terms[row] = 0;
+        for (int32_t channel = 0; channel < head->n_in; channel++) {
+            const int32_t weight = weights[row * head->n_in + channel];
+            if (weight != 0) {
+                terms[n++] = (myo_matrix_term_t){(int16_t)weight, (uint16_t)channel};
+                n_terms[row]++;
+            }
+        }
+    }
+    return (myo_matrix_config_t){.n_terms = n_terms, .terms = terms, .shift = (uint8_t)head->shift};
+}
+
+static inline const config_t *configure(config_t *config, const head_t *head, const int32_t *words) {
+    const uint8_t shift = (uint8_t)head->shift;
+    switch (head->kind) {
+    case 0:
+        config->sos = (myo_sos_config_t){.n_sections = (uint8_t)head->count,
+                                         .post_shift = shift,
+                                         .coefficients = own(words, 4u * (size_t)head->n_words)};
+        return config;
+    case 1:
+        config->matrix = list_terms(head, words);
+        return config;
+    case 3: {
+        uint8_t before = 0;
+        while (1 << before < head->count) {
+            before++;
+        }
+        config->mean = (myo_moving_average_config_t){
+            .n = (uint16_t)head->count, .before = before, .shift = shift, .multiplier = words[0]};
+        return config;
+    }
+    case 5:
+        config->fir = (myo_fir_config_t){
+            .taps = own(words, 4u * (size_t)head->n_words), .n_taps = (uint16_t)head->count, .shift = shift};
+        return config;
+    case 6:
+        config->tkeo.shift = shift;
+        return config;
+    default:
+        return NULL;
+    }
+}
+
+/* Reads n_steps steps into steps and configs from number `first` on; gives what follows them. */
+static inline const int32_t *read_steps(const int32_t *data, myo_step_t *steps, uint32_t first,
+                                        uint32_t n_steps) {
+    for (uint32_t i = first; i < first + n_steps; i++) {
+        head_t head;
+        memcpy(&head, data, sizeof head);
+        data += sizeof head / sizeof *data;
+        steps[i] = (myo_step_t){.kind = kinds[head.kind],
+                                .config = configure(&configs[i], &head, data),
+                                .n_in = (uint16_t)head.n_in,
+                                .n_out = (uint16_t)head.n_out,
+                                .decimation = (uint16_t)head.decimation,
+                                .align = (int8_t)head.align};
+        data += head.n_words;
+    }
+    return data;
+}
+
+static inline void free_steps(void) {
+    while (n_memory > 0) {
+        free(memory[--n_memory]);
+    }
+}
+
+#endif
