@@ -325,7 +325,7 @@ static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     trace(self, MYO_STAGE_OUTPUT, self->windows, memory->output, config->net_output_size);
 
     const uint32_t decision_begin = work_ticks(self);
-    const myo_decision_t decision = is_gated(self) ? myo_decision_abstain(&self->decision)
+    const myo_decision_t decision = is_gated(self) ? config->quality->functions->abstain(&self->decision)
                                                    : myo_decision_run(&self->decision, memory->output);
     const myo_patch_result_t result = {
         .window = self->windows,

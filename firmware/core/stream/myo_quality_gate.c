@@ -54,4 +54,4 @@ static bool push(const myo_quality_gate_config_t *config, const myo_quality_gate
 }
 
 const myo_quality_gate_functions_t myo_quality_gate_functions = {
-    .init = init, .reset = reset, .left = left, .push = push};
+    .init = init, .reset = reset, .left = left, .push = push, .abstain = myo_decision_abstain};

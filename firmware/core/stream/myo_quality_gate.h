@@ -14,6 +14,7 @@
 
 #include "myo_status.h"
 #include "quality/myo_quality.h"
+#include "stream/myo_decision.h"
 
 typedef struct myo_quality_gate_functions myo_quality_gate_functions_t;
 
@@ -66,6 +67,8 @@ struct myo_quality_gate_functions {
        reached: state->masked is new. ISR-safe: no. */
     bool (*push)(const myo_quality_gate_config_t *config, const myo_quality_gate_memory_t *memory,
                  const int32_t *counts, size_t n_frames);
+    /* myo_decision_abstain, which a patch without a gate need not have. */
+    myo_decision_t (*abstain)(myo_decision_state_t *decision);
 };
 
 extern const myo_quality_gate_functions_t myo_quality_gate_functions;
