@@ -10,6 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from myo_export.aux_cost import (
+    count_credit_bytes,
+    predict_aux_flash,
+    predict_aux_instructions,
+    predict_aux_ram,
+)
+from myo_export.aux_streams import ProvedAux
 from myo_export.feature_cost import predict_feature_flash, predict_feature_instructions
 from myo_export.front_end import FrontEnd
 from myo_export.front_end_cost import predict_front_end
@@ -125,6 +132,7 @@ def predict_patch(
     push_share: float = 1.0,
     push_functions: Mapping[str, int] | None = None,
     features: FeatureStage | None = None,
+    aux: Sequence[ProvedAux] = (),
 ) -> Prediction:
     """Predict what a patch takes.
 
@@ -144,6 +152,8 @@ def predict_patch(
         Bytes of what pushes add to the network's code, by function.
     features : FeatureStage or None
         What the network takes; None: the window itself.
+    aux : sequence of ProvedAux
+        Auxiliary streams.
 
     Returns
     -------
@@ -151,30 +161,32 @@ def predict_patch(
         By part.
     """
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
-    n_input = features.n_words if features else spec.window_samples * front_end.n_out
+    n_behind = spec.front_end_channels
+    n_input = features.n_words if features else spec.window_samples * n_behind
+    steps = [step for end in (front_end, *(stream.front_end for stream in aux)) for step in end.device_steps]
     flash = {
         "weights and tables": sum(layer.flash_bytes for layer in layers),
         "network code": count_code(layers, push_functions or {}),
-        "front end settings": (0 if features else _FLASH_PER_CHANNEL * front_end.n_out)
-        + sum(map(_count_step, front_end.device_steps)),
-        "front end code": sum(
-            _FLASH_OF_KIND[kind] for kind in {step.kind for step in front_end.device_steps}
-        ),
+        "front end settings": (0 if features else _FLASH_PER_CHANNEL * n_behind)
+        + sum(map(_count_step, steps)),
+        "front end code": sum(_FLASH_OF_KIND[kind] for kind in {step.kind for step in steps}),
         **({"features": predict_feature_flash(features)} if features else {}),
+        **({"auxiliary streams": predict_aux_flash(aux)} if aux else {}),
         "rest of the firmware": _FIRMWARE_FLASH,
     }
-    credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16)
+    credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16) + count_credit_bytes(aux)
     ram = {
         "network arena": arena_bytes + n_input + n_outputs,
         "sample ring and window": _RING_FRAMES * (4 * channels + 4)
         + (0 if features else n_input)
-        + 4 * BLOCK_FRAMES * front_end.widest
+        + 4 * BLOCK_FRAMES * max(front_end.widest, n_behind)
         + (spec.decision.vote + 4) * n_outputs,
         **(
-            {"features": 4 * features.config.memory_words + 4 * n_input + 2 * BLOCK_FRAMES * front_end.n_out}
+            {"features": 4 * features.config.memory_words + 4 * n_input + 2 * BLOCK_FRAMES * n_behind}
             if features
             else {}
         ),
+        **({"auxiliary streams": predict_aux_ram(aux)} if aux else {}),
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
         "front end state": 4 * front_end.state_words + 4,
         "rest of the firmware": _OTHER_RAM,
@@ -182,6 +194,7 @@ def predict_patch(
     }
     window = 0 if features else spec.window_samples
     filtering = predict_front_end(front_end.device_steps, channels, spec.hop_samples, window)
+    filtering += predict_aux_instructions(aux, spec.hop_samples, window)
     in_features = {"features": predict_feature_instructions(features)} if features else {}
     per_ms = spec.budget.clock_mhz * 1000
     instructions = {
@@ -211,6 +224,7 @@ def choose_forms(
     small: NetworkReport,
     front_end: FrontEnd,
     features: FeatureStage | None = None,
+    aux: Sequence[ProvedAux] = (),
 ) -> Choice:
     """Choose the fastest forms of weights whose flash fits.
 
@@ -227,6 +241,8 @@ def choose_forms(
         In fixed point.
     features : FeatureStage or None
         What the network takes; None: the window itself.
+    aux : sequence of ProvedAux
+        Auxiliary streams.
 
     Returns
     -------
@@ -242,7 +258,9 @@ def choose_forms(
     def judge(forms: Sequence[Optimize]) -> Choice:
         layers = _mix(fast, small, forms)
         share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
-        found = predict_patch(spec, layers, fast.arena_bytes, front_end, share, fast.push_functions, features)
+        found = predict_patch(
+            spec, layers, fast.arena_bytes, front_end, share, fast.push_functions, features, aux
+        )
         return Choice(tuple(forms), found)
 
     fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))

@@ -81,18 +81,18 @@ def _render_settings(proved: ProvedStep, name: str) -> list[str]:
             return []
 
 
-def list_headers(front_end: FrontEnd) -> list[str]:
-    """Return the headers that the generated source includes for its steps."""
-    return sorted({f"dsp/{_HEADERS[step.kind]}.h" for step in front_end.device_steps})
+def list_headers(*front_ends: FrontEnd) -> list[str]:
+    """Return the headers that the generated source includes for the steps of all."""
+    return sorted({f"dsp/{_HEADERS[step.kind]}.h" for end in front_ends for step in end.device_steps})
 
 
-def render_steps(front_end: FrontEnd) -> list[str]:
-    """Return the lines that define the steps' constants and their table ``steps``; none where there is no step."""
+def render_steps(front_end: FrontEnd, prefix: str = "") -> list[str]:
+    """Return the lines that define the steps' constants and their table, ``steps`` with a prefix; none where there is no step."""
     if not front_end.steps:
         return []
     out, rows = [], []
     for number, proved in enumerate(front_end.steps):
-        step, name = proved.step, f"step{number}"
+        step, name = proved.step, f"{prefix}step{number}"
         settings = _render_settings(proved, name)
         out += [f"/* Step {number}: {describe_step(proved)}. */", *settings, ""]
         rows += [
@@ -103,4 +103,4 @@ def render_steps(front_end: FrontEnd) -> list[str]:
             f"     .decimation = {step.count if step.kind is Kind.DECIMATE else 1},",
             f"     .align = {step.align}}}, /* a word is 2^{-proved.exponent} */",
         ]
-    return [*out, f"static const myo_step_t steps[{len(front_end.steps)}] = {{", *rows, "};", ""]
+    return [*out, f"static const myo_step_t {prefix}steps[{len(front_end.steps)}] = {{", *rows, "};", ""]

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from myo_export.aux_streams import ProvedAux
+from myo_export.emit_aux import render_aux, render_aux_sizes
 from myo_export.emit_front_end import list_headers, render_steps
 from myo_export.front_end import FrontEnd
 from myo_pipeline.feature_stage import FeatureStage
@@ -14,10 +18,14 @@ from myo_pipeline.twin import TwinConfig
 _MAKE = "Made by `myopatch export`; do not edit."
 
 
-def render_config_header(spec: PatchSpec, config: TwinConfig, front_end: FrontEnd) -> str:
+def render_config_header(
+    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, aux: Sequence[ProvedAux] = ()
+) -> str:
     """Return ``patch_config.h``: the sizes of the application's static memory."""
     stage, gate = config.features, config.quality
     n_input = stage.n_words if stage else config.window_samples * config.front_end_channels
+    newline = "\n"
+    frame_words = f"(MYO_BLOCK_FRAMES * {config.front_end_channels})" if stage else "0u"
     return f"""/* Sizes of patch "{spec.name}". {_MAKE} */
 #ifndef PATCH_CONFIG_H
 #define PATCH_CONFIG_H
@@ -32,12 +40,13 @@ def render_config_header(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
 #define PATCH_SAMPLE_BYTES {spec.sensor.sample_bytes} /* of a count on the link */
 #define PATCH_WINDOW_SAMPLES {config.window_samples} /* {spec.window.window_ms:g} ms, behind the front end */
 #define PATCH_HOP_SAMPLES {config.hop_samples} /* {spec.window.hop_ms:g} ms */
-#define PATCH_WIDEST {front_end.widest} /* channels where the front end is widest */
+#define PATCH_WIDEST {max(front_end.widest, config.front_end_channels)} /* channels where the front end is widest */
 #define PATCH_FRONT_END_STATE_WORDS {front_end.state_words}
 #define PATCH_WINDOW_BYTES {"0u" if stage else "PATCH_NET_INPUT_SIZE"} /* of int8, for the network */
 #define PATCH_FEATURE_WORDS {stage.n_words if stage else 0}u /* int32 words of a window's features */
 #define PATCH_FEATURE_SUMS {stage.config.memory_words if stage else 0}u /* 32-bit words of their sums */
-#define PATCH_FEATURE_FRAME_WORDS {f"(MYO_BLOCK_FRAMES * {front_end.n_out})" if stage else "0u"} /* int16 words of a block */
+#define PATCH_FEATURE_FRAME_WORDS {frame_words} /* int16 words of a block */
+{newline.join(render_aux_sizes(aux))}
 #define PATCH_QUALITY_CHANNELS {config.n_channels if gate else 0} /* that the quality gate watches */
 #define PATCH_QUALITY_BLOCKS {config.n_channels * gate.config.group_blocks if gate else 0}u /* words of their sums */
 #define PATCH_N_OUTPUTS {config.n_outputs} /* {", ".join(spec.output_names)} */
@@ -56,7 +65,9 @@ extern const myo_patch_config_t patch_config;
 """
 
 
-def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, is_pushed: bool) -> str:
+def render_config_source(
+    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, is_pushed: bool, aux: Sequence[ProvedAux] = ()
+) -> str:
     """Return ``patch_config.c``: coefficients, quantization and settings, as the twin has them.
 
     ``is_pushed`` tells whether the network has ``net_push`` for the spec's hop.
@@ -67,10 +78,11 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
     out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"']
     out += ['#include "features_config.h"'] if stage else []
     out += ['#include "quality_config.h"'] if config.quality else []
-    out += [*(f'#include "{header}"' for header in list_headers(front_end)), ""]
+    out += [*(f'#include "{header}"' for header in list_headers(front_end, *(s.front_end for s in aux))), ""]
     out += render_steps(front_end)
     out += _render_stage(stage) if stage else _render_quantize(config)
     out += _render_gate(config.quality) if config.quality else []
+    out += render_aux(aux)
     out += [
         "",
         "const myo_patch_config_t patch_config = {",
@@ -93,6 +105,7 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
         "        },",
         "    .features = &feature_stage," if stage else "    .quantize = quantize,",
         *(["    .quality = &quality_gate,"] if config.quality else []),
+        *(["    .aux = &aux_stage,"] if aux else []),
         "    .bundle_hash = PATCH_BUNDLE_HASH,",
         "    .net_input_size = NET_INPUT_SIZE,",
         "    .net_output_size = NET_OUTPUT_SIZE,",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_export.aux_streams import ProvedAux, quantize_aux
 from myo_export.budget import Choice, choose_forms
 from myo_export.emit_features import render_features
 from myo_export.emit_net import emit_network, render_network
@@ -53,7 +54,7 @@ from myo_pipeline.feature_stage import (
 )
 from myo_pipeline.features import FULL_SCALE
 from myo_pipeline.quality_gate import make_gate
-from myo_pipeline.reference import cut_windows, filter_counts, mean_values, vote_classes, window_ends
+from myo_pipeline.reference import cut_windows, filter_streams, mean_values, vote_classes, window_ends
 from myo_pipeline.spec import PatchSpec, load_spec
 from myo_pipeline.steps import pack_steps
 from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
@@ -109,29 +110,31 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     (path / MANIFEST).unlink(missing_ok=True)  # until the export is whole, this is no bundle
     tell("front end to fixed point", 0.0)
     front_end = quantize_front_end(spec)
+    aux = quantize_aux(spec, front_end)
     model = (path / "model.tflite").read_bytes()
     tell("network to C", 0.05)
     hop = _streaming_hop(spec, model)
-    config = _twin_config(spec, front_end, input_scale, feature_scale, model)
-    choice = _choose(spec, front_end, model, hop, config.features)
+    config = _twin_config(spec, front_end, aux, input_scale, feature_scale, model)
+    choice = _choose(spec, front_end, aux, model, hop, config.features)
     network = emit_network(model, path / "c", f"myopatch export {path.name}", "both", choice.forms, hop)
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
-        render_config_header(spec, config, front_end),
+        render_config_header(spec, config, front_end, aux),
     )
     _write_features(path, config)
     _write_quality(path, config)
-    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end, hop is not None))
+    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end, hop is not None, aux))
     float_model = (path / "model_float.tflite").read_bytes()
     float_twin = NetworkTwin(
         float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers])
     )
-    reference = _make_reference(spec, config, front_end, input_scale, feature_scale, network.input_scale)
+    filtered_bounds = _bound_filtered(spec, front_end, aux)
+    reference = _make_reference(config, filtered_bounds, input_scale, feature_scale, network.input_scale)
     bounds = _write_vectors(
         path / "vectors", held_out, spec, Twin(config, model), float_twin, reference, tell
     )
-    budget = _budget(spec, config, front_end, network, input_scale, bounds)
+    budget = _budget(config, front_end, aux, network, input_scale, filtered_bounds, bounds)
     budget |= {
         "limits": spec.budget.model_dump(),
         "predicted": choice.prediction.as_dict() | {"weights": choice.describe()},
@@ -155,12 +158,13 @@ def _streaming_hop(spec: PatchSpec, model: bytes) -> int | None:
 
 
 def _choose(
-    spec: PatchSpec, front_end: FrontEnd, model: bytes, hop: int | None, features: FeatureStage | None
-) -> Choice:
+    spec: PatchSpec, front_end: FrontEnd, aux: Sequence[ProvedAux], model: bytes, hop: int | None,
+    features: FeatureStage | None,
+) -> Choice:  # fmt: skip
     """Choose the forms of the weights that the budget allows."""
     ways: tuple[Optimize, Optimize] = ("speed", "size")
     fast, small = (report_network(render_network(model, "", optimize=way, hop=hop)) for way in ways)
-    return choose_forms(spec, fast, small, front_end, features)
+    return choose_forms(spec, fast, small, front_end, features, aux)
 
 
 def _make_stage(
@@ -205,6 +209,7 @@ def _write_quality(path: Path, config: TwinConfig) -> None:
 def _twin_config(
     spec: PatchSpec,
     front_end: FrontEnd,
+    aux: Sequence[ProvedAux],
     input_scale: NDArray[np.float64],
     feature_scale: FeatureScale | None,
     model: bytes,
@@ -254,14 +259,22 @@ def _twin_config(
         layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
         features=stage,
         quality=make_gate(spec, front_end.device_steps, spec.decimation),
+        aux=tuple(stream.config for stream in aux),
     )
 
 
 Reference = Callable[[NDArray[np.float64]], FeatureReference]
 
 
+def _bound_filtered(spec: PatchSpec, front_end: FrontEnd, aux: Sequence[ProvedAux]) -> NDArray[np.float64]:
+    """Return the largest ``|twin - float|`` of each channel behind the front end, in the EMG's counts."""
+    emg = front_end.error_bound_counts(float(spec.sensor.full_scale_counts))
+    bounds = [[emg] * front_end.n_out, *([stream.error_bound] * stream.config.n_outputs for stream in aux)]
+    return np.concatenate(bounds)
+
+
 def _make_reference(
-    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, input_scale: NDArray[np.float64],
+    config: TwinConfig, filtered_bounds: NDArray[np.float64], input_scale: NDArray[np.float64],
     feature_scale: FeatureScale | None, quantum: float,
 ) -> Reference:  # fmt: skip
     """Return a function from the float-filtered windows to what the float network takes, and its bounds."""
@@ -274,8 +287,7 @@ def _make_reference(
     def take_features(windows: NDArray[np.float64]) -> FeatureReference:
         if stage is None or feature_scale is None:  # pragma: no cover - see below
             raise ExportError("no features")
-        error = front_end.error_bound_counts(float(spec.sensor.full_scale_counts))
-        return compute_reference(stage, feature_scale, windows, error, quantum)
+        return compute_reference(stage, feature_scale, windows, float(filtered_bounds.max()), quantum)
 
     return take_windows if stage is None else take_features
 
@@ -298,8 +310,8 @@ def _write_vectors(
         full_scale = config.full_scale_counts
         counts = np.clip(piece.counts, -full_scale, full_scale - 1)
         twin.reset()
-        filtered, windows = twin.push(counts)
-        float_filtered = filter_counts(spec, counts)
+        filtered, windows = twin.push(counts, piece.aux)
+        float_filtered = filter_streams(spec, counts, piece.aux)
         ends = window_ends(len(filtered), config.window_samples, config.hop_samples)
         seen, gated = float_filtered, np.zeros(len(ends), bool)
         if config.quality is not None:
@@ -344,6 +356,9 @@ def _write_vectors(
             float_inputs=expected.inputs if config.features else np.zeros((len(windows), 0)),
             input_bounds=expected.input_bounds,
             quality=twin.quality,
+            aux_counts=[samples.counts for samples in piece.aux],
+            aux_stamps=[samples.stamps for samples in piece.aux],
+            aux_marks=np.array([w.aux_marks for w in windows] if config.aux else [], np.int32),
             inputs=np.stack([w.network_input.ravel() for w in windows]),
             outputs=np.stack([w.output for w in windows]),
             float_outputs=float_outputs,
@@ -389,17 +404,15 @@ def _describe(proved: ProvedStep) -> dict[str, Any]:
 
 
 def _budget(
-    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, network: NetworkReport, input_scale: NDArray[np.float64],
-    bounds: dict[str, Any],
+    config: TwinConfig, front_end: FrontEnd, aux: Sequence[ProvedAux], network: NetworkReport,
+    input_scale: NDArray[np.float64], filtered_bounds: NDArray[np.float64], bounds: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """Return memory and cost as far as they are known before the firmware is built."""
     quantum = network.input_scale
-    full_scale = float(spec.sensor.full_scale_counts)
-    filtered_bound = front_end.error_bound_counts(full_scale)
     # Half a step of rounding; the multiplier's own error is 2^-31 of at most 256 steps.
     stage = config.features
     if stage is None:
-        input_bound = filtered_bound / float(input_scale.min()) + quantum * (0.5 + 256 * 2.0**-31)
+        input_bound = float((filtered_bounds / input_scale).max()) + quantum * (0.5 + 256 * 2.0**-31)
     else:
         input_bound = float(bounds["input_units"])  # of the golden windows: it depends on the signal
     return {
@@ -411,11 +424,12 @@ def _budget(
             "steps": [_describe(proved) for proved in front_end.steps],
             "group_delay_ms": front_end.group_delay_ms,
             "input_scale_counts": input_scale.tolist(),
-            "error_bound": {"filtered_counts": filtered_bound, "input_units": input_bound},
+            "error_bound": {"filtered_counts": float(filtered_bounds[0]), "input_units": input_bound},
             "notes": list(front_end.notes),
             "state_bytes": 4 * front_end.state_words,
         },
         **({"features": _describe_stage(stage, bounds)} if stage else {}),
+        **({"aux": [_describe_aux(stream) for stream in aux]} if aux else {}),
         "network": {
             "macs": network.macs,
             "flash_bytes": network.flash_bytes,
@@ -450,6 +464,23 @@ def _describe_stage(stage: FeatureStage, bounds: dict[str, Any]) -> dict[str, An
         "q31_shift": stage.q31_shift,
         "state_bytes": 4 * stage.config.memory_words,
         "error_bound": dict(zip(names, bounds["features"], strict=True)),
+    }
+
+
+def _describe_aux(stream: ProvedAux) -> dict[str, Any]:
+    """Return what ``budget.json`` says of an auxiliary stream."""
+    timing = stream.config.timing
+    return {
+        "name": stream.sensor.name,
+        "kind": stream.sensor.kind,
+        "channels": stream.config.n_outputs,
+        "samples_a_frame": [timing.step, timing.unit],
+        "delay_ms": stream.delay_ms + stream.front_end.group_delay_ms,
+        "late_frames": timing.lag,
+        "gain_bits": stream.gain_bits,
+        "error_bound_counts": stream.error_bound,
+        "state_bytes": 4 * stream.config.memory_words,
+        "notes": [*stream.front_end.notes, stream.note],
     }
 
 

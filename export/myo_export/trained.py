@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.bundle import hash_file, read_json
 from myo_pipeline.errors import BundleError, SpecError
 from myo_pipeline.feature_stage import FeatureScale, compile_spec_features
@@ -37,6 +38,8 @@ class HeldOut:
         int32 (n_samples, n_channels).
     targets
         Class of each sample, int (n_samples,), or values, float64 (n_samples, n_outputs).
+    aux
+        One a stream of the spec, stamps counted from the piece's first frame.
     """
 
     person: str
@@ -45,6 +48,7 @@ class HeldOut:
     start: int
     counts: NDArray[np.int32]
     targets: NDArray[Any]
+    aux: tuple[AuxSamples, ...] = ()
 
 
 def read_training(folder: Path, spec: PatchSpec) -> dict[str, Any]:
@@ -138,6 +142,13 @@ def read_evaluation(path: Path, spec: PatchSpec) -> list[HeldOut]:
                 HeldOut(
                     str(about["person"]), str(about["session"]), str(about["trial"]), int(about["start"]),
                     archive[f"seg{number}_emg"].astype(np.int32), archive[f"seg{number}_labels"],
+                    tuple(
+                        AuxSamples(
+                            archive[f"seg{number}_aux{k}"].astype(np.int32),
+                            archive[f"seg{number}_aux{k}_stamps"].astype(np.int64),
+                        )
+                        for k in range(len(spec.aux))
+                    ),
                 )
                 for number, about in enumerate(json.loads(str(archive["segments"])))
             ]  # fmt: skip
@@ -164,6 +175,9 @@ def read_evaluation(path: Path, spec: PatchSpec) -> list[HeldOut]:
             fits = fits and bool(((targets >= 0) & (targets < n_outputs)).all())
         else:
             fits = fits and targets.shape[1:] == (n_outputs,) and bool(np.isfinite(targets).all())
+        for samples, sensor in zip(piece.aux, spec.aux, strict=True):
+            fits = fits and samples.counts.shape == (len(samples.stamps), sensor.channels)
+            fits = fits and bool((np.diff(samples.stamps, prepend=0) >= 0).all())
         if not fits:
             raise BundleError(
                 f"{path}: {piece.person}/{piece.session}/{piece.trial} does not fit the spec (EMG {counts.shape}, labels "

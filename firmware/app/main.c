@@ -13,7 +13,7 @@
 
 /* Serial line to link: what a host with all its credit may send while the patch waits, in messages of one
    frame (16 bytes around each) up to a limit, in full ones beyond. */
-#define CREDIT_BYTES (RING_FRAMES * (PATCH_N_CHANNELS * PATCH_SAMPLE_BYTES + 16u))
+#define CREDIT_BYTES (RING_FRAMES * (PATCH_N_CHANNELS * PATCH_SAMPLE_BYTES + 16u) + PATCH_AUX_CREDIT_BYTES)
 #define RX_BYTES (CREDIT_BYTES <= 4096u ? 4096u : CREDIT_BYTES <= 16384u ? 16384u : 131072u)
 #define TX_BYTES 2048u
 
@@ -45,6 +45,15 @@ static int32_t quality_blocks[PATCH_QUALITY_BLOCKS];
     }
 #else
 #define QUALITY_MEMORY                                                                                       \
+    { 0 }
+#endif
+#if PATCH_N_AUX > 0
+static myo_aux_t aux[PATCH_N_AUX];
+static int32_t aux_words[PATCH_AUX_WORDS];
+#define AUX_MEMORY                                                                                           \
+    { .streams = aux, .n_streams = PATCH_N_AUX, .words = aux_words, .n_words = PATCH_AUX_WORDS }
+#else
+#define AUX_MEMORY                                                                                           \
     { 0 }
 #endif
 static int8_t history[HISTORY_BYTES];
@@ -112,6 +121,7 @@ static myo_status_t init_patch(void) {
                      .words = feature_words,
                      .n_words = PATCH_FEATURE_WORDS},
         .quality = QUALITY_MEMORY,
+        .aux = AUX_MEMORY,
         .input = net_input,
         .input_bytes = sizeof net_input,
         .output = net_output,

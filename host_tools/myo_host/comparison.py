@@ -180,6 +180,12 @@ class Comparison:
         self.raw = StageResult(RAW_STAGE)
         self.quality = StageResult(QUALITY_STAGE)
         self.filtered = StageResult("filtered signal")
+        self.aux = StageResult("auxiliary streams")
+        self.aux_bounds = [
+            stream["error_bound_counts"]
+            for stream in budget.get("aux", [])
+            for _ in range(stream["channels"])
+        ]
         self.features = StageResult("features")
         self.input = StageResult("network input")
         self.layer_results = [StageResult(_layer_name(layer), layer["index"]) for layer in self.layers]
@@ -195,6 +201,7 @@ class Comparison:
             self.raw,
             *quality,
             self.filtered,
+            *([self.aux] if self.config.aux else []),
             *features,
             self.input,
             *self.layer_results,
@@ -209,10 +216,13 @@ class Comparison:
             n, width = config.count_frames(n_windows), config.front_end_channels
             samples = Layout(golden.name, SAMPLES, config.n_channels)
             self.raw.compare(capture.raw, golden.counts[:n], samples)
-            filtered = Layout(golden.name, SAMPLES, width)
-            self.filtered.compare(
-                capture.filtered_q31, golden.filtered_q31[: n // config.decimation], filtered
-            )
+            device, twin = capture.filtered_q31, golden.filtered_q31[: n // config.decimation]
+            n_emg = config.emg_channels
+            filtered = Layout(golden.name, SAMPLES, n_emg)
+            self.filtered.compare(device[:, :n_emg], twin[:, :n_emg], filtered)
+            if config.aux:
+                behind = Layout(golden.name, SAMPLES, width - n_emg)
+                self.aux.compare(device[:, n_emg:], twin[:, n_emg:], behind)
             window = Layout(golden.name, WINDOWS, width)
             if config.features is not None:
                 window = self._lay_out_features(golden.name, config.features)
@@ -241,6 +251,10 @@ class Comparison:
             golden.decisions[:n_windows],
             Layout(golden.name, WINDOWS, len(DECISION_FIELDS), DECISION_FIELDS),
         )
+        if config.aux:
+            marks = Layout(golden.name, WINDOWS, 1, ("aux_marks",))
+            told = np.array([d["aux_marks"] for d in capture.decisions], np.int32)[:, None]
+            self.decision.compare(told, golden.aux_marks[:n_windows, None], marks)
         if config.output_kind == VALUES:
             sums = Layout(golden.name, WINDOWS, config.n_outputs, self._name_outputs("sum"))
             self.decision.compare(capture.sums, golden.sums[:n_windows], sums)
@@ -273,7 +287,13 @@ class Comparison:
         """Compare twin and float over a whole segment."""
         config = self.config
         step = 2.0**-config.exponent
-        self.filtered.measure(golden.filtered_q31 * step, golden.float_filtered, "counts", step)
+        n_emg = config.emg_channels
+        words, behind = golden.filtered_q31 * step, golden.float_filtered
+        self.filtered.measure(words[:, :n_emg], behind[:, :n_emg], "counts", step)
+        if config.aux:
+            self.aux.measure(words[:, n_emg:], behind[:, n_emg:], "counts", step)
+            error = words[:, n_emg:] - behind[:, n_emg:]
+            self.aux.measure_shares(error, np.broadcast_to(self.aux_bounds, error.shape))
         inputs = (golden.inputs.astype(np.float64) - config.zero_point) * self.input_quantum
         if config.features is not None:
             self._measure_features(golden, config.features, inputs)
@@ -292,8 +312,8 @@ class Comparison:
         for result, layer, twin, exact in zip(
             self.layer_results, self.layers, golden.layers, golden.float_layers, strict=True
         ):
-            words = (twin.astype(np.float64) - layer["zero_point"]) * layer["scale"]
-            result.measure(words, exact, "layer units", layer["scale"])
+            values = (twin.astype(np.float64) - layer["zero_point"]) * layer["scale"]
+            result.measure(values, exact, "layer units", layer["scale"])
         scale, zero_point = config.output_scale, config.output_zero_point
         words = (golden.outputs.astype(np.float64) - zero_point) * scale
         self.output.measure(words, golden.float_outputs, "output units", scale)
@@ -338,6 +358,6 @@ class Comparison:
             self.input.bound = self.bound["input_units"]
         return [
             f"{stage.name}: |twin - float| {stage.max_error:.3g} {stage.unit}, bound {stage.bound_text}"
-            for stage in (self.filtered, self.features, self.input)
+            for stage in (self.filtered, self.aux, self.features, self.input)
             if stage.bound_share > 1
         ]

@@ -131,7 +131,7 @@ def _replay(
 ) -> Comparison:
     """Stream the first windows of a segment, traced, and compare them alone."""
     n = config.count_frames(n_windows)
-    capture = stream_segment(link, segment.counts[:n], trace_mask)
+    capture = stream_segment(link, segment.counts[:n], trace_mask, aux=segment.aux)
     comparison = Comparison(bundle, config)
     comparison.take(segment, capture, n_windows, traced=True)
     comparison.take_decisions(segment, capture, n_windows)

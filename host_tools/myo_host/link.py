@@ -45,6 +45,8 @@ class Hello:
     max_payload: int
     sample_bytes: int
     output_kind: int
+    n_aux: int
+    aux_wide: int
 
 
 class PatchLink:

@@ -31,7 +31,7 @@ class Stage(IntEnum):
     """What a TENSOR message holds; the trace mask's bit is ``1 << stage``."""
 
     RAW = 0  # counts as they left the sample ring, int32, (n_frames, n_channels)
-    FILTERED = 1  # words behind the front end, int32, (n_frames, n_filtered)
+    FILTERED = 1  # words behind the front end, then auxiliary streams', int32, (n_frames, n_filtered)
     INPUT = 2  # network input, int8, (window_samples, n_filtered)
     LAYER = 3  # one network layer's output, int8
     OUTPUT = 4  # network output, int8, (n_outputs,)
@@ -77,6 +77,10 @@ class Fault(IntEnum):
     SEQUENCE_GAP = 5  # sequence expected, sequence got
     NOT_STARTED = 6  # message type, 0
     BAD_SOURCE = 7  # source asked for, 0
+    AUX_GAP = 8  # sample of an auxiliary stream expected, got
+    AUX_LATE = (
+        9  # frames before an auxiliary sample as it says, frames that had come (or as the one before it says)
+    )
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,17 @@ SAMPLES = Message(
     ),
     tail="n_frames x n_channels counts, int16 or int32 as HELLO's sample_bytes says",
 )
+AUX_SAMPLES = Message(
+    "AUX_SAMPLES",
+    0x07,
+    "Samples of an auxiliary stream from the host, before the SAMPLES that they precede.",
+    (
+        Field("stream", "B", "number of the stream, as in the spec"),
+        Field("first_sample", "I", "index of the first sample since START"),
+        Field("n_samples", "H", "samples in this message"),
+    ),
+    tail="of each sample, the frames of SAMPLES before it since START, uint32, and its counts, as wide as its adc_bits ask",
+)
 STOP = Message(
     "STOP", 0x04, "Stops taking samples; what is in the ring is still processed; answered by STATUS."
 )
@@ -169,13 +184,15 @@ HELLO = Message(
         Field("window_samples", "H", "frames in a window, behind the front end"),
         Field("hop_samples", "H", "frames between decisions, behind the front end"),
         Field("decimation", "H", "frames of SAMPLES for one behind the front end"),
-        Field("n_filtered", "H", "channels behind the front end"),
+        Field("n_filtered", "H", "channels behind the front end, auxiliary ones as well"),
         Field("n_layers", "H", "layers of the network"),
         Field("n_outputs", "H", "network outputs"),
         Field("credit_frames", "H", "frames that may be under way"),
         Field("max_payload", "H", "largest payload, bytes"),
         Field("sample_bytes", "B", "bytes of a count in SAMPLES: 2 or 4"),
         Field("output_kind", "B", "0 classes, 1 values"),
+        Field("n_aux", "B", "auxiliary streams"),
+        Field("aux_wide", "B", "bit k: a count of auxiliary stream k takes 4 bytes, else 2"),
     ),
 )
 CREDIT = Message(
@@ -214,6 +231,7 @@ DECISION = Message(
         Field(
             "latency_ticks", "I", "from the arrival of the window's last sample in the ring to this message"
         ),
+        Field("aux_marks", "B", "bit k: auxiliary stream k lacked or left out a sample that the window sees"),
     ),
 )
 STATUS = Message(
@@ -232,6 +250,9 @@ STATUS = Message(
         Field("faults", "I", "FAULT messages raised"),
         Field("stack_bytes", "I", "stack size"),
         Field("stack_used_bytes", "I", "deepest use since boot, by painting"),
+        Field("aux_held", "I", "auxiliary samples that were not there when due, all streams"),
+        Field("aux_dropped", "I", "auxiliary samples left out as they came too early for their place"),
+        Field("aux_lost", "I", "auxiliary samples lost: ring overflow or gap"),
         Field("running", "B", "1 while samples are taken"),
     ),
 )
@@ -264,6 +285,7 @@ MESSAGES: tuple[Message, ...] = (
     HELLO_REQUEST,
     START,
     SAMPLES,
+    AUX_SAMPLES,
     STOP,
     STATUS_REQUEST,
     RESET,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from myo_host.comparison import Comparison
 from myo_host.link import Hello, PatchLink
 from myo_host.streaming import Capture, stream_segment
 from myo_host.validate import TRACE_ALL, TRACE_OUTPUT
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.errors import DataError, LinkError
 from myo_pipeline.twin import TwinConfig
@@ -58,7 +59,10 @@ class Patch:
         return load_vectors(self.bundle.path)
 
     def stream(
-        self, recording: GoldenSegment | NDArray[np.integer], stages: Iterable[m.Stage] = (m.Stage.OUTPUT,)
+        self,
+        recording: GoldenSegment | NDArray[np.integer],
+        stages: Iterable[m.Stage] = (m.Stage.OUTPUT,),
+        aux: Sequence[AuxSamples] = (),
     ) -> Capture:
         """Stream samples through the patch from reset, and return what it sends back.
 
@@ -68,14 +72,18 @@ class Patch:
             One of the bundle's recordings, or counts, shape (n_samples, n_channels).
         stages
             Stages whose words are to be sent back; decisions always are.
+        aux
+            Auxiliary streams beside counts; a recording of the bundle has its own.
 
         Raises
         ------
         LinkError
             If the board resets, faults, falls silent, or loses anything.
         """
-        counts = recording.counts if isinstance(recording, GoldenSegment) else np.asarray(recording)
-        return stream_segment(self.link, counts, sum(1 << stage for stage in set(stages)))
+        mask = sum(1 << stage for stage in set(stages))
+        if isinstance(recording, GoldenSegment):
+            return stream_segment(self.link, recording.counts, mask, aux=recording.aux)
+        return stream_segment(self.link, np.asarray(recording), mask, aux=aux)
 
     def compare(self, recording: GoldenSegment) -> list[str]:
         """Stream one of the bundle's recordings, and compare every stage with the twin, word by word.
@@ -101,9 +109,9 @@ class Patch:
         comparison = Comparison(self.bundle, config)
         if recording.n_traced:
             n = config.count_frames(recording.n_traced)
-            traced = stream_segment(self.link, recording.counts[:n], TRACE_ALL)
+            traced = stream_segment(self.link, recording.counts[:n], TRACE_ALL, aux=recording.aux)
             comparison.take(recording, traced, recording.n_traced, traced=True)
-        whole = stream_segment(self.link, recording.counts, TRACE_OUTPUT)
+        whole = stream_segment(self.link, recording.counts, TRACE_OUTPUT, aux=recording.aux)
         comparison.take(recording, whole, recording.n_windows, traced=False)
         return [f"{stage.name}: {stage.first_difference}" for stage in comparison.stages if stage.differing]
 

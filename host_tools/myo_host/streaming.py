@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_host import messages as m
+from myo_host.aux_feed import AuxFeed
 from myo_host.link import Hello, PatchLink
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.errors import LinkError
 
 
@@ -139,6 +141,7 @@ def stream_segment(
     counts: NDArray[np.integer],
     trace_mask: int = 0,
     *,
+    aux: Sequence[AuxSamples] = (),
     lockstep: bool = False,
     pace_hz: float | None = None,
 ) -> Capture:
@@ -152,6 +155,8 @@ def stream_segment(
         Integer counts, shape (n_samples, n_channels).
     trace_mask
         Sum of ``1 << Stage`` for the stages to be sent back; decisions always are.
+    aux
+        The board's auxiliary streams beside the counts, or none.
     lockstep
         Wait for each window's decision before more samples are sent, so that no sample queues behind a running network and
         the board's latency is what a patch has at its own sample rate.
@@ -176,6 +181,7 @@ def stream_segment(
     chunk = max(
         1, min((hello.max_payload - m.SAMPLES.struct.size) // frame_bytes, hello.credit_frames // 2 or 1)
     )
+    feed = AuxFeed(link, hello, aux)
     sent = consumed = 0
     began = time.monotonic()
     link.send(m.START, source=m.Source.HOST, trace_mask=trace_mask)
@@ -190,6 +196,7 @@ def stream_segment(
                 collector.take(message, values, tail)
         if pace_hz is not None:
             time.sleep(max(0.0, began + (sent + n) / pace_hz - time.monotonic()))
+        feed.send_before(sent + n)
         data = counts[sent : sent + n].astype(dtype).tobytes()
         link.send(m.SAMPLES, data, first_sample=sent, n_frames=n)
         sent += n

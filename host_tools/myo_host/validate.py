@@ -134,7 +134,8 @@ def validate_board(
     before = link.decoder.bytes_seen
     for segment in golden:
         if segment.n_traced:
-            capture = stream_segment(link, segment.counts[: config.count_frames(segment.n_traced)], TRACE_ALL)
+            n = config.count_frames(segment.n_traced)
+            capture = stream_segment(link, segment.counts[:n], TRACE_ALL, aux=segment.aux)
             comparison.take(segment, capture, segment.n_traced, traced=True)
             seconds += capture.seconds
             status = _add_status(status, capture.status)
@@ -142,7 +143,7 @@ def validate_board(
         if progress:
             progress(f"every stage of {segment.name}", done / work)
     for segment in golden:
-        capture = stream_segment(link, segment.counts, TRACE_OUTPUT)
+        capture = stream_segment(link, segment.counts, TRACE_OUTPUT, aux=segment.aux)
         comparison.take(segment, capture, segment.n_windows, traced=False)
         comparison.measure(segment)
         decisions += capture.decisions
@@ -158,7 +159,7 @@ def validate_board(
             progress(f"decisions of {segment.name}", done / work)
     received = link.decoder.bytes_seen - before
     first = golden[0].counts[: config.count_frames(LATENCY_WINDOWS)]
-    paced = stream_segment(link, first, lockstep=True)
+    paced = stream_segment(link, first, aux=golden[0].aux, lockstep=True)
     law2 = comparison.check_law2()
     diagnosis = diagnose(bundle, link, config, golden, comparison, TRACE_ALL)
     accuracy, agreement, confusion = _score(bundle, config, golden, devices)

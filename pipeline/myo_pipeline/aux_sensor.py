@@ -168,12 +168,26 @@ class AuxTiming:
 
     def stamp_samples(self, n_samples: int) -> NDArray[np.int64]:
         """Return the frames that came before each sample of a stream that keeps its rate, (n_samples,)."""
-        m = np.arange(n_samples, dtype=np.int64)
-        return -(-m * self.unit // self.step)
+        return _stamp(n_samples, self.step, self.unit)
 
     def count_samples(self, n_frames: int) -> int:
         """Return the samples of such a stream that ``n_frames`` frames of the EMG sensor can see."""
         return 0 if n_frames < 1 else (n_frames - 1) * self.step // self.unit + 1
+
+
+def _stamp(n_samples: int, step: int, unit: int) -> NDArray[np.int64]:
+    return -(-np.arange(n_samples, dtype=np.int64) * unit // step)
+
+
+def _divide_rates(rate_hz: float, emg_rate_hz: float) -> Fraction:
+    """Return a stream's samples for a frame of the EMG sensor: of rates in millihertz, exactly."""
+    return Fraction(round(rate_hz * 1000), round(emg_rate_hz * 1000))
+
+
+def stamp_samples(n_samples: int, rate_hz: float, emg_rate_hz: float) -> NDArray[np.int64]:
+    """Return the frames of the EMG sensor that come before each sample of a stream that keeps its rate, (n_samples,)."""
+    ratio = _divide_rates(rate_hz, emg_rate_hz)
+    return _stamp(n_samples, ratio.numerator, ratio.denominator)
 
 
 def make_timing(sensor: AuxSensor, rate_hz: float, decimation: int) -> AuxTiming:
@@ -191,7 +205,7 @@ def make_timing(sensor: AuxSensor, rate_hz: float, decimation: int) -> AuxTiming
     SpecError
         If the rates have no common fraction that the device's phase can hold.
     """
-    ratio = Fraction(round(sensor.rate_hz * 1000), round(rate_hz * 1000))
+    ratio = _divide_rates(sensor.rate_hz, rate_hz)
     period_ms = 1000 / sensor.rate_hz
     latency_ms = period_ms if sensor.latency_ms is None else sensor.latency_ms
     lag = math.ceil(latency_ms * rate_hz / 1000 - 1e-9)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from myo_pipeline.aux_reference import AuxReference
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.chain import design_chain, run_step
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec
@@ -23,7 +27,7 @@ def filter_counts(spec: PatchSpec, counts: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     NDArray[np.float64]
-        Filtered counts, shape (n_samples // spec.decimation, spec.front_end_channels); squared counts behind a ``tkeo``.
+        Filtered counts, shape (n_samples // spec.decimation, spec.emg_channels); squared counts behind a ``tkeo``.
 
     Raises
     ------
@@ -45,10 +49,39 @@ def filter_counts(spec: PatchSpec, counts: ArrayLike) -> NDArray[np.float64]:
         )
     steps = design_chain(spec)
     if not len(x):
-        return np.zeros((0, spec.front_end_channels))
+        return np.zeros((0, spec.emg_channels))
     for step in steps:
         x = run_step(step, x)
     return x
+
+
+def filter_streams(spec: PatchSpec, counts: ArrayLike, aux: Sequence[AuxSamples] = ()) -> NDArray[np.float64]:
+    """Filter one recording with its auxiliary streams, all on the window's frames.
+
+    Parameters
+    ----------
+    spec
+        The patch.
+    counts
+        EMG counts, (n_samples, n_channels).
+    aux
+        One a stream of the spec.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        (n_frames, spec.front_end_channels): EMG as :func:`filter_counts` gives it, then each stream's channels in the EMG's
+        counts, see :func:`myo_pipeline.aux_reference.choose_gain_bits`.
+
+    Raises
+    ------
+    SpecError, DataError
+        As :func:`filter_counts`, and if the streams are not the spec's.
+    """
+    filtered = filter_counts(spec, counts)
+    if not spec.aux and not aux:
+        return filtered
+    return np.concatenate([filtered, AuxReference(spec).resample(aux, len(filtered))], axis=1)
 
 
 def window_ends(n_samples: int, window_samples: int, hop_samples: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,6 +18,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.aux_stream import AuxConfig, AuxSamples, AuxTwin
 from myo_pipeline.bundle import replace_file
 from myo_pipeline.errors import BundleError, SpecError
 from myo_pipeline.feature_stage import FeatureStage
@@ -29,7 +30,7 @@ from myo_pipeline.steps import Step, decimation_of, unpack_steps
 # pages cost memory.
 _ARENA_BYTES = 16 << 20
 
-_PARTS = {"features", "quality"}  # of a TwinConfig, that may be missing
+_PARTS = {"features", "quality", "aux"}  # of a TwinConfig, that may be missing
 
 CLASSES, VALUES = 0, 1  # output kinds, as the firmware numbers them
 
@@ -71,6 +72,8 @@ class TwinConfig:
         What the network takes; None: the window itself.
     quality
         The gate before the vote; None: every channel is taken as it is.
+    aux
+        Auxiliary streams, whose channels stand behind the EMG's.
     """
 
     n_channels: int
@@ -93,6 +96,7 @@ class TwinConfig:
     layer_tensors: NDArray[np.int64]
     features: FeatureStage | None = None
     quality: QualityGate | None = None
+    aux: tuple[AuxConfig, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -100,9 +104,14 @@ class TwinConfig:
         return unpack_steps(self.step_table, self.step_words)
 
     @property
-    def front_end_channels(self) -> int:
-        """Channels behind the front end."""
+    def emg_channels(self) -> int:
+        """EMG channels behind the front end."""
         return int(self.step_table[-1, 2]) if len(self.step_table) else self.n_channels
+
+    @property
+    def front_end_channels(self) -> int:
+        """Channels behind the front end: the EMG's, then those of each auxiliary stream."""
+        return self.emg_channels + sum(stream.n_outputs for stream in self.aux)
 
     @property
     def decimation(self) -> int:
@@ -119,6 +128,8 @@ class TwinConfig:
             values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _PARTS}
             values |= self.features.to_arrays() if self.features else {}
             values |= self.quality.to_arrays() if self.quality else {}
+            for number, stream in enumerate(self.aux):
+                values |= stream.to_arrays(f"aux{number}_")
             np.savez(file, allow_pickle=False, **{name: np.asarray(value) for name, value in values.items()})
 
     @classmethod
@@ -137,10 +148,19 @@ class TwinConfig:
             raise BundleError(f"{path}: not readable ({error}); export the bundle again") from None
         values = {name: value if value.ndim else value.item() for name, value in values.items()}
         stage = {name: values.pop(name) for name in list(values) if name.startswith("features_")}
+        streams = {name: values.pop(name) for name in list(values) if name.startswith("aux")}
         gate = {name: values.pop(name) for name in list(values) if name.startswith("quality_")}
         if {f.name for f in fields(cls)} - _PARTS != set(values):
             raise BundleError(f"{path}: holds another version's twin; export the bundle again")
         config = cls(**values)
+        try:
+            n_streams = len({name.partition("_")[0] for name in streams})
+            aux = tuple(AuxConfig.from_arrays(streams, f"aux{number}_") for number in range(n_streams))
+        except (KeyError, ValueError, TypeError) as error:
+            raise BundleError(
+                f"{path}: holds another version's auxiliary streams ({error}); export the bundle again"
+            ) from None
+        config = replace(config, aux=aux)
         if gate:
             try:
                 config = replace(config, quality=QualityGate.from_arrays(gate, config.decimation))
@@ -286,6 +306,7 @@ class WindowResult:
     network_input: NDArray[np.int8]
     layers: list[NDArray[np.int8]]
     decision: Decision
+    aux_marks: int  # bit k: auxiliary stream k lacked or left out a sample that the window sees
 
     @property
     def output(self) -> NDArray[np.int8]:
@@ -300,6 +321,7 @@ class Twin:
         self.config = config
         self.front_end = FrontEndTwin(config)
         self._gate = GateTwin(config.quality) if config.quality else None
+        self._aux = [AuxTwin(stream) for stream in config.aux]
         self._network = NetworkTwin(model, config.layer_tensors)
         self._decision = DecisionTwin(config)
         self.reset()
@@ -310,25 +332,33 @@ class Twin:
         self._decision.reset()
         if self._gate:
             self._gate.reset()
+        for stream in self._aux:
+            stream.reset()
+        self._marks = np.zeros(0, np.uint8)  # of the frames in _recent
         dtype = np.int16 if self.config.features else np.int8
         self._recent: NDArray[np.signedinteger[Any]] = np.zeros((0, self.config.front_end_channels), dtype)
         self._n_samples = 0
         self._n_windows = 0
 
-    def push(self, counts: NDArray[np.integer]) -> tuple[NDArray[np.int32], list[WindowResult]]:
+    def push(
+        self, counts: NDArray[np.integer], aux: Sequence[AuxSamples] = ()
+    ) -> tuple[NDArray[np.int32], list[WindowResult]]:
         """Feed a block of counts.
 
         Parameters
         ----------
         counts
             Shape (n_samples, n_channels), any number of samples.
+        aux
+            Of each auxiliary stream the samples that came since the block before; none of any where it is empty.
 
         Returns
         -------
         tuple
             The block behind the front end, and the windows that it completed.
         """
-        filtered = self.front_end.filter(counts)
+        filtered, marks = self._append_aux(self.front_end.filter(counts), aux)
+        self._marks = np.concatenate([self._marks, marks])
         stage, gate = self.config.features, self.config.quality
         words = stage.to_words(filtered) if stage else self.front_end.quantize(filtered)
         if gate and self._gate:
@@ -338,6 +368,19 @@ class Twin:
                 masked = gate.mask_frames(self._gate.rows, self._n_samples, len(words))
                 words = np.where(masked, np.int8(self.config.zero_point), words)
         return filtered, list(self._take(words))
+
+    def _append_aux(
+        self, filtered: NDArray[np.int32], aux: Sequence[AuxSamples]
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Put the auxiliary streams' words behind the EMG's; and of each frame, the streams that mark it."""
+        columns, marks = [filtered], np.zeros(len(filtered), np.uint8)
+        for number, stream in enumerate(self._aux):
+            if aux:
+                stream.feed(aux[number])
+            words, marked = stream.resample(len(filtered))
+            columns.append(words)
+            marks |= marked.astype(np.uint8) << number
+        return np.concatenate(columns, axis=1), marks
 
     @property
     def quality(self) -> NDArray[np.int32]:
@@ -361,9 +404,11 @@ class Twin:
                     network_input[:, masked] = config.zero_point
             layers = self._network.run(network_input)
             decision = self._decision.decide(layers[-1], is_gated)
+            marks = int(np.bitwise_or.reduce(self._marks[end - config.window_samples - first : end - first]))
             yield WindowResult(
-                self._n_windows, end * config.decimation, features, network_input, layers, decision
+                self._n_windows, end * config.decimation, features, network_input, layers, decision, marks
             )
             self._n_windows += 1
         keep = config.window_samples - 1  # older samples can be in no later window
         self._recent = self._recent[max(0, len(self._recent) - keep) :] if keep else self._recent[:0]
+        self._marks = self._marks[len(self._marks) - len(self._recent) :]

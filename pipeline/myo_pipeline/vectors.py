@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.bundle import replace_file
 from myo_pipeline.errors import BundleError
 from myo_pipeline.twin import Decision
@@ -57,6 +58,11 @@ class GoldenSegment:
     quality
         What the gate says of each period, int32 (n_periods, n_channels + 2): see
         :meth:`myo_pipeline.quality_gate.QualityGate.judge`; empty without one.
+    aux_counts, aux_stamps
+        Of each auxiliary stream, its samples int32 (n_samples, n_channels), and the frames of ``counts`` that came before
+        each, int64 (n_samples,).
+    aux_marks
+        Of each window, a bit a stream that lacked or left out a sample, int32 (n_windows,); empty without streams.
     """
 
     person: str
@@ -81,6 +87,14 @@ class GoldenSegment:
     float_inputs: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     input_bounds: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     quality: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+    aux_counts: list[NDArray[np.int32]] = field(default_factory=list)
+    aux_stamps: list[NDArray[np.int64]] = field(default_factory=list)
+    aux_marks: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    @property
+    def aux(self) -> tuple[AuxSamples, ...]:
+        """The auxiliary streams beside ``counts``."""
+        return tuple(AuxSamples(c, s) for c, s in zip(self.aux_counts, self.aux_stamps, strict=True))
 
     @property
     def n_windows(self) -> int:
@@ -128,7 +142,7 @@ class GoldenSegment:
                 stored = {name: archive[name] for name in archive.files}
             values: dict[str, Any] = {}
             for entry in fields(cls):
-                if entry.name in ("layers", "float_layers"):
+                if entry.name in ("layers", "float_layers", "aux_counts", "aux_stamps"):
                     n_layers = sum(name.startswith(f"{entry.name}_") for name in stored)
                     values[entry.name] = [stored[f"{entry.name}_{k}"] for k in range(n_layers)]
                 else:

@@ -17,7 +17,7 @@ HELLO = {
     "bundle_hash": bytes(range(32)), "board": b"fake", "rate_mhz": 200_000, "tick_hz": 1000, "window_samples": 10,
     "hop_samples": 5, "decimation": 1, "n_filtered": 2,
     "n_layers": 1, "n_outputs": 2, "credit_frames": 16, "max_payload": m.MAX_PAYLOAD,
-    "sample_bytes": 2, "output_kind": 0,
+    "sample_bytes": 2, "output_kind": 0, "n_aux": 0, "aux_wide": 0,
 }  # fmt: skip
 STATUS = {field.name: 0 for field in m.STATUS.fields}
 

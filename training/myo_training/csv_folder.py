@@ -10,6 +10,17 @@ or value columns. A small ``dataset.toml`` beside them says what a file cannot::
     unit = "counts"                   # or "uv": the columns hold microvolts, and become counts by lsb_uv
     licence = "CC BY 4.0"             # optional, as are name and citation
 
+Auxiliary streams, such as an accelerometer, have a file of their own beside each recording, ``NAME.wrist.csv`` beside
+``NAME.csv``, of whole counts; a column ``frame`` in it says how many EMG frames came before each sample, and without it the
+stream is taken to have kept its rate from the EMG's first frame on::
+
+    [[aux]]
+    name = "wrist"
+    kind = "accelerometer"
+    rate_hz = 100.0
+    lsb = 0.000061                    # g a count; deg/s of a gyroscope
+    channels = ["x", "y", "z"]
+
 Person, session and trial come from the file name, ``person_session_trial.csv``, or from the TOML::
 
     [files."monday.csv"]
@@ -31,7 +42,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from myo_pipeline.errors import DataError
-from myo_training.recordings import DataSet, DataSetInfo, Recording
+from myo_pipeline.recording.aux_file import read_aux
+from myo_training.recordings import AuxInfo, DataSet, DataSetInfo, Recording
 
 DESCRIPTION = "dataset.toml"
 LABEL = "label"
@@ -42,6 +54,15 @@ class _File(BaseModel):
     person: str
     session: str = "1"
     trial: str = "1"
+
+
+class _Aux(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(pattern="^[a-z][a-z0-9]{0,15}$")
+    kind: str
+    rate_hz: float = Field(gt=0)
+    lsb: float = Field(gt=0)
+    channels: list[str] = Field(min_length=1)
 
 
 class _Description(BaseModel):
@@ -56,6 +77,7 @@ class _Description(BaseModel):
     licence: str = "not stated"
     citation: str = "not stated"
     files: dict[str, _File] = {}
+    aux: list[_Aux] = []
 
 
 def _read_description(folder: Path) -> _Description:
@@ -85,7 +107,10 @@ class CsvFolder(DataSet):
     def __init__(self, folder: Path) -> None:
         self._description = description = _read_description(folder)
         self._paths: dict[tuple[str, str, str], Path] = {}
+        endings = tuple(f".{stream.name}.csv" for stream in description.aux)
         for path in sorted(folder.glob("*.csv")):
+            if path.name.endswith(endings):
+                continue
             key = self._identify(path)
             if key in self._paths:
                 raise DataError(
@@ -105,6 +130,7 @@ class CsvFolder(DataSet):
             licence=description.licence,
             citation=description.citation,
             source="recorded, CSV files",
+            aux=tuple(AuxInfo(s.name, s.kind, len(s.channels), s.rate_hz, s.lsb) for s in description.aux),
         )
 
     def _identify(self, path: Path) -> tuple[str, str, str]:
@@ -125,7 +151,11 @@ class CsvFolder(DataSet):
 
     def files(self) -> list[Path]:
         """Return the CSV files and their description."""
-        paths = [path for _, path in sorted(self._paths.items())]
+        paths = [
+            path
+            for _, recording in sorted(self._paths.items())
+            for path in (recording, *(self._find_aux(recording, s.name) for s in self._description.aux))
+        ]
         return [*paths, paths[0].parent / DESCRIPTION]
 
     def recordings(self, persons: Collection[str] | None = None) -> Iterator[Recording]:
@@ -156,9 +186,20 @@ class CsvFolder(DataSet):
             if description.values
             else _read_labels(path, columns[n_channels], description.labels)
         )
+        aux = {
+            stream.name: read_aux(
+                self._find_aux(path, stream.name), stream.channels, stream.rate_hz, description.rate_hz
+            )
+            for stream in description.aux
+        }
         return Recording(
-            emg.astype(np.int32), labels, description.rate_hz, description.lsb_uv, *key, str(path)
+            emg.astype(np.int32), labels, description.rate_hz, description.lsb_uv, *key, str(path), aux
         )
+
+    @staticmethod
+    def _find_aux(path: Path, name: str) -> Path:
+        """Return the file of a stream beside a recording's."""
+        return path.with_name(f"{path.stem}.{name}.csv")
 
 
 def _read_columns(path: Path, wanted: list[str]) -> list[list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.aux_reference import time_aux
 from myo_pipeline.reference import mean_values, vote_classes, window_ends
 from myo_pipeline.spec import PatchSpec
 from myo_training.convert import read_quantization
@@ -132,6 +134,7 @@ def choose_segments(
         chosen.append(choices.get(wanted, next(iter(choices.values()))))
     each = int(np.clip(target_windows // max(1, len(chosen)), MIN_SEGMENT_WINDOWS, MAX_SEGMENT_WINDOWS))
     n_samples = (spec.window_samples + (each - 1) * spec.hop_samples) * spec.decimation
+    common = math.lcm(*(time_aux(spec, stream).unit for stream in spec.aux))
     segments = []
     for recording in chosen:
         changes = (
@@ -139,6 +142,7 @@ def choose_segments(
         )
         middle = int(changes[0]) if len(changes) else len(recording.emg) // 2
         start = max(0, min(middle - n_samples // 2, len(recording.emg) - n_samples))
+        start -= start % common  # a sample of every auxiliary stream belongs to the first frame
         stop = min(len(recording.emg), start + n_samples)
         if stop - start >= spec.window_samples * spec.decimation:
             segments.append(Segment(recording, start, stop))
@@ -154,8 +158,10 @@ def count_windows(segments: list[Segment], spec: PatchSpec) -> int:
 def pack_segments(segments: list[Segment], spec: PatchSpec) -> dict[str, NDArray[Any]]:
     """Return the arrays of ``evaluation.npz``.
 
-    ``n_segments``; for each segment ``seg<i>_emg`` (int16 or int32, (n_samples, n_channels)) and
-    ``seg<i>_labels``; and ``segments``, a JSON list of person, session, trial and start.
+    ``n_segments``; for each segment ``seg<i>_emg`` (int16 or int32, (n_samples, n_channels)),
+    ``seg<i>_labels``, and of auxiliary stream k ``seg<i>_aux<k>`` (int32, (n_samples, n_channels)) and
+    ``seg<i>_aux<k>_stamps`` (int64, frames from the segment's first on); and
+    ``segments``, a JSON list of person, session, trial and start.
     """
     dtype = np.int16 if spec.sensor.sample_bytes == 2 else np.int32
     out: dict[str, NDArray[Any]] = {"n_segments": np.array(len(segments), dtype=np.int64)}
@@ -164,6 +170,11 @@ def pack_segments(segments: list[Segment], spec: PatchSpec) -> dict[str, NDArray
         recording, part = segment.recording, slice(segment.start, segment.stop)
         out[f"seg{index}_emg"] = recording.emg[part].astype(dtype)
         out[f"seg{index}_labels"] = recording.labels[part]
+        for k, stream in enumerate(spec.aux):
+            samples = recording.aux[stream.name]
+            inside = (samples.stamps >= segment.start) & (samples.stamps < segment.stop)
+            out[f"seg{index}_aux{k}"] = samples.counts[inside]
+            out[f"seg{index}_aux{k}_stamps"] = samples.stamps[inside] - segment.start
         listing.append(
             {
                 "person": recording.person,

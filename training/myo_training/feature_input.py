@@ -26,6 +26,8 @@ _POWERS = {
 def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> FeatureScale:
     """Return each feature's mean and deviation over windows and channels, which electrodes that turn share.
 
+    An auxiliary channel has its own.
+
     Parameters
     ----------
     features
@@ -40,18 +42,22 @@ def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> Feature
     """
     word_shift = choose_word_shift(spec)
     names = compile_spec_features(spec, word_shift).names
-    exact = features.astype(np.float64)
-    mean, deviation = exact.mean(axis=(0, 2)), exact.std(axis=(0, 2))
+    exact, n_emg = features.astype(np.float64), spec.emg_channels
+    emg, others = exact[:, :, :n_emg], exact[:, :, n_emg:]
+    mean, deviation = (
+        np.concatenate([np.repeat(shared[:, None], n_emg, axis=1), own], axis=1)
+        for shared, own in (
+            (emg.mean(axis=(0, 2)), others.mean(axis=0)),
+            (emg.std(axis=(0, 2)), others.std(axis=0)),
+        )
+    )
     for name, spread in zip(names, deviation, strict=True):
-        if not spread > 0:
+        if not (spread > 0).all():
             raise DataError(
                 f"feature {name}: the same in all {len(features)} training windows, expected one that changes; "
                 "leave it out, or change its threshold or range"
             )
-    n_channels = features.shape[2]
-    return FeatureScale(
-        word_shift, *(np.repeat(values[:, None], n_channels, axis=1) for values in (mean, deviation))
-    )
+    return FeatureScale(word_shift, mean, deviation)
 
 
 def _power(row: FeatureRow) -> tuple[float, bool]:
@@ -71,14 +77,16 @@ class FeatureAugmentation:
         powers = [_power(row) for row in rows for _ in range(row.n_components)]
         self._power = np.array([power for power, _ in powers])[:, None]
         self._is_log = np.array([is_log for _, is_log in powers])[:, None]
-        self._unit = scale.deviation * RANGE_DEVIATIONS
-        self._zero = scale.mean / self._unit
+        self._n_emg = spec.emg_channels
+        self._unit = scale.deviation[:, : self._n_emg] * RANGE_DEVIATIONS
+        self._zero = scale.mean[:, : self._n_emg] / self._unit
 
     def __call__(self, x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         """Return new inputs, clipped to their range; ``x`` is (n_windows, 1, n_components, n_channels)."""
-        x = turn_electrodes(x, rng)
+        others = x[..., self._n_emg :]
+        x = turn_electrodes(x[..., : self._n_emg], rng)
         log_gain = self._power * draw_gains(x, rng)
         factor = np.exp(np.where(self._is_log, 0.0, log_gain))
         shift = np.where(self._is_log, log_gain / np.log(2.0) / self._unit, self._zero * (factor - 1))
         augmented: NDArray[np.float32] = np.clip(x * factor + shift, *INPUT_LIMITS).astype(np.float32)
-        return augmented
+        return np.concatenate([augmented, others], axis=-1) if others.size else augmented

@@ -27,7 +27,7 @@ from myo_training.quiet import import_tensorflow, quiet_stderr
 INPUT_PERCENTILE = 99.9
 INPUT_MAX = 127 / 128  # the largest int8 value at a scale of 1/128
 
-InputScale = float | FeatureScale
+InputScale = float | NDArray[np.float64] | FeatureScale
 
 
 def measure_input_scale(counts: NDArray[np.floating]) -> float:
@@ -48,6 +48,20 @@ def measure_input_scale(counts: NDArray[np.floating]) -> float:
     return scale if scale > 0 else 1.0
 
 
+def measure_channel_scales(counts: NDArray[np.floating], n_emg: int) -> NDArray[np.float64]:
+    """Return the same for each channel: one for all of EMG, and one of its own for every auxiliary channel.
+
+    Parameters
+    ----------
+    counts
+        Filtered counts of the training persons, (..., n_channels).
+    n_emg
+        EMG channels, which come first.
+    """
+    own = [measure_input_scale(counts[..., channel]) for channel in range(n_emg, counts.shape[-1])]
+    return np.array([measure_input_scale(counts[..., :n_emg])] * n_emg + own)
+
+
 def scale_input(counts: NDArray[np.floating], input_scale: InputScale) -> NDArray[np.float32]:
     """Return the network's input, (n_windows, 1, window_samples, n_channels), clipped to what int8 holds.
 
@@ -55,7 +69,7 @@ def scale_input(counts: NDArray[np.floating], input_scale: InputScale) -> NDArra
     """
     if isinstance(input_scale, FeatureScale):
         return input_scale.apply(counts)[:, None].astype(np.float32)
-    scaled = np.asarray(counts, dtype=np.float32) / np.float32(input_scale)
+    scaled = np.asarray(counts, dtype=np.float32) / np.asarray(input_scale, np.float32)
     x: NDArray[np.float32] = np.clip(scaled, -1.0, INPUT_MAX)[:, None].astype(np.float32)
     return x
 

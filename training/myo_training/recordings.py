@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.aux_sensor import AuxSensor
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec
 
@@ -33,6 +35,8 @@ class Recording:
         Who, which donning of the electrodes, and which recording of that session.
     source
         File or generator it came from, for messages.
+    aux
+        Auxiliary streams recorded beside the EMG, by name.
     """
 
     emg: NDArray[np.int32]
@@ -43,6 +47,7 @@ class Recording:
     session: str
     trial: str
     source: str
+    aux: Mapping[str, AuxSamples] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.emg.ndim != 2 or not self.emg.shape[1]:
@@ -61,6 +66,17 @@ class Recording:
     def key(self) -> tuple[str, str, str]:
         """Person, session and trial."""
         return (self.person, self.session, self.trial)
+
+
+@dataclass(frozen=True)
+class AuxInfo:
+    """What a data set holds of an auxiliary stream: its name, and as in ``[[aux]]`` of the spec the rest."""
+
+    name: str
+    kind: str
+    channels: int
+    rate_hz: float
+    lsb: float
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,8 @@ class DataSetInfo:
         Whether no person was measured.
     faults
         Known faults that the loader leaves in the data.
+    aux
+        Auxiliary streams beside the EMG.
     """
 
     name: str
@@ -97,6 +115,7 @@ class DataSetInfo:
     source: str
     simulated: bool = False
     faults: tuple[str, ...] = ()
+    aux: tuple[AuxInfo, ...] = ()
 
 
 class DataSet(ABC):
@@ -125,13 +144,18 @@ def digest_recording(recording: Recording) -> str:
     """Return a SHA-256 of what a recording holds, whatever file it came from.
 
     It is taken over the line ``person/session/trial n_samples n_channels``, the counts as little-endian
-    int32, and the labels as little-endian int64 or float64.
+    int32, and the labels as little-endian int64 or float64; then of each auxiliary stream, by name, the line
+    ``name n_samples n_channels``, counts as little-endian int32 and stamps as int64.
     """
     n_samples, n_channels = recording.emg.shape
     digest = hashlib.sha256(f"{'/'.join(recording.key)} {n_samples} {n_channels}\n".encode())
     digest.update(np.ascontiguousarray(recording.emg, "<i4").tobytes())
     kind = "<f8" if np.issubdtype(recording.labels.dtype, np.floating) else "<i8"
     digest.update(np.ascontiguousarray(recording.labels, kind).tobytes())
+    for name, samples in sorted(recording.aux.items()):
+        digest.update(f"{name} {samples.counts.shape[0]} {samples.counts.shape[1]}\n".encode())
+        digest.update(np.ascontiguousarray(samples.counts, "<i4").tobytes())
+        digest.update(np.ascontiguousarray(samples.stamps, "<i8").tobytes())
     return digest.hexdigest()
 
 
@@ -165,6 +189,8 @@ def check_fits(info: DataSetInfo, spec: PatchSpec) -> None:
             f"{sensor.lsb_uv:g}; "
             "correct the one that is wrong"
         )
+    for wanted in spec.aux:
+        _check_aux(info, wanted)
     if info.kind != spec.output.kind:
         raise DataError(
             f"{info.name}: holds {info.kind}, the spec says output.kind {spec.output.kind!r}; correct it"
@@ -179,6 +205,21 @@ def check_fits(info: DataSetInfo, spec: PatchSpec) -> None:
             f"{info.name}: {len(info.outputs)} outputs ({', '.join(info.outputs)}), the spec names "
             f"{len(spec.output_names)}; list them in the data set's order"
         )
+
+
+def _check_aux(info: DataSetInfo, wanted: AuxSensor) -> None:
+    found = next((stream for stream in info.aux if stream.name == wanted.name), None)
+    if found is None:
+        known = ", ".join(stream.name for stream in info.aux) or "none"
+        raise DataError(
+            f"{info.name}: no auxiliary stream {wanted.name!r} (it has {known}); record it, or take [[aux]] out of the spec"
+        )
+    for key, tolerance in (("kind", 0.0), ("channels", 0.0), ("rate_hz", RATE_TOLERANCE), ("lsb", 1e-3)):
+        has, wants = getattr(found, key), getattr(wanted, key)
+        if has != wants and not (tolerance and abs(has / wants - 1) <= tolerance):
+            raise DataError(
+                f"{info.name}: aux {wanted.name} has {key} {has}, the spec says {wants}; correct the one that is wrong"
+            )
 
 
 def check_recording(recording: Recording, spec: PatchSpec) -> None:
@@ -204,6 +245,18 @@ def check_recording(recording: Recording, spec: PatchSpec) -> None:
             f"{full - 1}; "
             f"raise sensor.adc_bits above {sensor.adc_bits} or correct the file"
         )
+    for wanted in spec.aux:
+        if wanted.name not in recording.aux:
+            raise DataError(
+                f"{where}: no auxiliary stream {wanted.name!r} beside it; record it, or take [[aux]] out of the spec"
+            )
+        counts, full = recording.aux[wanted.name].counts, wanted.full_scale_counts
+        if counts.shape[1] != wanted.channels or ((counts < -full) | (counts >= full)).any():
+            raise DataError(
+                f"{where}: aux {wanted.name} has {counts.shape[1]} channels from {counts.min(initial=0)} to "
+                f"{counts.max(initial=0)}, the spec says {wanted.channels} of {wanted.adc_bits} bits; correct aux.channels "
+                "or aux.adc_bits"
+            )
     if recording.labels.ndim == 1:
         unknown = (recording.labels < 0) | (recording.labels >= len(spec.output_names))
         if unknown.any():

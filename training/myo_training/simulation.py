@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from myo_pipeline.aux_reference import time_aux
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec
-from myo_training.recordings import DataSet, DataSetInfo, Recording
+from myo_training.recordings import AuxInfo, DataSet, DataSetInfo, Recording
 
 NAME = "simulated"
 N_MUSCLES = 6
@@ -135,6 +138,7 @@ class SimulatedSet(DataSet):
             citation="MyoPatch's own simulation",
             source=f"SIMULATED, no person was measured ({reason})",
             simulated=True,
+            aux=tuple(AuxInfo(s.name, s.kind, s.channels, s.rate_hz, s.lsb) for s in spec.aux),
         )
 
     def sessions(self) -> list[tuple[str, str]]:
@@ -191,5 +195,22 @@ class SimulatedSet(DataSet):
         )  # fmt: skip
         return Recording(
             emg, labels, sensor.rate_hz, sensor.lsb_uv, person, str(session), str(trial),
-            f"simulated {person} session {session} trial {trial}",
+            f"simulated {person} session {session} trial {trial}", self._simulate_aux(labels, (number, session, trial)),
         )  # fmt: skip
+
+    def _simulate_aux(self, labels: NDArray[Any], key: tuple[int, int, int]) -> dict[str, AuxSamples]:
+        """Return streams that keep their rates: each channel leans as the label asks, smoothly, with noise."""
+        out = {}
+        for index, sensor in enumerate(self._spec.aux):
+            shared = _generator(self._seed, 4, index)
+            rng = _generator(self._seed, 5, index, *key)
+            time = time_aux(self._spec, sensor)
+            stamps = time.stamp_samples(time.count_samples(len(labels)))
+            n_outputs = len(self.info.outputs)
+            lean = shared.uniform(-0.4, 0.4, (n_outputs, sensor.channels))
+            drive = labels[stamps] if labels.ndim == 2 else np.eye(n_outputs)[labels[stamps]]
+            x = simulate_drive(np.arange(len(stamps)), drive @ lean * 0.5 + 0.5, sensor.rate_hz) - 0.5
+            full = sensor.full_scale_counts
+            counts = np.rint(full * (2 * x + 0.02 * rng.standard_normal(x.shape)))
+            out[sensor.name] = AuxSamples(np.clip(counts, -full, full - 1).astype(np.int32), stamps)
+        return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
@@ -37,7 +38,7 @@ from myo_training.model import (
     InputScale,
     build_model,
     count_cost,
-    measure_input_scale,
+    measure_channel_scales,
     save_model,
     scale_input,
 )
@@ -152,7 +153,9 @@ def train(
     tell("reading and filtering recordings", 0.02)
     windows = cut_recordings(reader.read(TRAIN), spec, hop)
     input_scale = (
-        measure_features(windows.counts, spec) if spec.features else measure_input_scale(windows.counts)
+        measure_features(windows.counts, spec)
+        if spec.features
+        else measure_channel_scales(windows.counts, spec.emg_channels)
     )
     targets = _Targets(windows.labels)
     examples = _make_examples(windows, spec, input_scale, targets)
@@ -167,7 +170,8 @@ def train(
         model = build_model(spec)
     history = fit_model(
         model, examples, checked, spec.training, classes, lambda t, f: tell(t, 0.05 + 0.6 * f),
-        FeatureAugmentation(spec, input_scale) if isinstance(input_scale, FeatureScale) else augment_windows,
+        FeatureAugmentation(spec, input_scale) if isinstance(input_scale, FeatureScale)
+        else functools.partial(augment_windows, n_emg=spec.emg_channels),
     )  # fmt: skip
     targets.restore(model)
 
@@ -215,7 +219,8 @@ def describe_scale(scale: InputScale, spec: PatchSpec) -> dict[str, Any]:
     """Return what ``training.json`` says of the network's input."""
     if isinstance(scale, FeatureScale):
         return {"features": scale.as_dict(compile_spec_features(spec, scale.word_shift).names)}
-    return {"input_scale": [scale] * spec.front_end_channels, "input_percentile": INPUT_PERCENTILE}
+    scales = np.broadcast_to(scale, spec.front_end_channels).tolist()
+    return {"input_scale": scales, "input_percentile": INPUT_PERCENTILE}
 
 
 class _Targets:

@@ -13,7 +13,7 @@ from myo_pipeline.errors import DataError
 from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
 from myo_pipeline.features import FeatureConfig
-from myo_pipeline.reference import cut_windows, filter_counts, window_ends
+from myo_pipeline.reference import cut_windows, filter_streams, window_ends
 from myo_pipeline.spec import PatchSpec
 from myo_training.recordings import Recording, check_recording
 
@@ -27,8 +27,8 @@ class WindowSet:
     Attributes
     ----------
     counts
-        Filtered counts, float32 (n_windows, window_samples, n_channels); of a spec with features, those instead,
-        (n_windows, n_components, n_channels).
+        Filtered counts, float32 (n_windows, window_samples, n_channels), auxiliary channels last; of a spec
+        with features, those instead, (n_windows, n_components, n_channels).
     labels
         Class numbers int64 (n_windows,), or values float64 (n_windows, n_outputs): the label of a window is
         the one at its last sample.
@@ -78,7 +78,7 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
     features = compile_spec_features(spec, choose_word_shift(spec)) if spec.features else None
     for recording in recordings:
         check_recording(recording, spec)
-        filtered = filter_counts(spec, recording.emg)
+        filtered = filter_streams(spec, recording.emg, [recording.aux[stream.name] for stream in spec.aux])
         if features is None:
             windows = cut_windows(filtered.astype(np.float32), spec.window_samples, hop_samples)
         else:

@@ -56,7 +56,7 @@ static void send_credit(myo_link_t *self, uint32_t consumed_frames) {
 
 static void send_status(myo_link_t *self) {
     const myo_ring_t *ring = sample_ring(self);
-    const myo_status_message_t message = {
+    myo_status_message_t message = {
         .samples_received = myo_ring_received(ring),
         .samples_processed = self->config.patch->samples,
         .samples_lost = myo_ring_lost(ring),
@@ -70,6 +70,13 @@ static void send_status(myo_link_t *self) {
         .stack_used_bytes = self->config.hooks.stack_used(self->config.hooks.context),
         .running = self->running,
     };
+    const myo_aux_stage_config_t *aux = self->config.patch->config->aux;
+    for (uint32_t i = 0; aux != NULL && i < aux->n_streams; i++) {
+        const myo_aux_t *stream = &self->config.patch->memory.aux.streams[i];
+        message.aux_held += stream->n_held;
+        message.aux_dropped += stream->n_dropped;
+        message.aux_lost += myo_ring_lost(&stream->ring);
+    }
     send(self, WAIT, MYO_MESSAGE_STATUS, &message, sizeof message, NULL, 0);
 }
 
@@ -122,14 +129,18 @@ void myo_link_hello(myo_link_t *self, myo_hello_reason_t reason) {
         .window_samples = patch->window_samples,
         .hop_samples = patch->hop_samples,
         .decimation = (uint16_t)self->config.patch->decimation,
-        .n_filtered = myo_front_end_channels(&patch->front_end),
+        .n_filtered = myo_patch_channels(patch),
         .n_layers = patch->n_layers,
         .n_outputs = patch->n_outputs,
         .credit_frames = (uint16_t)sample_ring(self)->capacity,
         .max_payload = MYO_MAX_PAYLOAD,
         .sample_bytes = patch->sample_bytes,
         .output_kind = patch->output_kind,
+        .n_aux = patch->aux != NULL ? patch->aux->n_streams : 0,
     };
+    for (uint32_t i = 0; i < message.n_aux; i++) {
+        message.aux_wide |= (uint8_t)((patch->aux->streams[i].sample_bytes == 4) << i);
+    }
     memcpy(message.bundle_hash, patch->bundle_hash, sizeof message.bundle_hash);
     for (size_t i = 0; i < sizeof message.board && self->config.board[i] != '\0'; i++) {
         message.board[i] = (uint8_t)self->config.board[i];
@@ -214,6 +225,22 @@ static void serve_samples(myo_link_t *self, const myo_frame_t *frame) {
     take_samples(self, frame->payload + sizeof samples, samples.n_frames);
 }
 
+static void serve_aux_samples(myo_link_t *self, const myo_frame_t *frame) {
+    const myo_patch_t *patch = self->config.patch;
+    const myo_aux_stage_config_t *aux = patch->config->aux;
+    uint32_t arguments[2] = {frame->header.type, 0};
+    uint16_t fault = MYO_FAULT_BAD_MESSAGE; /* to a patch without streams */
+    if (aux != NULL && (!self->running || self->source != MYO_SOURCE_HOST)) {
+        fault = MYO_FAULT_NOT_STARTED;
+    } else if (aux != NULL) {
+        fault = aux->functions->serve(aux, &patch->memory.aux, myo_ring_received(sample_ring(self)),
+                                      frame->payload, frame->payload_bytes, arguments);
+    }
+    if (fault != 0) {
+        raise_fault(self, (myo_fault_t)fault, arguments[0], arguments[1]);
+    }
+}
+
 /* Whether the payload is as long as the message's fixed part (or longer, where a tail may follow). */
 static bool has_length(const myo_frame_t *frame, size_t fixed_bytes, bool tail) {
     return tail ? frame->payload_bytes >= fixed_bytes : frame->payload_bytes == fixed_bytes;
@@ -227,6 +254,8 @@ static bool is_well_formed(const myo_frame_t *frame) {
         return has_length(frame, sizeof(myo_start_message_t), false);
     case MYO_MESSAGE_SAMPLES:
         return has_length(frame, sizeof(myo_samples_message_t), true);
+    case MYO_MESSAGE_AUX_SAMPLES:
+        return has_length(frame, sizeof(myo_aux_samples_message_t), true);
     case MYO_MESSAGE_STOP:
     case MYO_MESSAGE_STATUS_REQUEST:
         return has_length(frame, 0, false);
@@ -263,6 +292,9 @@ static void serve(myo_link_t *self, const myo_frame_t *frame) {
         break;
     case MYO_MESSAGE_SAMPLES:
         serve_samples(self, frame);
+        break;
+    case MYO_MESSAGE_AUX_SAMPLES:
+        serve_aux_samples(self, frame);
         break;
     case MYO_MESSAGE_STOP:
         stop_source(self);
@@ -373,6 +405,7 @@ void myo_link_decision(void *context, const myo_patch_result_t *result) {
         .network_ticks = result->network_ticks,
         .decision_ticks = result->decision_ticks,
         .latency_ticks = ticks(self) - result->end_tick,
+        .aux_marks = result->aux_marks,
     };
     send(self, DROP, MYO_MESSAGE_DECISION, &message, sizeof message, NULL, 0);
 }

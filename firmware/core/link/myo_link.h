@@ -16,7 +16,7 @@
 #include "myo_status.h"
 #include "stream/myo_patch.h"
 
-#define MYO_LINK_N_FAULTS 8u /* fault codes have a counter each: above the largest myo_fault_t */
+#define MYO_LINK_N_FAULTS 10u /* fault codes have a counter each: above the largest myo_fault_t */
 #define MYO_LINK_TX_RESERVE                                                                                  \
     128u /* bytes of the tx ring that tensors leave to decisions where nothing waits */
 

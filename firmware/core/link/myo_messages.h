@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define MYO_PROTOCOL_VERSION 1u
-#define MYO_SCHEMA_HASH 0x3ebc86e2u
+#define MYO_SCHEMA_HASH 0x17e8ab70u
 #define MYO_MAX_PAYLOAD 512u
 
 typedef struct __attribute__((packed)) {
@@ -20,6 +20,7 @@ typedef enum {
     MYO_MESSAGE_HELLO_REQUEST = 0x01,
     MYO_MESSAGE_START = 0x02,
     MYO_MESSAGE_SAMPLES = 0x03,
+    MYO_MESSAGE_AUX_SAMPLES = 0x07,
     MYO_MESSAGE_STOP = 0x04,
     MYO_MESSAGE_STATUS_REQUEST = 0x05,
     MYO_MESSAGE_RESET = 0x06,
@@ -70,6 +71,8 @@ typedef enum {
     MYO_FAULT_SEQUENCE_GAP = 5,
     MYO_FAULT_NOT_STARTED = 6,
     MYO_FAULT_BAD_SOURCE = 7,
+    MYO_FAULT_AUX_GAP = 8,
+    MYO_FAULT_AUX_LATE = 9,
 } myo_fault_t;
 
 /* Asks for HELLO; sequence numbers of both directions start again. */
@@ -92,6 +95,14 @@ typedef struct __attribute__((packed)) {
 } myo_samples_message_t;
 _Static_assert(sizeof(myo_samples_message_t) == 6, "samples");
 
+/* Samples of an auxiliary stream from the host, before the SAMPLES that they precede. Then: of each sample, the frames of SAMPLES before it since START, uint32, and its counts, as wide as its adc_bits ask. */
+typedef struct __attribute__((packed)) {
+    uint8_t stream; /* number of the stream, as in the spec */
+    uint32_t first_sample; /* index of the first sample since START */
+    uint16_t n_samples; /* samples in this message */
+} myo_aux_samples_message_t;
+_Static_assert(sizeof(myo_aux_samples_message_t) == 7, "aux_samples");
+
 /* Resets the board. */
 typedef struct __attribute__((packed)) {
     uint8_t kind; /* ResetKind */
@@ -111,15 +122,17 @@ typedef struct __attribute__((packed)) {
     uint16_t window_samples; /* frames in a window, behind the front end */
     uint16_t hop_samples; /* frames between decisions, behind the front end */
     uint16_t decimation; /* frames of SAMPLES for one behind the front end */
-    uint16_t n_filtered; /* channels behind the front end */
+    uint16_t n_filtered; /* channels behind the front end, auxiliary ones as well */
     uint16_t n_layers; /* layers of the network */
     uint16_t n_outputs; /* network outputs */
     uint16_t credit_frames; /* frames that may be under way */
     uint16_t max_payload; /* largest payload, bytes */
     uint8_t sample_bytes; /* bytes of a count in SAMPLES: 2 or 4 */
     uint8_t output_kind; /* 0 classes, 1 values */
+    uint8_t n_aux; /* auxiliary streams */
+    uint8_t aux_wide; /* bit k: a count of auxiliary stream k takes 4 bytes, else 2 */
 } myo_hello_message_t;
-_Static_assert(sizeof(myo_hello_message_t) == 82, "hello");
+_Static_assert(sizeof(myo_hello_message_t) == 84, "hello");
 
 /* Flow control: frames taken out of the sample ring since START. */
 typedef struct __attribute__((packed)) {
@@ -149,8 +162,9 @@ typedef struct __attribute__((packed)) {
     uint32_t network_ticks; /* network */
     uint32_t decision_ticks; /* argmax and vote, or sums */
     uint32_t latency_ticks; /* from the arrival of the window's last sample in the ring to this message */
+    uint8_t aux_marks; /* bit k: auxiliary stream k lacked or left out a sample that the window sees */
 } myo_decision_message_t;
-_Static_assert(sizeof(myo_decision_message_t) == 32, "decision");
+_Static_assert(sizeof(myo_decision_message_t) == 33, "decision");
 
 /* Counters since START; stack since boot. */
 typedef struct __attribute__((packed)) {
@@ -165,9 +179,12 @@ typedef struct __attribute__((packed)) {
     uint32_t faults; /* FAULT messages raised */
     uint32_t stack_bytes; /* stack size */
     uint32_t stack_used_bytes; /* deepest use since boot, by painting */
+    uint32_t aux_held; /* auxiliary samples that were not there when due, all streams */
+    uint32_t aux_dropped; /* auxiliary samples left out as they came too early for their place */
+    uint32_t aux_lost; /* auxiliary samples lost: ring overflow or gap */
     uint8_t running; /* 1 while samples are taken */
 } myo_status_message_t;
-_Static_assert(sizeof(myo_status_message_t) == 45, "status");
+_Static_assert(sizeof(myo_status_message_t) == 57, "status");
 
 /* Something that should not happen did. */
 typedef struct __attribute__((packed)) {

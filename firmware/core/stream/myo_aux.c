@@ -39,6 +39,7 @@ static void reset_stream(myo_aux_t *self) {
     self->since = 0;
     self->n_held = 0;
     self->n_dropped = 0;
+    self->newest = 0;
     self->is_running = false;
     self->is_marked = false;
     self->marks[0] = self->marks[1] = false;
@@ -190,4 +191,5 @@ static void run(const myo_aux_stage_config_t *config, const myo_aux_stage_memory
     }
 }
 
-const myo_aux_functions_t myo_aux_functions = {.init = init, .reset = reset, .run = run};
+const myo_aux_functions_t myo_aux_functions = {
+    .init = init, .reset = reset, .run = run, .serve = myo_aux_serve};

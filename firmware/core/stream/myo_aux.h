@@ -61,6 +61,7 @@ typedef struct {
     uint32_t since;     /* samples since the last one behind the stages */
     uint32_t n_held;    /* samples held since the start */
     uint32_t n_dropped; /* samples left out since the start */
+    uint32_t newest;     /* stamp of the newest sample off the link */
     bool is_running;    /* there is a current one */
     bool is_marked;     /* a sample of the next one behind the stages was held or came after a dropped one */
     bool marks[2];      /* the same of current and previous */
@@ -94,7 +95,15 @@ struct myo_aux_functions {
        Returns the place of the last frame that is marked in each stream's mark, from 1; 0: none. */
     void (*run)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory, int32_t *block,
                 uint32_t n_frames, uint32_t marks[MYO_AUX_MAX_STREAMS]);
+    /* myo_aux_serve. */
+    uint16_t (*serve)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory,
+                      uint32_t n_frames, const uint8_t *payload, size_t n_bytes, uint32_t arguments[2]);
 };
+
+/* Takes the payload of an AUX_SAMPLES message, at least as long as its fixed part, when n_frames of the EMG
+   sensor have come. Gives 0, or a myo_fault_t with its arguments, and then takes none of it. */
+uint16_t myo_aux_serve(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory,
+                       uint32_t n_frames, const uint8_t *payload, size_t n_bytes, uint32_t arguments[2]);
 
 extern const myo_aux_functions_t myo_aux_functions;
 

@@ -17,6 +17,7 @@
 #include "dsp/myo_quantize.h"
 #include "link/myo_messages.h"
 #include "myo_status.h"
+#include "stream/myo_aux.h"
 #include "stream/myo_decision.h"
 #include "stream/myo_feature_stage.h"
 #include "stream/myo_quality_gate.h"
@@ -42,12 +43,12 @@ typedef struct {
     uint8_t vote;                     /* windows that count in a decision, 1..MYO_VOTE_MAX */
     int8_t reject_below;              /* classes: output under which a window does not vote; -128: all vote */
     myo_front_end_config_t front_end; /* a frame of counts must fit one SAMPLES message */
-    const myo_quantize_config_t *quantize;      /* one a channel behind the front end; with features NULL */
+    const myo_aux_stage_config_t *aux; /* streams whose channels stand behind the front end's; NULL: none */
+    const myo_quantize_config_t *quantize;      /* one a channel of myo_patch_channels; with features NULL */
     const myo_feature_stage_config_t *features; /* what the network takes; NULL: the window itself */
     const myo_quality_gate_config_t *quality;   /* NULL: every channel is taken as it is */
     uint8_t bundle_hash[32];                    /* SHA-256, compared by the host */
-    size_t net_input_size; /* window_samples * channels behind the front end, int8, time-major; with features
-                              one a word */
+    size_t net_input_size; /* window_samples * myo_patch_channels, int8, time-major; with features one a word */
     size_t net_output_size;
     size_t net_arena_size;
     void (*net_init)(void *arena); /* called before each run as well: leaves the state of pushes alone */
@@ -69,6 +70,7 @@ typedef struct {
     uint32_t front_end_ticks; /* since the last window; without the hooks' time */
     uint32_t network_ticks;   /* without the hooks' time */
     uint32_t decision_ticks;
+    uint8_t aux_marks; /* bit k: a frame of the window is marked in auxiliary stream k, see myo_aux.h */
 } myo_patch_result_t;
 
 /* What the patch tells while it works. A hook may block: its time is in none of the result's ticks. */
@@ -91,7 +93,8 @@ typedef struct {
     myo_ring_t *ring;         /* as wide as a frame of counts */
     int32_t *front_end_state; /* as its steps count it */
     size_t front_end_state_words;
-    int32_t *block; /* myo_front_end_block_words */
+    myo_aux_stage_memory_t aux; /* all of it may be NULL where there are no streams */
+    int32_t *block;             /* myo_patch_block_words */
     size_t block_words;
     int8_t *window; /* net_input_size; with features none, and may be NULL */
     size_t window_bytes;
@@ -122,8 +125,15 @@ typedef struct {
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */
     uint32_t hook_ticks;      /* spent in the layer hook during this window's network */
+    uint32_t aux_marked[MYO_AUX_MAX_STREAMS]; /* frames behind the front end up to a stream's last marked one */
     uint16_t window_row;      /* row of the window ring that the next frame takes: the oldest */
 } myo_patch_t;
+
+/* Channels of the window: the front end's, then those of each auxiliary stream. */
+uint16_t myo_patch_channels(const myo_patch_config_t *config);
+
+/* Words of a block: MYO_BLOCK_FRAMES for each channel where there are most. */
+size_t myo_patch_block_words(const myo_patch_config_t *config);
 
 /* Validates config against itself and against memory, copies memory and hooks, and starts.
    config must outlive self. */

@@ -115,7 +115,7 @@ def profile_patch(
     with record(Watch(image, REPORT, [network, PROCESS])) as recording:
         with start_board(with_plugin(board, recording), image.path) as port, PatchLink(port) as link:
             link.say_hello(bundle.bundle_hash)
-            capture = stream_segment(link, counts)
+            capture = stream_segment(link, counts, aux=segment.aux)
         trace = recording.read()
     process = find_function(image, trace.threads, [PROCESS])
     runs = next((s for s in process.walk() if s.name == network), None) if process else None

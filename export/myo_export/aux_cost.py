@@ -1,0 +1,50 @@
+"""What auxiliary streams take of flash, RAM and instructions on a Cortex-M4F."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from myo_export.aux_streams import ProvedAux
+from myo_export.front_end_cost import predict_front_end
+
+# Counted on myo_patch images of arm-none-eabi-gcc 12.2 -O3: `benchmarks/bench_aux.py`.
+_FLASH_CODE: Final = 1700
+_FLASH_STREAM: Final = 56
+_RAM_STREAM: Final = 116
+_LINE_BYTES: Final = 24  # around a sample that travels alone, with its stamp
+_PER_FRAME: Final = 60.0
+_PER_WORD: Final = 20.0
+_PER_SAMPLE: Final = 150.0
+
+
+def count_credit_bytes(streams: Sequence[ProvedAux]) -> int:
+    """Return the bytes of streams that may be under way from the host."""
+    return sum(
+        stream.config.ring_samples * (stream.config.n_channels * stream.config.sample_bytes + _LINE_BYTES)
+        for stream in streams
+    )
+
+
+def predict_aux_flash(streams: Sequence[ProvedAux]) -> int:
+    """Return the bytes of streams' code and settings, without those of their steps."""
+    return _FLASH_CODE + _FLASH_STREAM * len(streams)
+
+
+def predict_aux_ram(streams: Sequence[ProvedAux]) -> int:
+    """Return the bytes of streams' rings, states and blocks."""
+    return sum(_RAM_STREAM + 4 * stream.config.memory_words for stream in streams)
+
+
+def predict_aux_instructions(streams: Sequence[ProvedAux], n_frames: int, window: int) -> float:
+    """Return the instructions of streams for ``n_frames`` of the window.
+
+    ``window`` is as :func:`~myo_export.front_end_cost.predict_front_end` takes it.
+    """
+    total = 0.0
+    for stream in streams:
+        timing, config = stream.config.timing, stream.config
+        n_samples = n_frames * timing.frame * timing.step / timing.unit
+        own = predict_front_end(config.steps, config.n_channels, 1, 0) if config.steps else 0.0
+        total += n_samples * (_PER_SAMPLE + own) + n_frames * (_PER_FRAME + _PER_WORD * config.n_outputs)
+    return total
