@@ -82,7 +82,9 @@ class Settings:
     stage: bytes = b""  # as pack_stage gives it
 
     def pack(self) -> bytes:
-        *numbers, sections, gate, stage = astuple(replace(self, n_filtered=self.n_filtered or self.n_channels))
+        *numbers, sections, gate, stage = astuple(
+            replace(self, n_filtered=self.n_filtered or self.n_channels)
+        )
         numbers.append(len(sections))
         flat = [c for section in sections for c in section]
         return struct.pack(f"<{len(numbers) + len(flat)}i", *numbers, *flat) + gate + stage

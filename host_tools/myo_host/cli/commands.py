@@ -270,7 +270,9 @@ def _firmware(bundle: Path, board: str, app: str = "app") -> Path:
 def validate(
     bundle: BundleArgument,
     board: Annotated[str | None, typer.Option(help="Boot this virtual board.")] = None,
-    port: Annotated[str | None, typer.Option(help="Serial port of a board that runs the bundle.")] = None,
+    port: Annotated[
+        str | None, typer.Option(help="Serial port of a board that runs the bundle, usb:SERIAL, or auto.")
+    ] = None,
     as_json: JsonOption = False,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML.")
@@ -334,6 +336,26 @@ def doctor(as_json: JsonOption = False) -> None:
                 print(f"        {finding.needed_for}; mend with: {finding.remedy}")
     if not all(f.ok or f.optional for f in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def ports(as_json: JsonOption = False) -> None:
+    """List the serial ports and what is plugged in there."""
+    from dataclasses import asdict
+
+    from myo_host.ports import list_ports
+    from myo_pipeline.bundle import render_json
+
+    found = list_ports()
+    if as_json:
+        print(render_json([{"name": port.name, **asdict(port)} for port in found]))
+        return
+    for port in found:
+        print(
+            f"{port.name:<32} {port.device:<16} {port.what}{'' if port.permitted else '; not permitted, see doctor'}"
+        )
+    if not found:
+        print("no serial port; plug a board in, or start a virtual one with `myopatch run`")
 
 
 @app.callback(invoke_without_command=True)
