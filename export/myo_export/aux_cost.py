@@ -7,23 +7,26 @@ from typing import Final
 
 from myo_export.aux_streams import ProvedAux
 from myo_export.front_end_cost import predict_front_end
+from myo_pipeline.aux_stream import RING_FRAMES
 
 # Counted on myo_patch images of arm-none-eabi-gcc 12.2 -O3: `benchmarks/bench_aux.py`.
 _FLASH_CODE: Final = 1700
 _FLASH_STREAM: Final = 56
 _RAM_STREAM: Final = 116
-_LINE_BYTES: Final = 24  # around a sample that travels alone, with its stamp
+_LINE_BYTES: Final = 27  # around a sample that travels alone, with its stamp
 _PER_FRAME: Final = 60.0
 _PER_WORD: Final = 20.0
 _PER_SAMPLE: Final = 150.0
 
 
 def count_credit_bytes(streams: Sequence[ProvedAux]) -> int:
-    """Return the bytes of streams that may be under way from the host."""
-    return sum(
-        stream.config.ring_samples * (stream.config.n_channels * stream.config.sample_bytes + _LINE_BYTES)
-        for stream in streams
-    )
+    """Return the bytes of streams that may be under way from the host, beside a full credit of EMG frames."""
+    total = 0
+    for stream in streams:
+        timing, config = stream.config.timing, stream.config
+        n_samples = RING_FRAMES * timing.step // timing.unit + 2
+        total += n_samples * (config.n_channels * config.sample_bytes + _LINE_BYTES)
+    return total
 
 
 def predict_aux_flash(streams: Sequence[ProvedAux]) -> int:

@@ -55,5 +55,9 @@ def render_aux(streams: Sequence[ProvedAux]) -> list[str]:
         "};",
         "",
         "static const myo_aux_stage_config_t aux_stage = {",
-        f"    .streams = aux_streams, .n_streams = {len(streams)}, .functions = &myo_aux_functions}};",
+        "    .streams = aux_streams,",
+        f"    .n_streams = {len(streams)},",
+        f"    .wide = {sum((stream.config.sample_bytes == 4) << k for k, stream in enumerate(streams))},",
+        f"    .n_channels = {sum(stream.config.n_outputs for stream in streams)},",
+        "    .functions = &myo_aux_functions};",
     ]

@@ -74,6 +74,7 @@ class Exported:
     front_end: FrontEnd
     network: NetworkReport
     choice: Choice
+    aux: tuple[ProvedAux, ...] = ()
 
 
 def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
@@ -141,7 +142,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     }
     write_json(path / "budget.json", budget)
     tell("manifest", 0.98)
-    return Exported(_write_manifest(path, training), front_end, network, choice)
+    return Exported(_write_manifest(path, training), front_end, network, choice, aux)
 
 
 def _streaming_hop(spec: PatchSpec, model: bytes) -> int | None:

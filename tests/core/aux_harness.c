@@ -20,12 +20,16 @@ typedef struct {
 static void add_run(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *own_memory,
                     uint32_t n_frames, buffer_t *out) {
     static int32_t block[MYO_AUX_MAX_STREAMS * MOST_OUT * MYO_BLOCK_FRAMES];
-    uint32_t marks[MYO_AUX_MAX_STREAMS];
-    myo_aux_functions.run(config, own_memory, block, n_frames, marks);
+    uint32_t before[MYO_AUX_MAX_STREAMS];
+    for (uint32_t i = 0; i < config->n_streams; i++) {
+        before[i] = own_memory->streams[i].frames;
+    }
+    myo_aux_functions.run(config, own_memory, block, n_frames);
     const int32_t *words = block;
     for (uint32_t i = 0; i < config->n_streams; i++) {
         const uint32_t n_out = myo_front_end_channels(&config->streams[i].chain);
-        buffer_add_u32(out, marks[i]);
+        const uint32_t marked = own_memory->streams[i].marked;
+        buffer_add_u32(out, marked > before[i] ? marked - before[i] : 0);
         for (uint32_t k = 0; k < n_frames * n_out; k++) {
             buffer_add(out, &words[k % n_out * MYO_BLOCK_FRAMES + k / n_out], 4);
         }
@@ -39,7 +43,7 @@ static void run_streams(const int32_t *data, buffer_t *out) {
     const uint32_t frame = (uint32_t)data[2];
     static myo_step_t steps[MAX_STEPS];
     myo_aux_config_t configs_of[MYO_AUX_MAX_STREAMS];
-    uint32_t n_steps = 0;
+    uint32_t n_steps = 0, n_channels = 0, wide = 0;
     data += 4;
     for (uint32_t i = 0; i < n_streams; i++) {
         stream_t s;
@@ -64,9 +68,14 @@ static void run_streams(const int32_t *data, buffer_t *out) {
             .shift = (uint8_t)s.shift,
         };
         n_steps += (uint32_t)s.n_steps;
+        n_channels += myo_front_end_channels(&configs_of[i].chain);
+        wide |= (uint32_t)(s.sample_bytes == 4) << i;
     }
-    const myo_aux_stage_config_t config = {
-        .streams = configs_of, .n_streams = (uint8_t)n_streams, .functions = &myo_aux_functions};
+    const myo_aux_stage_config_t config = {.streams = configs_of,
+                                           .n_streams = (uint8_t)n_streams,
+                                           .wide = (uint8_t)wide,
+                                           .n_channels = (uint16_t)n_channels,
+                                           .functions = &myo_aux_functions};
     int32_t *words = malloc(4 * n_words + 1); /* not cleared: init does */
     memset(words, 0x5a, 4 * n_words);
     myo_aux_t streams[MYO_AUX_MAX_STREAMS];

@@ -71,11 +71,12 @@ static void send_status(myo_link_t *self) {
         .running = self->running,
     };
     const myo_aux_stage_config_t *aux = self->config.patch->config->aux;
-    for (uint32_t i = 0; aux != NULL && i < aux->n_streams; i++) {
-        const myo_aux_t *stream = &self->config.patch->memory.aux.streams[i];
-        message.aux_held += stream->n_held;
-        message.aux_dropped += stream->n_dropped;
-        message.aux_lost += myo_ring_lost(&stream->ring);
+    if (aux != NULL) {
+        uint32_t counts[3];
+        aux->functions->count(aux, &self->config.patch->memory.aux, counts);
+        message.aux_held = counts[0];
+        message.aux_dropped = counts[1];
+        message.aux_lost = counts[2];
     }
     send(self, WAIT, MYO_MESSAGE_STATUS, &message, sizeof message, NULL, 0);
 }
@@ -129,7 +130,7 @@ void myo_link_hello(myo_link_t *self, myo_hello_reason_t reason) {
         .window_samples = patch->window_samples,
         .hop_samples = patch->hop_samples,
         .decimation = (uint16_t)self->config.patch->decimation,
-        .n_filtered = myo_patch_channels(patch),
+        .n_filtered = self->config.patch->n_channels,
         .n_layers = patch->n_layers,
         .n_outputs = patch->n_outputs,
         .credit_frames = (uint16_t)sample_ring(self)->capacity,
@@ -137,10 +138,8 @@ void myo_link_hello(myo_link_t *self, myo_hello_reason_t reason) {
         .sample_bytes = patch->sample_bytes,
         .output_kind = patch->output_kind,
         .n_aux = patch->aux != NULL ? patch->aux->n_streams : 0,
+        .aux_wide = patch->aux != NULL ? patch->aux->wide : 0,
     };
-    for (uint32_t i = 0; i < message.n_aux; i++) {
-        message.aux_wide |= (uint8_t)((patch->aux->streams[i].sample_bytes == 4) << i);
-    }
     memcpy(message.bundle_hash, patch->bundle_hash, sizeof message.bundle_hash);
     for (size_t i = 0; i < sizeof message.board && self->config.board[i] != '\0'; i++) {
         message.board[i] = (uint8_t)self->config.board[i];
@@ -229,10 +228,8 @@ static void serve_aux_samples(myo_link_t *self, const myo_frame_t *frame) {
     const myo_patch_t *patch = self->config.patch;
     const myo_aux_stage_config_t *aux = patch->config->aux;
     uint32_t arguments[2] = {frame->header.type, 0};
-    uint16_t fault = MYO_FAULT_BAD_MESSAGE; /* to a patch without streams */
-    if (aux != NULL && (!self->running || self->source != MYO_SOURCE_HOST)) {
-        fault = MYO_FAULT_NOT_STARTED;
-    } else if (aux != NULL) {
+    uint16_t fault = MYO_FAULT_NOT_STARTED;
+    if (self->running && self->source == MYO_SOURCE_HOST) {
         fault = aux->functions->serve(aux, &patch->memory.aux, myo_ring_received(sample_ring(self)),
                                       frame->payload, frame->payload_bytes, arguments);
     }
@@ -246,7 +243,7 @@ static bool has_length(const myo_frame_t *frame, size_t fixed_bytes, bool tail) 
     return tail ? frame->payload_bytes >= fixed_bytes : frame->payload_bytes == fixed_bytes;
 }
 
-static bool is_well_formed(const myo_frame_t *frame) {
+static bool is_well_formed(const myo_link_t *self, const myo_frame_t *frame) {
     switch (frame->header.type) {
     case MYO_MESSAGE_HELLO_REQUEST:
         return has_length(frame, sizeof(myo_hello_request_message_t), false);
@@ -255,7 +252,8 @@ static bool is_well_formed(const myo_frame_t *frame) {
     case MYO_MESSAGE_SAMPLES:
         return has_length(frame, sizeof(myo_samples_message_t), true);
     case MYO_MESSAGE_AUX_SAMPLES:
-        return has_length(frame, sizeof(myo_aux_samples_message_t), true);
+        return self->config.patch->config->aux != NULL &&
+               has_length(frame, sizeof(myo_aux_samples_message_t), true);
     case MYO_MESSAGE_STOP:
     case MYO_MESSAGE_STATUS_REQUEST:
         return has_length(frame, 0, false);
@@ -279,7 +277,7 @@ static void check_sequence(myo_link_t *self, const myo_frame_t *frame) {
 
 static void serve(myo_link_t *self, const myo_frame_t *frame) {
     check_sequence(self, frame);
-    if (!is_well_formed(frame)) {
+    if (!is_well_formed(self, frame)) {
         raise_fault(self, MYO_FAULT_BAD_MESSAGE, frame->header.type, (uint32_t)frame->payload_bytes);
         return;
     }

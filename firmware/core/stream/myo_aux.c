@@ -37,6 +37,8 @@ static void reset_stream(myo_aux_t *self) {
     self->phase = config->first;
     self->now = config->frame - 1u;
     self->since = 0;
+    self->frames = 0;
+    self->marked = 0;
     self->n_held = 0;
     self->n_dropped = 0;
     self->newest = 0;
@@ -78,6 +80,7 @@ static myo_status_t init(const myo_aux_stage_config_t *config, const myo_aux_sta
     }
     int32_t *words = memory->words;
     size_t left = memory->n_words;
+    uint32_t n_channels = 0, wide = 0;
     for (uint32_t i = 0; i < config->n_streams; i++) {
         myo_aux_t *const self = &memory->streams[i];
         *self = (myo_aux_t){.config = &config->streams[i]};
@@ -95,9 +98,11 @@ static myo_status_t init(const myo_aux_stage_config_t *config, const myo_aux_sta
         words += n_taken;
         left -= n_taken;
         self->factor = myo_front_end_decimation(&self->config->chain);
+        n_channels += myo_front_end_channels(&self->config->chain);
+        wide |= (uint32_t)(self->config->sample_bytes == 4) << i;
         reset_stream(self);
     }
-    return MYO_OK;
+    return n_channels == config->n_channels && wide == config->wide ? MYO_OK : MYO_ERROR_CONFIG;
 }
 
 static void reset(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory) {
@@ -169,11 +174,10 @@ static void interpolate(const myo_aux_t *self, int32_t *out) {
 }
 
 static void run(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory, int32_t *block,
-                uint32_t n_frames, uint32_t marks[MYO_AUX_MAX_STREAMS]) {
+                uint32_t n_frames) {
     for (uint32_t i = 0; i < config->n_streams; i++) {
         myo_aux_t *const self = &memory->streams[i];
         const int32_t unit = (int32_t)self->config->unit;
-        marks[i] = 0;
         for (uint32_t frame = 0; frame < n_frames; frame++) {
             self->phase += (int32_t)self->config->step;
             while (self->phase >= unit) {
@@ -183,13 +187,38 @@ static void run(const myo_aux_stage_config_t *config, const myo_aux_stage_memory
             }
             interpolate(self, &block[frame]);
             self->now += self->config->frame;
+            self->frames++;
             if (self->is_marked || self->marks[0] || self->marks[1]) {
-                marks[i] = frame + 1u;
+                self->marked = self->frames;
             }
         }
         block += (size_t)myo_front_end_channels(&self->config->chain) * MYO_BLOCK_FRAMES;
     }
 }
 
-const myo_aux_functions_t myo_aux_functions = {
-    .init = init, .reset = reset, .run = run, .serve = myo_aux_serve};
+static uint8_t list_marks(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory,
+                          uint32_t n_frames) {
+    uint32_t marks = 0;
+    for (uint32_t i = 0; i < config->n_streams; i++) {
+        const myo_aux_t *const self = &memory->streams[i];
+        marks |= (uint32_t)(self->marked > 0 && self->frames - self->marked < n_frames) << i;
+    }
+    return (uint8_t)marks;
+}
+
+static void count(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory,
+                  uint32_t counts[3]) {
+    counts[0] = counts[1] = counts[2] = 0;
+    for (uint32_t i = 0; i < config->n_streams; i++) {
+        counts[0] += memory->streams[i].n_held;
+        counts[1] += memory->streams[i].n_dropped;
+        counts[2] += myo_ring_lost(&memory->streams[i].ring);
+    }
+}
+
+const myo_aux_functions_t myo_aux_functions = {.init = init,
+                                               .reset = reset,
+                                               .run = run,
+                                               .list_marks = list_marks,
+                                               .count = count,
+                                               .serve = myo_aux_serve};

@@ -59,9 +59,11 @@ typedef struct {
     uint32_t now;       /* frame of the EMG sensor with which the window's next frame is complete */
     uint32_t factor;    /* samples for one behind the stages */
     uint32_t since;     /* samples since the last one behind the stages */
+    uint32_t frames;    /* of the window since the start */
+    uint32_t marked;    /* as many when the last one was marked, with it; 0: none was */
     uint32_t n_held;    /* samples held since the start */
     uint32_t n_dropped; /* samples left out since the start */
-    uint32_t newest;     /* stamp of the newest sample off the link */
+    uint32_t newest;    /* stamp of the newest sample off the link */
     bool is_running;    /* there is a current one */
     bool is_marked;     /* a sample of the next one behind the stages was held or came after a dropped one */
     bool marks[2];      /* the same of current and previous */
@@ -73,6 +75,8 @@ typedef struct myo_aux_functions myo_aux_functions_t;
 typedef struct {
     const myo_aux_config_t *streams;
     uint8_t n_streams;                    /* 1..MYO_AUX_MAX_STREAMS */
+    uint8_t wide;                         /* bit k: sample_bytes of stream k is 4 */
+    uint16_t n_channels;                  /* behind all streams' stages */
     const myo_aux_functions_t *functions; /* &myo_aux_functions */
 } myo_aux_stage_config_t;
 
@@ -91,10 +95,15 @@ struct myo_aux_functions {
                          uint32_t frame);
     /* As if nothing had come; the rings are empty. Only while no producer runs. */
     void (*reset)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory);
-    /* Goes on by n_frames (..MYO_BLOCK_FRAMES) of the window: words go to block, planar, stream by stream.
-       Returns the place of the last frame that is marked in each stream's mark, from 1; 0: none. */
+    /* Goes on by n_frames (..MYO_BLOCK_FRAMES) of the window: words go to block, planar, stream by stream. */
     void (*run)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory, int32_t *block,
-                uint32_t n_frames, uint32_t marks[MYO_AUX_MAX_STREAMS]);
+                uint32_t n_frames);
+    /* Gives the streams that have a marked one among the last n_frames of the window: bit k for stream k. */
+    uint8_t (*list_marks)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory,
+                          uint32_t n_frames);
+    /* Sums over the streams since the start: samples held, dropped, and lost before their ring. */
+    void (*count)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory,
+                  uint32_t counts[3]);
     /* myo_aux_serve. */
     uint16_t (*serve)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory,
                       uint32_t n_frames, const uint8_t *payload, size_t n_bytes, uint32_t arguments[2]);
@@ -106,14 +115,5 @@ uint16_t myo_aux_serve(const myo_aux_stage_config_t *config, const myo_aux_stage
                        uint32_t n_frames, const uint8_t *payload, size_t n_bytes, uint32_t arguments[2]);
 
 extern const myo_aux_functions_t myo_aux_functions;
-
-/* Channels behind all streams' stages. */
-static inline uint16_t myo_aux_stage_channels(const myo_aux_stage_config_t *config) {
-    uint16_t n_channels = 0;
-    for (uint32_t i = 0; i < config->n_streams; i++) {
-        n_channels = (uint16_t)(n_channels + myo_front_end_channels(&config->streams[i].chain));
-    }
-    return n_channels;
-}
 
 #endif

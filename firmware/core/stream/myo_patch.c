@@ -6,31 +6,20 @@
 _Static_assert(MYO_PATCH_MAX_CHANNELS * sizeof(int32_t) <= MYO_MAX_PAYLOAD - sizeof(myo_samples_message_t),
                "the widest frame fits one SAMPLES message");
 
-uint16_t myo_patch_channels(const myo_patch_config_t *config) {
-    const uint16_t n_aux = config->aux != NULL ? myo_aux_stage_channels(config->aux) : 0;
-    return (uint16_t)(myo_front_end_channels(&config->front_end) + n_aux);
-}
-
-size_t myo_patch_block_words(const myo_patch_config_t *config) {
-    const size_t before = myo_front_end_block_words(&config->front_end);
-    const size_t behind = (size_t)myo_patch_channels(config) * MYO_BLOCK_FRAMES;
-    return before > behind ? before : behind;
-}
-
-static myo_status_t check_config(const myo_patch_config_t *config) {
+static myo_status_t check_config(const myo_patch_config_t *config, uint16_t n_channels) {
     const myo_feature_stage_config_t *const features = config->features;
     if ((config->quantize == NULL && features == NULL) || config->net_init == NULL ||
         config->net_run == NULL || (config->net_push == NULL) != (config->net_reset == NULL) ||
         (features != NULL && (features->functions == NULL || features->features == NULL))) {
         return MYO_ERROR_NULL;
     }
-    const uint16_t n_channels = myo_patch_channels(config);
     const size_t n_input =
         features != NULL ? myo_feature_stage_words(features) : (size_t)config->window_samples * n_channels;
     if (config->rate_mhz == 0 || config->window_samples == 0 || config->hop_samples == 0 ||
         (config->sample_bytes != 2 && config->sample_bytes != 4) || config->adc_bits < 1 ||
         config->adc_bits > 24 || config->adc_bits > 8 * config->sample_bytes ||
-        n_channels > MYO_PATCH_MAX_CHANNELS || config->net_input_size != n_input || config->net_output_size != config->n_outputs ||
+        n_channels > MYO_PATCH_MAX_CHANNELS || config->net_input_size != n_input ||
+        config->net_output_size != config->n_outputs ||
         myo_front_end_decimation(&config->front_end) > UINT16_MAX ||
         (config->net_push != NULL && (config->hop_samples > config->window_samples || features != NULL))) {
         return MYO_ERROR_CONFIG;
@@ -50,7 +39,8 @@ static myo_status_t check_config(const myo_patch_config_t *config) {
     return MYO_OK;
 }
 
-static myo_status_t check_memory(const myo_patch_config_t *config, const myo_patch_memory_t *memory) {
+static myo_status_t check_memory(const myo_patch_config_t *config, const myo_patch_memory_t *memory,
+                                 uint16_t n_channels) {
     const size_t window_bytes = config->features == NULL ? config->net_input_size : 0;
     if (memory->ring == NULL || memory->block == NULL || (window_bytes > 0 && memory->window == NULL) ||
         memory->input == NULL || memory->output == NULL || memory->arena == NULL) {
@@ -59,9 +49,10 @@ static myo_status_t check_memory(const myo_patch_config_t *config, const myo_pat
     if (memory->ring->n_channels != config->front_end.n_channels) {
         return MYO_ERROR_CONFIG;
     }
-    if (memory->block_words < myo_patch_block_words(config) ||
-        memory->window_bytes < window_bytes || memory->input_bytes < config->net_input_size ||
-        memory->output_bytes < config->net_output_size || memory->arena_bytes < config->net_arena_size) {
+    if (memory->block_words < myo_front_end_block_words(&config->front_end) ||
+        memory->block_words < (size_t)n_channels * MYO_BLOCK_FRAMES || memory->window_bytes < window_bytes ||
+        memory->input_bytes < config->net_input_size || memory->output_bytes < config->net_output_size ||
+        memory->arena_bytes < config->net_arena_size) {
         return MYO_ERROR_MEMORY;
     }
     return (uintptr_t)memory->arena % MYO_ARENA_ALIGNMENT == 0 ? MYO_OK : MYO_ERROR_ALIGNMENT;
@@ -83,11 +74,14 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
                      : config->aux->functions->init(config->aux, &memory->aux,
                                                     myo_front_end_decimation(&config->front_end));
     }
+    uint16_t n_channels = 0;
     if (status == MYO_OK) {
-        status = check_config(config);
+        const uint32_t n_aux = config->aux != NULL ? config->aux->n_channels : 0;
+        n_channels = (uint16_t)(myo_front_end_channels(&config->front_end) + n_aux);
+        status = check_config(config, n_channels);
     }
     if (status == MYO_OK) {
-        status = check_memory(config, memory);
+        status = check_memory(config, memory, n_channels);
     }
     if (status == MYO_OK && config->features != NULL) {
         status = config->features->functions->init(config->features, &memory->features, MYO_BLOCK_FRAMES);
@@ -110,6 +104,7 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
         self->memory = *memory;
         self->hooks = *hooks;
         self->decimation = myo_front_end_decimation(&config->front_end);
+        self->n_channels = n_channels;
         config->net_init(memory->arena);
         myo_patch_start(self, 0);
     }
@@ -119,7 +114,7 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
 /* The network's stream begins with a window of zeros, and so does the ring that it is pushed from. */
 static void reset_stream(const myo_patch_t *self) {
     const myo_patch_config_t *config = self->config;
-    const size_t n_channels = myo_patch_channels(config);
+    const size_t n_channels = self->n_channels;
     for (size_t i = 0; i < config->net_input_size; i++) {
         self->memory.window[i] = config->quantize[i % n_channels].zero_point;
     }
@@ -138,7 +133,6 @@ void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     if (self->config->aux != NULL) {
         self->config->aux->functions->reset(self->config->aux, &self->memory.aux);
     }
-    memset(self->aux_marked, 0, sizeof self->aux_marked);
     myo_decision_reset(&self->decision);
     self->trace_mask = trace_mask;
     self->samples = 0;
@@ -216,40 +210,18 @@ static void quantize_channel(myo_patch_t *self, const int32_t *x, uint32_t n_fra
     }
 }
 
-/* Puts the auxiliary streams' words behind the front end's, for as many frames as it gave. */
-static void run_aux(myo_patch_t *self, int32_t *block, uint32_t n_frames) {
-    const myo_aux_stage_config_t *const aux = self->config->aux;
-    uint32_t marks[MYO_AUX_MAX_STREAMS];
-    aux->functions->run(aux, &self->memory.aux, block, n_frames, marks);
-    for (uint32_t i = 0; i < aux->n_streams; i++) {
-        if (marks[i] > 0) {
-            self->aux_marked[i] = self->samples / self->decimation + marks[i];
-        }
-    }
-}
-
-/* Streams with a marked frame in the window that has just ended, a bit each. */
-static uint8_t list_aux_marks(const myo_patch_t *self) {
-    const uint32_t n_streams = self->config->aux != NULL ? self->config->aux->n_streams : 0;
-    const uint32_t first = self->samples / self->decimation - self->config->window_samples;
-    uint8_t marks = 0;
-    for (uint32_t i = 0; i < n_streams; i++) {
-        marks |= (uint8_t)((self->aux_marked[i] > first) << i);
-    }
-    return marks;
-}
-
 /* Takes n_frames of counts and returns the frames that they gave; *period_ends where a quality period ended.
  */
 static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_frames,
                               bool *period_ends) {
     const uint32_t begin = work_ticks(self);
     int32_t *const block = self->memory.block;
-    const size_t n_channels = myo_patch_channels(self->config);
+    const size_t n_channels = self->n_channels;
     const uint32_t n_given = myo_front_end_run(&self->front_end, counts, block, n_frames);
-    if (self->config->aux != NULL) {
-        run_aux(self, &block[(size_t)myo_front_end_channels(&self->config->front_end) * MYO_BLOCK_FRAMES],
-                n_given);
+    const myo_aux_stage_config_t *const aux = self->config->aux;
+    if (aux != NULL) {
+        aux->functions->run(aux, &self->memory.aux, &block[(n_channels - aux->n_channels) * MYO_BLOCK_FRAMES],
+                            n_given);
     }
     const myo_feature_stage_config_t *const features = self->config->features;
     if (features != NULL) {
@@ -270,7 +242,7 @@ static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t
 /* Tells the filtered block, which lies channel by channel, in pieces of whole frames. */
 static void trace_filtered(const myo_patch_t *self, uint32_t n_frames) {
     int32_t piece[MYO_PATCH_MAX_CHANNELS];
-    const uint32_t n_channels = myo_patch_channels(self->config);
+    const uint32_t n_channels = self->n_channels;
     const uint32_t index = self->samples / self->decimation;
     const uint32_t n_together = MYO_PATCH_MAX_CHANNELS / n_channels;
     for (uint32_t first = 0; first < n_frames; first += n_together) {
@@ -285,7 +257,7 @@ static void trace_filtered(const myo_patch_t *self, uint32_t n_frames) {
 
 /* Copies the newest frames of the window ring into the network's input, oldest first. */
 static void unroll_frames(myo_patch_t *self, uint32_t n_frames) {
-    const size_t n_channels = myo_patch_channels(self->config);
+    const size_t n_channels = self->n_channels;
     const uint32_t n_rows = self->config->window_samples;
     const uint32_t first = (self->window_row + n_rows - n_frames) % n_rows;
     const uint32_t n_older = n_frames < n_rows - first ? n_frames : n_rows - first;
@@ -363,6 +335,7 @@ static uint32_t push_network(myo_patch_t *self, bool is_window) {
 static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     const myo_patch_config_t *config = self->config;
     const myo_patch_memory_t *memory = &self->memory;
+    const myo_aux_stage_config_t *const aux = config->aux;
     const bool is_window = self->samples >= config->window_samples * self->decimation;
     self->hop_end += config->hop_samples * self->decimation;
     const uint32_t network_ticks =
@@ -383,7 +356,7 @@ static void run_hop(myo_patch_t *self, uint32_t end_tick) {
         .front_end_ticks = self->front_end_ticks,
         .network_ticks = network_ticks,
         .decision_ticks = work_ticks(self) - decision_begin,
-        .aux_marks = list_aux_marks(self),
+        .aux_marks = aux != NULL ? aux->functions->list_marks(aux, &memory->aux, config->window_samples) : 0,
     };
     self->windows++;
     self->front_end_ticks = 0;

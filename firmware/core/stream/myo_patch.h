@@ -44,11 +44,12 @@ typedef struct {
     int8_t reject_below;              /* classes: output under which a window does not vote; -128: all vote */
     myo_front_end_config_t front_end; /* a frame of counts must fit one SAMPLES message */
     const myo_aux_stage_config_t *aux; /* streams whose channels stand behind the front end's; NULL: none */
-    const myo_quantize_config_t *quantize;      /* one a channel of myo_patch_channels; with features NULL */
+    const myo_quantize_config_t *quantize;      /* one a channel of the window; with features NULL */
     const myo_feature_stage_config_t *features; /* what the network takes; NULL: the window itself */
     const myo_quality_gate_config_t *quality;   /* NULL: every channel is taken as it is */
     uint8_t bundle_hash[32];                    /* SHA-256, compared by the host */
-    size_t net_input_size; /* window_samples * myo_patch_channels, int8, time-major; with features one a word */
+    size_t net_input_size; /* window_samples * channels of the window, int8, time-major; with features one a
+                              word */
     size_t net_output_size;
     size_t net_arena_size;
     void (*net_init)(void *arena); /* called before each run as well: leaves the state of pushes alone */
@@ -94,7 +95,7 @@ typedef struct {
     int32_t *front_end_state; /* as its steps count it */
     size_t front_end_state_words;
     myo_aux_stage_memory_t aux; /* all of it may be NULL where there are no streams */
-    int32_t *block;             /* myo_patch_block_words */
+    int32_t *block; /* myo_front_end_block_words, and MYO_BLOCK_FRAMES for each channel of the window */
     size_t block_words;
     int8_t *window; /* net_input_size; with features none, and may be NULL */
     size_t window_bytes;
@@ -120,20 +121,14 @@ typedef struct {
     uint32_t trace_mask; /* bit 1 << myo_stage_t */
     myo_front_end_t front_end;
     uint32_t decimation;      /* samples for one frame behind the front end */
+    uint16_t n_channels;      /* of the window: the front end's, then those of each auxiliary stream */
     uint32_t samples;         /* frames taken since the start */
     uint32_t hop_end;         /* samples at which the next window or push is complete */
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */
     uint32_t hook_ticks;      /* spent in the layer hook during this window's network */
-    uint32_t aux_marked[MYO_AUX_MAX_STREAMS]; /* frames behind the front end up to a stream's last marked one */
     uint16_t window_row;      /* row of the window ring that the next frame takes: the oldest */
 } myo_patch_t;
-
-/* Channels of the window: the front end's, then those of each auxiliary stream. */
-uint16_t myo_patch_channels(const myo_patch_config_t *config);
-
-/* Words of a block: MYO_BLOCK_FRAMES for each channel where there are most. */
-size_t myo_patch_block_words(const myo_patch_config_t *config);
 
 /* Validates config against itself and against memory, copies memory and hooks, and starts.
    config must outlive self. */

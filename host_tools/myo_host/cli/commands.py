@@ -151,6 +151,8 @@ def export_command(bundle: BundleArgument) -> None:
     network = exported.network
     for note in exported.front_end.notes:
         print(f"front end: {note}")
+    for stream in exported.aux:
+        print(f"auxiliary stream: {stream.note}")
     print(
         f"network: {len(network.layers)} layers, {network.macs} MACs, {network.flash_bytes} B of weights and tables, "
         f"arena {network.arena_bytes} B (lower bound {network.arena_lower_bound_bytes} B)"
