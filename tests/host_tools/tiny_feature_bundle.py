@@ -13,9 +13,10 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 import tiny_bundle
 from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_stage import FeatureScale, choose_word_shift, compile_spec_features
-from myo_pipeline.reference import cut_windows, filter_counts
+from myo_pipeline.reference import cut_windows, filter_streams
 from myo_pipeline.spec import parse_spec
 from nn_models import ModelBuilder, fill
+from tiny_aux_bundle import add_streams, read_streams
 from tiny_bundle import CHANNELS, LABELS
 
 # Of every transform, of counts and of ratios, one.
@@ -91,9 +92,15 @@ def write_trained_features(folder: Path, n_segments: int = 3, spec: str = SPEC) 
     (folder / "patch.toml").write_text(spec)
     word_shift = choose_word_shift(patch)
     config = compile_spec_features(patch, word_shift)
+    if patch.aux:
+        add_streams(folder, patch, n_segments)
     with np.load(folder / "evaluation.npz") as archive:
         windows = [
-            cut_windows(filter_counts(patch, archive[f"seg{k}_emg"]), patch.window_samples, patch.hop_samples)
+            cut_windows(
+                filter_streams(patch, archive[f"seg{k}_emg"], read_streams(archive, patch, k)),
+                patch.window_samples,
+                patch.hop_samples,
+            )
             for k in range(n_segments)
         ]
     features = compute_features(config, np.concatenate(windows).astype(np.float64))

@@ -1,0 +1,182 @@
+"""Auxiliary streams on the boards: both laws at every stage whatever the streams' clocks do, and their messages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from commands import must
+from myo_export.firmware_build import build_firmware
+from myo_host import messages as m
+from myo_host.boards import BOARDS, start_board
+from myo_host.link import PatchLink
+from myo_host.patch import Patch
+from myo_host.streaming import stream_segment
+from myo_host.validate import validate_board
+from myo_pipeline.aux_stream import AuxSamples
+from myo_pipeline.bundle import open_bundle
+from myo_pipeline.errors import LinkError
+from myo_pipeline.twin import Twin, TwinConfig
+from myo_pipeline.vectors import load_vectors
+from tiny_aux_bundle import SLOW_SPEC, STREAMS, write_trained_aux
+from tiny_feature_bundle import CHAIN_SPEC, write_trained_features
+
+Built = Callable[[str, str], Path]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Return a function that gives a kind of bundle with its firmware built for a board."""
+    root = tmp_path_factory.mktemp("aux")
+
+    def build(kind: str, board: str) -> Path:
+        for tool in ("arm-none-eabi-gcc", BOARDS[board].command[0]) if board != "native" else ("cc",):
+            if shutil.which(tool) is None:
+                pytest.skip(f"{tool} is not installed (make setup)")
+        folder = root / kind
+        if not folder.is_dir():
+            if kind == "features":
+                spec = CHAIN_SPEC.replace("[window]", STREAMS + "[window]")
+                write_trained_features(folder, 6, spec)
+            elif kind == "slow":
+                write_trained_aux(folder, 4, SLOW_SPEC)
+            else:
+                write_trained_aux(folder)
+            must("export", folder)
+        if not (folder / "firmware" / f"{board}.elf").is_file():
+            must("build", folder, "--board", board)
+        return folder
+
+    return build
+
+
+@pytest.fixture
+def patch(built: Built, board: str) -> Iterator[Patch]:
+    bundle = built("window", board)
+    with (
+        start_board(BOARDS[board], bundle / "firmware" / f"{board}.elf") as port,
+        PatchLink(port) as link,
+    ):
+        yield Patch(link, open_bundle(bundle))
+
+
+def check(bundle: Path, board: str) -> dict[str, dict[str, float]]:
+    result = json.loads(must("validate", bundle, "--board", board, "--json"))
+    assert result["passed"]
+    stages = {stage["name"]: stage for stage in result["stages"]}
+    assert list(stages)[:3] == ["samples", "filtered signal", "auxiliary streams"]
+    assert all(stage["words"] > 0 for stage in stages.values())
+    assert 0 < stages["auxiliary streams"]["bound_share"] <= 1
+    assert result["status"]["aux_held"] > 0  # the faults of the streams' clocks were seen
+    assert result["status"]["aux_lost"] == 0
+    return stages
+
+
+def test_both_laws_hold_whatever_the_clocks_do(built: Built, board: str) -> None:
+    bundle = built("window", board)
+    stages = check(bundle, board)
+    assert stages["auxiliary streams"]["words"] == stages["samples"]["words"] / 2 * 4
+    marks = np.concatenate([segment.aux_marks for segment in load_vectors(bundle)])
+    assert set(marks.tolist()) == {0, 1, 2, 3}
+    if board == "virtual_m4":
+        predicted = json.loads((bundle / "budget.json").read_text())["predicted"]
+        image = json.loads((bundle / "firmware" / "virtual_m4.json").read_text())
+        for memory in ("flash_bytes", "ram_bytes"):
+            assert predicted[memory]["total"] == pytest.approx(image[memory], rel=0.03)
+
+
+def test_both_laws_hold_with_features_of_all_channels(built: Built) -> None:
+    check(built("features", "virtual_m4"), "virtual_m4")
+
+
+def test_both_laws_hold_on_a_plain_core(built: Built) -> None:
+    check(built("slow", "virtual_m0"), "virtual_m0")
+
+
+def test_a_stream_that_falls_silent_is_held_and_marked(patch: Patch) -> None:
+    """What the twin says, with the streams cut off in the middle, and with none at all."""
+    config = TwinConfig.load(patch.bundle.path / "twin.npz")
+    segment = patch.recordings[0]
+    for last in (170, 0):
+        cut = [AuxSamples(s.counts[s.stamps < last], s.stamps[s.stamps < last]) for s in segment.aux]
+        twin = Twin(config, (patch.bundle.path / "model.tflite").read_bytes())
+        words, windows = twin.push(segment.counts, cut)
+        capture = patch.stream(segment.counts, [m.Stage.FILTERED], cut if last else ())
+        np.testing.assert_array_equal(capture.filtered_q31, words)
+        marks = [decision["aux_marks"] for decision in capture.decisions]
+        assert marks == [window.aux_marks for window in windows]
+        assert marks[-1] == 3  # both streams
+        ends = np.array([window.end_sample for window in windows])
+        assert not any(np.array(marks)[ends <= last])
+        np.testing.assert_array_equal(words[-1, 2:5], words[-2, 2:5])  # held: nothing moves
+    assert patch.stream(segment).status["aux_held"] == 0
+
+
+def expect_fault(link: PatchLink, code: m.Fault) -> tuple[int, int]:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        message, values, _ = link.receive()
+        if message is m.FAULT:
+            assert values["code"] == code
+            return values["argument0"], values["argument1"]
+    raise AssertionError("no fault came")
+
+
+def send(link: PatchLink, first: int, stamps: list[int], stream: int = 1, counts: bytes = b"\0" * 4) -> None:
+    tail = b"".join(stamp.to_bytes(4, "little") + counts for stamp in stamps)
+    link.send(m.AUX_SAMPLES, tail, stream=stream, first_sample=first, n_samples=len(stamps))
+
+
+def test_what_does_not_fit_is_told_and_refused(patch: Patch) -> None:
+    link = patch.link
+    send(link, 0, [0])
+    assert expect_fault(link, m.Fault.NOT_STARTED) == (m.AUX_SAMPLES.type, 0)
+    link.send(m.START, source=m.Source.HOST, trace_mask=0)
+    send(link, 0, [0, 2, 2])
+    send(link, 5, [9])
+    assert expect_fault(link, m.Fault.AUX_GAP) == (3, 5)
+    send(link, 3, [1])
+    assert expect_fault(link, m.Fault.AUX_LATE) == (1, 2)
+    send(link, 3, [7, 6])
+    assert expect_fault(link, m.Fault.AUX_LATE) == (6, 7)
+    link.send(m.SAMPLES, np.zeros(20, "<i2").tobytes(), first_sample=0, n_frames=10)
+    send(link, 3, [9])  # frame 9 has come: its sample is too late
+    assert expect_fault(link, m.Fault.AUX_LATE) == (9, 10)
+    send(link, 3, [10], stream=2)
+    assert expect_fault(link, m.Fault.BAD_MESSAGE)[0] == m.AUX_SAMPLES.type
+    send(link, 3, [10], counts=b"\0" * 3)
+    assert expect_fault(link, m.Fault.BAD_MESSAGE) == (m.AUX_SAMPLES.type, 7)
+    for first in range(3, 4000, 40):
+        send(link, first, [10] * 40)
+        if first > 400:
+            break
+    assert expect_fault(link, m.Fault.RING_OVERFLOW)[0] == 40
+    link.send(m.STATUS_REQUEST)
+    while (received := link.receive())[0] is not m.STATUS:
+        pass
+    assert received[1]["aux_lost"] > 40
+    with pytest.raises(LinkError, match="1 auxiliary streams, the board takes 2"):
+        stream_segment(link, np.zeros((10, 2), np.int32), aux=[patch.recordings[0].aux[0]])
+
+
+def test_planted_fault_is_named(built: Built, tmp_path: Path) -> None:
+    """A phase that is off by one, in the second stream alone: the first stage that differs, its channel and sample."""
+    bundle = built("window", "native")
+    copy = tmp_path / "planted"
+    shutil.copytree(bundle, copy)
+    path = copy / "c/patch_config.c"
+    head, middle, rest = path.read_text().rpartition(".first = ")
+    path.write_text(head + middle + "1 + " + rest)
+    elf = build_firmware(copy, "native").elf
+    with start_board(BOARDS["native"], elf) as port, PatchLink(port) as link:
+        result = validate_board(open_bundle(bundle), link, BOARDS["native"])
+    assert not result.passed
+    first = next(stage for stage in result.stages if stage.differing)
+    assert first.name == "auxiliary streams"
+    assert "channel 3" in first.first_difference
