@@ -9,14 +9,16 @@ from myo_export.aux_streams import ProvedAux
 from myo_export.front_end_cost import predict_front_end
 from myo_pipeline.aux_stream import RING_FRAMES
 
-# Counted on myo_patch images of arm-none-eabi-gcc 12.2 -O3: `benchmarks/bench_aux.py`.
-_FLASH_CODE: Final = 1700
+# Counted on virtual_m4 images of tests/host_tools/tiny_aux_bundle.py, arm-none-eabi-gcc 12.2 -O3, and on one with two streams.
+_FLASH_CODE: Final = 2530
 _FLASH_STREAM: Final = 56
-_RAM_STREAM: Final = 116
+_RAM_STREAM: Final = 100
+_RAM_SOURCE: Final = 112  # a virtual board's own streams
 _LINE_BYTES: Final = 27  # around a sample that travels alone, with its stamp
 _PER_FRAME: Final = 60.0
 _PER_WORD: Final = 20.0
 _PER_SAMPLE: Final = 150.0
+_ONCE: Final = 353.0  # of predict_front_end's figure, what a decision takes whatever its frames
 
 
 def count_credit_bytes(streams: Sequence[ProvedAux]) -> int:
@@ -36,7 +38,7 @@ def predict_aux_flash(streams: Sequence[ProvedAux]) -> int:
 
 def predict_aux_ram(streams: Sequence[ProvedAux]) -> int:
     """Return the bytes of streams' rings, states and blocks."""
-    return sum(_RAM_STREAM + 4 * stream.config.memory_words for stream in streams)
+    return _RAM_SOURCE * bool(streams) + sum(_RAM_STREAM + 4 * stream.config.memory_words for stream in streams)
 
 
 def predict_aux_instructions(streams: Sequence[ProvedAux], n_frames: int, window: int) -> float:
@@ -48,6 +50,6 @@ def predict_aux_instructions(streams: Sequence[ProvedAux], n_frames: int, window
     for stream in streams:
         timing, config = stream.config.timing, stream.config
         n_samples = n_frames * timing.frame * timing.step / timing.unit
-        own = predict_front_end(config.steps, config.n_channels, 1, 0) if config.steps else 0.0
+        own = predict_front_end(config.steps, config.n_channels, 1, 0) - _ONCE if config.steps else 0.0
         total += n_samples * (_PER_SAMPLE + own) + n_frames * (_PER_FRAME + _PER_WORD * config.n_outputs)
     return total

@@ -86,6 +86,14 @@ static void on_wait(void *context) {
 
 static bool on_adc_start(void *context) {
     (void)context;
+#if PATCH_N_AUX > 0
+    for (uint32_t i = 0; i < PATCH_N_AUX; i++) {
+        const myo_aux_config_t *const stream = &patch_config.aux->streams[i];
+        if (!myo_port_aux_start(i, &aux[i].ring, stream->rate_mhz, patch_config.rate_mhz, stream->adc_bits)) {
+            return false;
+        }
+    }
+#endif
     return myo_port_adc_start(&ring, patch_config.rate_mhz, patch_config.adc_bits);
 }
 

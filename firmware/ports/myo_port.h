@@ -42,6 +42,13 @@ void myo_port_idle(void);
 bool myo_port_adc_start(myo_ring_t *ring, uint32_t rate_mhz, uint8_t adc_bits);
 void myo_port_adc_stop(void);
 
+/* Samples of an auxiliary stream (its number from 0) go into the ring at rate_mhz from an interrupt, from the
+   next myo_port_adc_start until myo_port_adc_stop. Their ticks are the frames of the EMG sensor that came
+   before them: myo_ring_received of the ring that myo_port_adc_start is given, whose frames come at
+   emg_rate_mhz. false: the board has no such source. Not called in a patch without streams. */
+bool myo_port_aux_start(uint32_t stream, myo_ring_t *ring, uint32_t rate_mhz, uint32_t emg_rate_mhz,
+                        uint8_t adc_bits);
+
 /* Resets the board as its reset line would. */
 _Noreturn void myo_port_reset(void);
 

@@ -6,6 +6,7 @@
 #ifndef MYO_VIRTUAL_ADC_H
 #define MYO_VIRTUAL_ADC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "stream/myo_ring.h"
@@ -35,6 +36,47 @@ static inline void myo_virtual_adc_frame(uint32_t *state, uint8_t adc_bits, myo_
     if (frame != NULL) {
         myo_ring_commit(ring, ticks);
     }
+}
+
+/* Auxiliary streams beside it: the same noise, seeded with MYO_VIRTUAL_ADC_SEED + 1 + stream, at rates that
+   are exact in frames of the EMG sensor. A board's port.c alone includes this: the streams are its own. */
+#define MYO_VIRTUAL_AUX_STREAMS 4u
+
+typedef struct {
+    myo_ring_t *ring; /* NULL: not started */
+    uint32_t noise;
+    uint32_t step, unit, phase; /* a sample is due when phase reaches unit */
+    uint8_t adc_bits;
+} myo_virtual_aux_t;
+
+static myo_virtual_aux_t myo_virtual_aux[MYO_VIRTUAL_AUX_STREAMS];
+
+/* Gives the streams what comes before the next frame of the EMG sensor. */
+static inline void myo_virtual_aux_frame(const myo_ring_t *frames) {
+    for (uint32_t i = 0; i < MYO_VIRTUAL_AUX_STREAMS; i++) {
+        myo_virtual_aux_t *const self = &myo_virtual_aux[i];
+        if (self->ring == NULL) {
+            continue;
+        }
+        for (; self->phase >= self->unit; self->phase -= self->unit) {
+            myo_virtual_adc_frame(&self->noise, self->adc_bits, self->ring, myo_ring_received(frames));
+        }
+        self->phase += self->step;
+    }
+}
+
+static inline bool myo_virtual_aux_start(uint32_t stream, myo_ring_t *ring, uint32_t rate_mhz,
+                                         uint32_t emg_rate_mhz, uint8_t adc_bits) {
+    if (stream >= MYO_VIRTUAL_AUX_STREAMS || rate_mhz > UINT32_MAX - emg_rate_mhz) {
+        return false;
+    }
+    myo_virtual_aux[stream] = (myo_virtual_aux_t){.ring = ring,
+                                                  .noise = MYO_VIRTUAL_ADC_SEED + 1u + stream,
+                                                  .step = rate_mhz,
+                                                  .unit = emg_rate_mhz,
+                                                  .phase = emg_rate_mhz,
+                                                  .adc_bits = adc_bits};
+    return true;
 }
 
 #endif

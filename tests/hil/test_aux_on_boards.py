@@ -24,6 +24,7 @@ from myo_pipeline.bundle import open_bundle
 from myo_pipeline.errors import LinkError
 from myo_pipeline.twin import Twin, TwinConfig
 from myo_pipeline.vectors import load_vectors
+from test_board import repeat_virtual_adc
 from tiny_aux_bundle import SLOW_SPEC, STREAMS, write_trained_aux
 from tiny_feature_bundle import CHAIN_SPEC, write_trained_features
 
@@ -43,7 +44,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         if not folder.is_dir():
             if kind == "features":
                 spec = CHAIN_SPEC.replace("[window]", STREAMS + "[window]")
-                write_trained_features(folder, 6, spec)
+                write_trained_features(folder, 3, spec)  # a still sensor has no mobility: no stalls
             elif kind == "slow":
                 write_trained_aux(folder, 4, SLOW_SPEC)
             else:
@@ -116,6 +117,36 @@ def test_a_stream_that_falls_silent_is_held_and_marked(patch: Patch) -> None:
         assert not any(np.array(marks)[ends <= last])
         np.testing.assert_array_equal(words[-1, 2:5], words[-2, 2:5])  # held: nothing moves
     assert patch.stream(segment).status["aux_held"] == 0
+
+
+def test_the_boards_own_streams_take_the_same_path(patch: Patch) -> None:
+    """From the board's own interrupts on, stamped by its own count of frames, the words are the twin's."""
+    link, spec = patch.link, patch.bundle.spec
+    config = TwinConfig.load(patch.bundle.path / "twin.npz")
+    link.send(m.START, source=m.Source.ADC, trace_mask=1 << m.Stage.FILTERED)
+    words, decisions, status = [], [], None
+    while status is None:
+        message, values, tail = link.receive()
+        assert message is not m.FAULT, values
+        if message is m.TENSOR:
+            words.append(np.frombuffer(tail, "<i4"))
+        elif message is m.DECISION:
+            decisions.append(values)
+            if len(decisions) == 12:
+                link.send(m.STOP)
+        elif message is m.STATUS:
+            status = values
+    assert (status["samples_lost"], status["aux_held"], status["aux_lost"]) == (0, 0, 0)
+    n = status["samples_processed"]
+    counts = repeat_virtual_adc(n * config.n_channels, 12).reshape(n, -1)
+    streams = []
+    for number, (stream, sensor) in enumerate(zip(config.aux, spec.aux, strict=True)):
+        stamps = stream.timing.stamp_samples(stream.timing.count_samples(n))
+        noise = repeat_virtual_adc(len(stamps) * sensor.channels, sensor.adc_bits, 1 + number)
+        streams.append(AuxSamples(noise.reshape(len(stamps), -1), stamps))
+    twin = Twin(config, (patch.bundle.path / "model.tflite").read_bytes())
+    np.testing.assert_array_equal(np.concatenate(words), twin.push(counts, streams)[0].ravel())
+    assert not any(decision["aux_marks"] for decision in decisions)
 
 
 def expect_fault(link: PatchLink, code: m.Fault) -> tuple[int, int]:

@@ -22,9 +22,9 @@ Built = Callable[[str, str], Path]
 N_WINDOWS = 12
 
 
-def repeat_virtual_adc(n: int, adc_bits: int) -> np.ndarray:
+def repeat_virtual_adc(n: int, adc_bits: int, more: int = 0) -> np.ndarray:
     """The documented generator of firmware/ports/myo_virtual_adc.h: xorshift32, upper bits, seeded at START."""
-    state, out = 2463534242, []
+    state, out = 2463534242 + more, []
     for _ in range(n):
         state ^= state << 13 & 0xFFFFFFFF
         state ^= state >> 17

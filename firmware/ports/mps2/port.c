@@ -44,6 +44,8 @@ static struct {
     myo_ring_t *samples; /* where the ADC's frames go; NULL while it is stopped */
     uint32_t noise;
     uint8_t adc_bits;
+    void (*aux)(
+        const myo_ring_t *frames); /* gives auxiliary streams what comes before a frame; may be NULL */
 } port;
 
 void uart0_rx_handler(void) {
@@ -74,6 +76,9 @@ void timer0_handler(void) {
     const uint32_t begin = cortex_m_begin_interrupt();
     mps2_sample_timer_acknowledge();
     if (port.samples != NULL) {
+        if (port.aux != NULL) {
+            port.aux(port.samples);
+        }
         myo_virtual_adc_frame(&port.noise, port.adc_bits, port.samples, begin);
     }
     cortex_m_end_interrupt(begin);
@@ -100,6 +105,13 @@ uint32_t myo_port_ticks(void) {
 
 void myo_port_send(void) {
     cortex_m_pend_interrupt(BOARD_IRQ_UART0_TX);
+}
+
+/* The streams are linked where the app starts one. */
+bool myo_port_aux_start(uint32_t stream, myo_ring_t *ring, uint32_t rate_mhz, uint32_t emg_rate_mhz,
+                        uint8_t adc_bits) {
+    port.aux = myo_virtual_aux_frame;
+    return myo_virtual_aux_start(stream, ring, rate_mhz, emg_rate_mhz, adc_bits);
 }
 
 bool myo_port_adc_start(myo_ring_t *ring, uint32_t rate_mhz, uint8_t adc_bits) {

@@ -34,6 +34,8 @@ static struct {
     size_t pending_from, pending_to;
     bool listener; /* somebody has the port open */
     myo_ring_t *samples;
+    void (*aux)(
+        const myo_ring_t *frames); /* gives auxiliary streams what comes before a frame; may be NULL */
     uint32_t noise;
     uint8_t adc_bits;
     uint64_t adc_start_ns;
@@ -180,6 +182,9 @@ static bool serve_adc(void) {
         forgive_pause();
     }
     while (port.samples != NULL && now_ns() >= adc_due_ns(port.adc_frames + 1u)) {
+        if (port.aux != NULL) {
+            port.aux(port.samples);
+        }
         myo_virtual_adc_frame(&port.noise, port.adc_bits, port.samples, myo_port_ticks());
         port.adc_frames++;
         served = true;
@@ -236,6 +241,13 @@ void myo_port_idle(void) {
         (void)serve();
     }
     port.interrupt_ticks += myo_port_ticks() - begin;
+}
+
+/* The streams are linked where the app starts one. */
+bool myo_port_aux_start(uint32_t stream, myo_ring_t *ring, uint32_t rate_mhz, uint32_t emg_rate_mhz,
+                        uint8_t adc_bits) {
+    port.aux = myo_virtual_aux_frame;
+    return myo_virtual_aux_start(stream, ring, rate_mhz, emg_rate_mhz, adc_bits);
 }
 
 bool myo_port_adc_start(myo_ring_t *ring, uint32_t rate_mhz, uint8_t adc_bits) {

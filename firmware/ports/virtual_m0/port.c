@@ -64,6 +64,8 @@ static struct {
     myo_ring_t *samples; /* where the ADC's frames go; NULL while it is stopped */
     uint32_t noise;
     uint8_t adc_bits;
+    void (*aux)(
+        const myo_ring_t *frames); /* gives auxiliary streams what comes before a frame; may be NULL */
 } port;
 
 /* Runs when a byte came, when one has left, and when myo_port_send pends it. */
@@ -93,6 +95,9 @@ void timer1_handler(void) {
     const uint32_t begin = cortex_m_begin_interrupt();
     TIMER1(TIMER_COMPARE0) = 0;
     if (port.samples != NULL) {
+        if (port.aux != NULL) {
+            port.aux(port.samples);
+        }
         myo_virtual_adc_frame(&port.noise, port.adc_bits, port.samples, begin);
     }
     cortex_m_end_interrupt(begin);
@@ -125,6 +130,13 @@ uint32_t myo_port_ticks(void) {
 
 void myo_port_send(void) {
     cortex_m_pend_interrupt(IRQ_UART0);
+}
+
+/* The streams are linked where the app starts one. */
+bool myo_port_aux_start(uint32_t stream, myo_ring_t *ring, uint32_t rate_mhz, uint32_t emg_rate_mhz,
+                        uint8_t adc_bits) {
+    port.aux = myo_virtual_aux_frame;
+    return myo_virtual_aux_start(stream, ring, rate_mhz, emg_rate_mhz, adc_bits);
 }
 
 bool myo_port_adc_start(myo_ring_t *ring, uint32_t rate_mhz, uint8_t adc_bits) {
