@@ -144,14 +144,16 @@ def _clamp(requantize: Requantize, n_words: int) -> Events:
 
 
 def _tiles(form: str, at_once: str, n_calls: int, n_tiles: int, n_groups: int) -> Events:
-    """`tiles_of_two` or `tiles_of_one`: the loop turns over two groups, an odd one comes first by itself."""
+    """`tiles_of_two` or `tiles_of_one`: the loop turns over four groups or two, and those too many come first."""
     n = n_calls * n_tiles
     name = f"tiles.{form}.{at_once}"
+    in_turn = 4 if at_once == "two" else 2
+    turns = -(-n_groups // in_turn)
     found: Events = Counter(
-        {f"{name}.call": n_calls, f"{name}.tile": n, f"{name}.group": n * n_groups, f"{name}.turn": n * -(-n_groups // 2)}
-    )  # fmt: skip
-    if n_groups % 2:
-        found[f"{name}.odd"] = n
+        {f"{name}.call": n_calls, f"{name}.tile": n, f"{name}.group": n * n_groups, f"{name}.turn": n * turns}
+    )
+    if n_groups % in_turn:
+        found[f"{name}.first_{n_groups % in_turn}"] = n
     return found
 
 

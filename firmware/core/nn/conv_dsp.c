@@ -40,9 +40,9 @@ static void copy_row(const myo_conv_plan_t *plan, const int8_t *row, myo_nn_span
    of two such neighbours are widened together where they stand. */
 typedef struct {
     size_t begin;
-    size_t end;
-    size_t step;   /* words from the window of one position to that of the next */
-    size_t offset; /* words by which the window of position 0 begins before the input */
+    size_t n_pairs; /* from there on, that is how many positions begin a pair */
+    size_t step;    /* words from the window of one position to that of the next */
+    size_t offset;  /* words by which the window of position 0 begins before the input */
 } myo_conv_run_t;
 
 /* All positions of a pointwise convolution, and those of a convolution over time whose windows padding does
@@ -60,14 +60,16 @@ static myo_conv_run_t find_run(const myo_conv_plan_t *plan) {
     if (window->height != 1 || !plan->rows_dense || !plan->rows_whole) {
         return run;
     }
+    size_t end = 0;
     if (pointwise) {
-        run.end = config->output.height * n_columns;
+        end = config->output.height * n_columns;
     } else if (one_row && room >= 0) {
         const size_t n_fitting = (size_t)(room / window->stride_width) + 1;
         run.begin = (size_t)((window->pad_left + window->stride_width - 1) / window->stride_width);
-        run.end = n_fitting < n_columns ? n_fitting : n_columns;
+        end = n_fitting < n_columns ? n_fitting : n_columns;
         run.offset = (size_t)window->pad_left * config->input.channels;
     }
+    run.n_pairs = end > run.begin ? end - run.begin - 1 : 0;
     return run;
 }
 
@@ -135,7 +137,7 @@ void myo_conv_dsp_run(const myo_conv_dsp_config_t *config, const int8_t *input, 
         int8_t *to = output + group * n_outputs;
         size_t position = 0;
         for (; position + 2 <= n_positions; position += 2) {
-            if (position >= run.begin && position + 2 <= run.end) {
+            if (position - run.begin < run.n_pairs) {
                 const int8_t *const first = from + (position * run.step - run.offset);
                 myo_nn_widen_two(first, first + run.step, row_size, x);
             } else {
