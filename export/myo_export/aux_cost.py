@@ -38,7 +38,9 @@ def predict_aux_flash(streams: Sequence[ProvedAux]) -> int:
 
 def predict_aux_ram(streams: Sequence[ProvedAux]) -> int:
     """Return the bytes of streams' rings, states and blocks."""
-    return _RAM_SOURCE * bool(streams) + sum(_RAM_STREAM + 4 * stream.config.memory_words for stream in streams)
+    return _RAM_SOURCE * bool(streams) + sum(
+        _RAM_STREAM + 4 * stream.config.memory_words for stream in streams
+    )
 
 
 def predict_aux_instructions(streams: Sequence[ProvedAux], n_frames: int, window: int) -> float:
