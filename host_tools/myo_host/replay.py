@@ -8,16 +8,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from myo_host.streaming import Capture
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.errors import DataError
 from myo_pipeline.recording import Recording
-from myo_pipeline.spec import Sensor
+from myo_pipeline.recording.aux_file import read_aux
+from myo_pipeline.spec import PatchSpec, Sensor
 from myo_pipeline.twin import VALUES, Twin, TwinConfig
 
 RATE_TOLERANCE = 0.01  # as in training: armbands state "about 200 Hz"
@@ -108,14 +111,36 @@ def list_decisions(bundle: Bundle, capture: Capture) -> list[dict[str, Any]]:
     return rows
 
 
-def list_twin_decisions(bundle: Bundle, counts: NDArray[np.int32]) -> list[dict[str, Any]]:
-    """Return the rows that the integer twin gives for the same counts."""
+def read_streams(spec: PatchSpec, paths: Sequence[Path]) -> list[AuxSamples]:
+    """Read a CSV file for each auxiliary stream of a spec, in its order; none, where no path is given.
+
+    Raises
+    ------
+    DataError
+        If there are others than the spec's, or a file cannot be read.
+    """
+    if paths and len(paths) != len(spec.aux):
+        names = ", ".join(sensor.name for sensor in spec.aux) or "none"
+        raise DataError(
+            f"{len(paths)} files of auxiliary streams, the bundle takes {len(spec.aux)} ({names}); give one --aux for each, "
+            "in this order"
+        )
+    return [
+        read_aux(path, sensor.channels, sensor.rate_hz, spec.sensor.rate_hz)
+        for path, sensor in zip(paths, spec.aux, strict=bool(paths))
+    ]
+
+
+def list_twin_decisions(
+    bundle: Bundle, counts: NDArray[np.int32], aux: Sequence[AuxSamples] = ()
+) -> list[dict[str, Any]]:
+    """Return the rows that the integer twin gives for the same counts and auxiliary streams."""
     config = TwinConfig.load(bundle.path / "twin.npz")
     twin = Twin(config, (bundle.path / "model.tflite").read_bytes())
     rows = []
-    for window in twin.push(counts)[1]:
+    for window in twin.push(counts, aux)[1]:
         decision = {key: getattr(window.decision, key) for key in ("decided", "raw", "confidence", "n_votes")}
-        decision |= {"window": window.window, "end_sample": window.end_sample}
+        decision |= {"window": window.window, "end_sample": window.end_sample, "aux_marks": window.aux_marks}
         sums = window.decision.sums.tolist() if config.output_kind == VALUES else []
         rows.append(_row(bundle, config, decision, sums))
     return rows
@@ -128,6 +153,7 @@ def _row(bundle: Bundle, config: TwinConfig, decision: dict[str, int], sums: lis
         "end_sample": int(decision["end_sample"]),
         "time_s": round(int(decision["end_sample"]) / spec.sensor.rate_hz, 6),
     }
+    row |= {"aux_marks": int(decision["aux_marks"])} if spec.aux else {}
     if config.output_kind == VALUES:
         for name, value in zip(spec.output_names, sums, strict=True):
             mean = value / decision["n_votes"] if decision["n_votes"] else math.nan  # no window voted

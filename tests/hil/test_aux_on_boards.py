@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands import must
+from commands import must, myopatch
 from myo_export.firmware_build import build_firmware
 from myo_host import messages as m
 from myo_host.boards import BOARDS, start_board
@@ -117,6 +117,40 @@ def test_a_stream_that_falls_silent_is_held_and_marked(patch: Patch) -> None:
         assert not any(np.array(marks)[ends <= last])
         np.testing.assert_array_equal(words[-1, 2:5], words[-2, 2:5])  # held: nothing moves
     assert patch.stream(segment).status["aux_held"] == 0
+
+
+def test_a_recording_replays_with_its_streams(built: Built, tmp_path: Path) -> None:
+    """From CSV files, stamps and all: the decisions and marks of the golden vectors."""
+    bundle = built("window", "native")
+    segment = next(s for s in load_vectors(bundle) if 0 < np.count_nonzero(s.aux_marks) < s.n_windows)
+    emg = "\n".join(["a,b", *(",".join(map(str, row)) for row in segment.counts)])
+    (tmp_path / "emg.csv").write_text(emg)
+    options: list[object] = []
+    for number, stream in enumerate(segment.aux):
+        rows = np.column_stack([stream.stamps, stream.counts]).tolist()
+        names = ["frame", *(f"c{k}" for k in range(stream.counts.shape[1]))]
+        path = tmp_path / f"{number}.csv"
+        path.write_text("\n".join(",".join(map(str, row)) for row in [names, *rows]))
+        options += ["--aux", path]
+    command = (
+        "replay",
+        tmp_path / "emg.csv",
+        bundle,
+        "--board",
+        "native",
+        "--rate-hz",
+        200,
+        "--lsb-uv",
+        1,
+        "--twin",
+    )
+    must(*command, *options, "--out", tmp_path / "out.json")
+    decisions = json.loads((tmp_path / "out.json").read_text())["decisions"]
+    assert [d["aux_marks"] for d in decisions] == segment.aux_marks.tolist()
+    assert [d["decided"] for d in decisions] == segment.decisions[:, 0].tolist()
+    refused = myopatch(*command, *options[:2], "--out", tmp_path / "none.json")
+    assert refused.returncode == 2
+    assert "the bundle takes 2 (wrist, turn)" in refused.stderr
 
 
 def test_the_boards_own_streams_take_the_same_path(patch: Patch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from myo_pipeline.aux_sensor import AuxSensor
 from myo_pipeline.feature_stage import RANGE_DEVIATIONS
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
@@ -53,6 +54,14 @@ def _describe_input(record: dict[str, Any]) -> str:
     )
 
 
+def _describe_aux(stream: AuxSensor) -> str:
+    stages = ", ".join(describe_stage(stage) for stage in stream.stage) or "no filter"
+    return (
+        f"Beside them stand {stream.n_outputs} channels of {stream.kind} {stream.name!r}, {stream.rate_hz:g} Hz, after {stages}, "
+        "resampled onto the window, each with a scale of its own."
+    )
+
+
 def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     """Return the model card of a training run as Markdown.
 
@@ -88,6 +97,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         f"{spec.window.window_ms:g} ms of "
         f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms, "
         "after " + (", ".join(describe_stage(stage) for stage in spec.stage) or "no filter") + ".",
+        *(_describe_aux(stream) for stream in spec.aux),
         "",
         f"Ops: {', '.join(record['model']['ops'])}. Outputs: {', '.join(spec.output_names)}.",
         "",

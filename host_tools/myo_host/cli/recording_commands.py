@@ -163,6 +163,9 @@ def replay(
     twin: Annotated[bool, typer.Option("--twin", help="Compare every decision with the twin's.")] = False,
     resample: Annotated[bool, typer.Option("--resample", help="Bring another sample rate to the patch's.")] = False,
     rescale: Annotated[bool, typer.Option("--rescale", help="Round counts of another worth to the patch's.")] = False,
+    aux: Annotated[
+        list[Path] | None, typer.Option("--aux", help="CSV of an auxiliary stream; one a stream of the spec, in order.")
+    ] = None,
     channels: ChannelsOption = None,
     rate_hz: RateOption = None,
     lsb_uv: LsbOption = None,
@@ -178,6 +181,7 @@ def replay(
         fit_recording,
         list_decisions,
         list_twin_decisions,
+        read_streams,
         render_csv,
     )  # fmt: skip
     from myo_host.streaming import stream_segment
@@ -192,9 +196,12 @@ def replay(
     sensor = opened.spec.sensor
     source = _open_recording(recording, channels, rate_hz, lsb_uv, unit, data)
     fitted = fit_recording(source, sensor, resample=resample, rescale=rescale)
+    streams = read_streams(opened.spec, aux or [])
     with _open_board(bundle, board, port) as name, PatchLink(name) as link:
         link.say_hello(opened.bundle_hash)
-        capture = stream_segment(link, fitted.counts, pace_hz=sensor.rate_hz if speed == "real" else None)
+        capture = stream_segment(
+            link, fitted.counts, aux=streams, pace_hz=sensor.rate_hz if speed == "real" else None
+        )
     rows = list_decisions(opened, capture)
     told = {
         "recording": source.source,
@@ -209,7 +216,7 @@ def replay(
         print(text, end="")
     for note in (*source.notes, *fitted.notes):
         print(f"note: {note}", file=sys.stderr)
-    difference = first_difference(rows, list_twin_decisions(opened, fitted.counts)) if twin else ""
+    difference = first_difference(rows, list_twin_decisions(opened, fitted.counts, streams)) if twin else ""
     if out is not None:
         agreed = ", all as the twin's" if twin and not difference else ""
         print(f"{out}: {len(rows)} decisions from {len(fitted.counts)} samples{agreed}")
