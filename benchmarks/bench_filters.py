@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_network import COMPILER, CPU_FLAGS, LINK_FLAGS, PEERS, find_m4cost, missing_tools
 from myo_export import cmsis_dsp
-from myo_export.front_end_cost import count_step_terms, count_terms, predict_front_end
+from myo_export.front_end_cost import count_apart_terms, count_step_terms, count_terms, predict_front_end
 from myo_pipeline.bundle import write_json
 from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
 
@@ -31,12 +31,14 @@ ROOT = HERE.parent
 RESULTS = HERE / "results" / "front_end.json"
 BIQUAD = "Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c"
 CONFIGURATIONS = list(itertools.product((4, 8, 16), (0, 1, 3, 5), (10, 32, 50, 100)))
-# As front_end_bench/main.c runs them: taps, factor, or for a matrix 1 where it only picks.
+# As front_end_bench/main.c runs them: taps, or for a matrix 1 where it only picks.
 OTHERS = (
     ("scale", Kind.RECTIFY, 0), ("align", Kind.RECTIFY, 0), ("rectify", Kind.RECTIFY, 0), ("mean", Kind.MEAN, 37),
-    ("decimate", Kind.DECIMATE, 4), ("tkeo", Kind.TKEO, 0), ("fir", Kind.FIR, 8), ("fir", Kind.FIR, 64),
-    ("matrix", Kind.MATRIX, 1), ("matrix", Kind.MATRIX, 2),
+    ("decimate", Kind.DECIMATE, 0), ("tkeo", Kind.TKEO, 0), ("fir", Kind.FIR, 8), ("fir", Kind.FIR, 64),
+    ("matrix", Kind.MATRIX, 1), ("matrix", Kind.MATRIX, 2), ("fir that decimates", Kind.FIR, 8),
+    ("fir that decimates", Kind.FIR, 64),
 )  # fmt: skip
+FACTOR = 4  # of what decimates
 STANDARD = (8, 3, 100)  # the budget's: 8 channels at 2 kHz, three sections, a hop of 50 ms
 RATE_HZ, CLOCK_HZ, BLOCK_SAMPLES, WINDOW = 2000, 64e6, 64, 400  # as front_end_bench/main.c has them
 
@@ -70,9 +72,11 @@ def fit_others(measured: dict[int, list[float]]) -> dict[str, list[float]]:
             count = (
                 n * channels if kind is Kind.MATRIX and n == 1 else channels**2 if kind is Kind.MATRIX else n
             )
-            terms = count_step_terms(
-                kind, channels, count, frames // n if kind is Kind.DECIMATE else frames, 1
-            )
+            given = frames // FACTOR
+            if name == "fir that decimates":
+                terms = count_apart_terms(channels, n, frames, given, 1)
+            else:
+                terms = count_step_terms(kind, channels, count, given if kind is Kind.DECIMATE else frames, 1)
             rows.setdefault(name, []).append((*terms, taken))
     found = {}
     for name, values in rows.items():

@@ -110,7 +110,7 @@ static void fill(uint32_t n_frames) {
 #define TAPS 64u
 #define MEAN 37u
 
-static int32_t taps[TAPS], step_state[(TAPS + MYO_BLOCK_FRAMES + MEAN) * N_CHANNELS];
+static int32_t taps[TAPS], step_state[(TAPS + MYO_BLOCK_FRAMES + MEAN) * N_CHANNELS + 1];
 static myo_matrix_term_t terms[N_CHANNELS * N_CHANNELS];
 static uint16_t one_term[N_CHANNELS], all_terms[N_CHANNELS];
 static const myo_moving_average_config_t mean = {.n = MEAN, .before = 6, .shift = 31, .multiplier = 1 << 30};
@@ -128,6 +128,7 @@ static const myo_step_t others[] = {
     STEP(myo_decimate_kind, NULL, 4),  STEP(myo_tkeo_kind, &tkeo, 1),
     STEP(myo_fir_kind, &short_fir, 1), STEP(myo_fir_kind, &long_fir, 1),
     STEP(myo_matrix_kind, &remap, 1),  STEP(myo_matrix_kind, &dense, 1),
+    STEP(myo_fir_kind, &short_fir, 4), STEP(myo_fir_kind, &long_fir, 4),
 };
 
 static bool run_others(uint32_t n_frames) {

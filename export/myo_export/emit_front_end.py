@@ -100,7 +100,7 @@ def render_steps(front_end: FrontEnd) -> list[str]:
             f"     .config = {f'&{name}' if settings else 'NULL'},",
             f"     .n_in = {step.n_in},",
             f"     .n_out = {step.n_out},",
-            f"     .decimation = {step.count if step.kind is Kind.DECIMATE else 1},",
+            f"     .decimation = {step.decimation},",
             f"     .align = {step.align}}}, /* a word is 2^{-proved.exponent} */",
         ]
     return [*out, f"static const myo_step_t steps[{len(front_end.steps)}] = {{", *rows, "};", ""]

@@ -204,8 +204,9 @@ def _lower_fir(designed: FloatStep, peak: float, error: float, exponent: int) ->
     gain, designed_gain = float(np.abs(rounded).sum()), float(np.abs(taps).sum())
     out = _fitting(gain * (peak + error), exponent + bits - 1)
     step = Step(
-        Kind.FIR, designed.n_in, designed.n_out, 0, exponent + bits - out, len(taps), words.astype(np.int32)
-    )
+        Kind.FIR, designed.n_in, designed.n_out, 0, exponent + bits - out, len(taps), words.astype(np.int32),
+        designed.decimation,
+    )  # fmt: skip
     return ProvedStep(
         designed, step, out, (gain * (peak + error) * 2.0**out + 0.5) / Q31,
         gain * (peak + error) * 2.0 ** (exponent + bits) / 2**63, designed_gain, gain,
@@ -274,8 +275,7 @@ def _lower(designed: FloatStep, peak: float, error: float, exponent: int, names:
         case Kind.TKEO:
             return _lower_tkeo(designed, peak, error, exponent)
         case Kind.RECTIFY | Kind.DECIMATE:
-            count = designed.count if designed.kind is Kind.DECIMATE else 0
-            step = Step(designed.kind, designed.n_in, designed.n_out, 0, 0, count, _NO_WORDS)
+            step = Step(designed.kind, designed.n_in, designed.n_out, 0, 0, 0, _NO_WORDS, designed.decimation)
             return ProvedStep(designed, step, exponent, (peak + error) * 2.0**exponent / Q31, 0.0)
 
 
@@ -319,7 +319,7 @@ _WORDS = {
     Kind.MATRIX: "{s.n_in} channels to {s.n_out} by {s.count} weights of 16 bits",
     Kind.RECTIFY: "magnitudes",
     Kind.MEAN: "mean of {s.count} samples, from an exact sum",
-    Kind.DECIMATE: "the last of every {s.count} frames",
+    Kind.DECIMATE: "the last of every {s.decimation} frames",
     Kind.FIR: "{s.count} taps of 32 bits, summed in 64",
     Kind.TKEO: "Teager-Kaiser energy, squared counts from here",
 }
@@ -330,7 +330,12 @@ def describe_step(proved: ProvedStep) -> str:
     if proved.cascade:
         n = len(proved.cascade.sections)
         return f"{n} second-order section{'s' * (n != 1)} in Q31 direct form I"
-    return _WORDS[proved.step.kind].format(s=proved.step)
+    kept = (
+        f", for the last of every {proved.step.decimation} frames alone"
+        if proved.step.kind is Kind.FIR and proved.step.decimation > 1
+        else ""
+    )
+    return _WORDS[proved.step.kind].format(s=proved.step) + kept
 
 
 def _note_step(proved: ProvedStep, peak: float, is_first: bool) -> list[str]:

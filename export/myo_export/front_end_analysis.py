@@ -319,9 +319,9 @@ def _describe_steps(
     found, n = [], n_signal
     for count, (proved, node) in enumerate(zip(front_end.steps, nodes[1:], strict=True), 1):
         step = proved.step
-        n //= step.count if step.kind is Kind.DECIMATE else 1
+        n //= step.decimation
         before = replace(front_end, steps=front_end.steps[:count])
-        rate_hz = proved.designed.rate_hz / (step.count if step.kind is Kind.DECIMATE else 1)
+        rate_hz = proved.designed.rate_hz / step.decimation
         rms = float(np.sqrt(np.mean(node[:n] ** 2))) * 2.0 ** (proved.exponent - 31)
         found.append(
             StepFigures(

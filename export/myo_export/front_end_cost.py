@@ -20,6 +20,7 @@ _STEPS: dict[Kind, tuple[float, ...]] = {
     Kind.FIR: (36.35, 144.46, 16.70, 3.22),
     Kind.MATRIX: (35.0, 22.5, 23.0, 5.5),
 }
+_FIR_APART = (40.0, 150.0, 1.0, 30.0, 3.5)  # in the order of count_apart_terms
 
 
 def count_terms(n_channels: int, n_sections: int, hop: int, window: int) -> tuple[float, ...]:
@@ -59,6 +60,14 @@ def count_step_terms(
     return n_blocks, n_blocks * n_channels, words, words * count if kind is Kind.FIR else 0.0
 
 
+def count_apart_terms(
+    n_channels: int, n_taps: int, n_taken: float, n_given: float, n_blocks: float
+) -> tuple[float, ...]:
+    """Return how often each part of a FIR that decimates runs: blocks, channels, words taken, words given, products."""
+    given = n_given * n_channels
+    return n_blocks, n_blocks * n_channels, n_taken * n_channels, given, given * n_taps
+
+
 def _sum(constants: Sequence[float], terms: Sequence[float]) -> float:
     return sum(c * t for c, t in zip(constants, terms, strict=True))
 
@@ -90,8 +99,10 @@ def predict_front_end(steps: Sequence[Step], n_channels: int, hop: int, window: 
             channels, words = n_blocks * step.n_in, n_frames * step.n_in
             total += _sum(of_cascade, (n_blocks, channels, channels * step.count, words * step.count))
             continue
-        if step.kind is Kind.DECIMATE:
-            n_frames /= step.count
+        n_taken, n_frames = n_frames, n_frames / step.decimation
+        if step.kind is Kind.FIR and step.decimation > 1:
+            total += _sum(_FIR_APART, count_apart_terms(step.n_in, step.count, n_taken, n_frames, n_blocks))
+            continue
         widest = max(step.n_in, step.n_out)
         total += _sum(_STEPS[step.kind], count_step_terms(step.kind, widest, step.count, n_frames, n_blocks))
     return total

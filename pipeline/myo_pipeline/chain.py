@@ -65,7 +65,7 @@ def _design(stage: Stage, n: int, rate_hz: float) -> list[tuple[Kind, NDArray[np
         case MovingAverage():
             return [(Kind.MEAN, np.array([float(stage.count_samples(rate_hz))]))]
         case Decimate():
-            return [(Kind.DECIMATE, np.array([float(stage.factor)]))]
+            return [(Kind.DECIMATE, _NONE)]
         case Fir():
             return [(Kind.FIR, _design_fir(stage, rate_hz))]
         case Tkeo():
@@ -75,7 +75,10 @@ def _design(stage: Stage, n: int, rate_hz: float) -> list[tuple[Kind, NDArray[np
 
 
 def design_chain(spec: PatchSpec) -> tuple[FloatStep, ...]:
-    """Design a spec's stages; neighbouring recursive filters become one cascade of second-order sections.
+    """Design a spec's stages.
+
+    Neighbouring recursive filters become one cascade of second-order sections, and a FIR filter takes the decimation behind
+    it: what the decimation would drop is not computed.
 
     Returns
     -------
@@ -100,10 +103,13 @@ def design_chain(spec: PatchSpec) -> tuple[FloatStep, ...]:
                 )
         for kind, values in _design(stage, n, rate_hz):
             n_out = len(values) if kind is Kind.MATRIX else n
-            if kind is Kind.SOS and steps and steps[-1].kind is Kind.SOS:
-                steps[-1] = FloatStep(kind, n, n, rate_hz, np.concatenate([steps[-1].values, values]))
+            last = steps[-1] if steps else None
+            if last and kind is Kind.SOS and last.kind is Kind.SOS:
+                steps[-1] = replace(last, values=np.concatenate([last.values, values]))
+            elif last and kind is Kind.DECIMATE and last.kind is Kind.FIR and last.decimation == 1:
+                steps[-1] = replace(last, decimation=stage.decimation)
             else:
-                steps.append(FloatStep(kind, n, n_out, rate_hz, values))
+                steps.append(FloatStep(kind, n, n_out, rate_hz, values, stage.decimation))
             n = n_out
         rate_hz /= stage.decimation
     return tuple(steps)
@@ -148,7 +154,7 @@ def split_runs(steps: Sequence[FloatStep]) -> list[list[int]]:
     for place, step in enumerate(steps):
         if step.kind in LINEAR:
             runs[-1].append(place)
-        elif step.kind is not Kind.MATRIX:
+        if step.decimation > 1 or step.kind not in (*LINEAR, Kind.MATRIX):
             runs.append([])
     return [run for run in runs if run]
 
@@ -185,7 +191,7 @@ def run_step(step: FloatStep, x: NDArray[np.float64]) -> NDArray[np.float64]:
         case Kind.SOS:
             y = signal.sosfilt(step.values, x, axis=0)
         case Kind.FIR:
-            y = signal.lfilter(step.values, [1.0], x, axis=0)
+            y = signal.lfilter(step.values, [1.0], x, axis=0)[step.decimation - 1 :: step.decimation]
         case Kind.MEAN:
             sums = np.cumsum(np.concatenate([np.zeros((step.count, x.shape[1])), x]), axis=0)
             y = np.asarray((sums[step.count :] - sums[: -step.count]) / step.count, dtype=np.float64)
@@ -194,7 +200,7 @@ def run_step(step: FloatStep, x: NDArray[np.float64]) -> NDArray[np.float64]:
         case Kind.RECTIFY:
             y = np.abs(x)
         case Kind.DECIMATE:
-            y = x[step.count - 1 :: step.count]
+            y = x[step.decimation - 1 :: step.decimation]
         case Kind.TKEO:
             past = np.concatenate([np.zeros((2, x.shape[1])), x])
             y = past[1:-1] ** 2 - past[2:] * past[:-2]

@@ -92,7 +92,7 @@ class _Mean:
 
 class _Decimate:
     def __init__(self, step: Step) -> None:
-        self._factor, self._skipped = step.count, 0
+        self._factor, self._skipped = step.decimation, 0
 
     def run(self, x: Words) -> Words:
         kept = x[self._factor - 1 - self._skipped :: self._factor]
@@ -102,7 +102,7 @@ class _Decimate:
 
 class _Fir:
     def __init__(self, step: Step) -> None:
-        self._step, self._past = step, _Past(step.count - 1, step.n_in)
+        self._step, self._past, self._kept = step, _Past(step.count - 1, step.n_in), _Decimate(step)
 
     def run(self, x: Words) -> Words:
         joined = self._past.join(x)
@@ -110,7 +110,7 @@ class _Fir:
         for age, tap in enumerate(self._step.words.astype(np.int64)):
             first = self._step.count - 1 - age
             sums += tap * joined[first : first + len(x)]
-        return shift_words(sums, -self._step.shift)
+        return self._kept.run(shift_words(sums, -self._step.shift))
 
 
 class _Tkeo:

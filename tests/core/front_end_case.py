@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from device_line import Harness
 from myo_export.front_end import FrontEnd, quantize_front_end
 from myo_pipeline.spec import PatchSpec, parse_spec
-from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
+from myo_pipeline.steps import BLOCK_FRAMES, Step
 
 FILTERS = (
     'kind = "highpass"\ncutoff_hz = 20.0\norder = 2\n',
@@ -28,6 +28,7 @@ OTHERS = (
     'kind = "fir"\nn_taps = 21\nedges_hz = [35.0]\n',
     'kind = "fir"\ntaps = [0.3]\n',
     'kind = "fir"\ntaps = [0.7, -900.0, 0.001, 4.0]\n',
+    'kind = "fir"\nn_taps = 40\nedges_hz = [35.0]\n',
     'kind = "decimate"\nfactor = 2\nattenuation_db = 0\n',
     'kind = "decimate"\nfactor = 3\nattenuation_db = 0\n',
     'kind = "spatial"\nmode = "single_differential"\nring = true\n',
@@ -85,8 +86,16 @@ def chains(most: int = 5) -> st.SearchStrategy[tuple[str, ...]]:
 
 def pack_step(step: Step) -> bytes:
     """Return a step as the harness takes it."""
-    decimation = step.count if step.kind is Kind.DECIMATE else 1
-    head = (step.kind, step.n_in, step.n_out, decimation, step.align, step.shift, step.count, len(step.words))
+    head = (
+        step.kind,
+        step.n_in,
+        step.n_out,
+        step.decimation,
+        step.align,
+        step.shift,
+        step.count,
+        len(step.words),
+    )
     return struct.pack("<8i", *head) + step.words.astype("<i4").tobytes()
 
 

@@ -20,6 +20,7 @@ from myo_pipeline.chain import design_chain
 from myo_pipeline.errors import ExportError, SpecError
 from myo_pipeline.reference import filter_counts
 from myo_pipeline.spec import PatchSpec, parse_spec
+from myo_pipeline.steps import Kind
 from myo_pipeline.twin import FrontEndTwin
 
 STAGES = {
@@ -323,3 +324,13 @@ def test_error_that_enters_an_energy_reaches_its_bound() -> None:
     counts = np.repeat(np.array([-2048, 2047, 2047])[:, None], 3, axis=1)
     error, bound = measure_error(stages, counts)
     assert 0.95 * bound <= error <= bound
+
+
+def test_a_fir_before_a_decimation_computes_what_stays_and_gives_the_same_words() -> None:
+    fir = 'kind = "fir"\nn_taps = 41\nedges_hz = [80.0]\n'
+    stages = (fir, 'kind = "decimate"\nfactor = 4\n')
+    counts = np.random.default_rng(6).integers(-2048, 2048, (333, 3))
+    (spec, both), (whole_spec, whole) = quantize_chain(stages), quantize_chain((fir,))
+    assert [(step.kind, step.decimation) for step in both.device_steps] == [(Kind.FIR, 4)]
+    every = make_filter_twin(whole_spec, whole).filter(counts)
+    np.testing.assert_array_equal(make_filter_twin(spec, both).filter(counts), every[3::4])
