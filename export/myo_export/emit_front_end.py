@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from myo_export.front_end import FrontEnd, ProvedStep, describe_step
+from myo_pipeline.ecg import EcgSettings
 from myo_pipeline.steps import Kind
 
 _HEADERS = {
     Kind.SOS: "myo_sos", Kind.MATRIX: "myo_matrix", Kind.RECTIFY: "myo_rectify", Kind.MEAN: "myo_moving_average",
-    Kind.DECIMATE: "myo_decimate", Kind.FIR: "myo_fir", Kind.TKEO: "myo_tkeo",
+    Kind.DECIMATE: "myo_decimate", Kind.FIR: "myo_fir", Kind.TKEO: "myo_tkeo", Kind.ECG: "myo_ecg",
 }  # fmt: skip
 _PER_LINE = 8
 
@@ -77,6 +78,14 @@ def _render_settings(proved: ProvedStep, name: str) -> list[str]:
             ]
         case Kind.TKEO:
             return [f"static const myo_tkeo_config_t {name} = {{.shift = {step.shift}}};"]
+        case Kind.ECG:
+            settings = EcgSettings.from_values(step.words)
+            return [
+                f"static const myo_ecg_config_t {name} = {{",
+                f"    .refractory = {settings.refractory}, .learn = {settings.learn}, .reference = {settings.reference},",
+                f"    .before = {settings.before}, .after = {settings.after}, .log2_beats = {settings.log2_beats},",
+                f"    .magnitude_shift = {settings.magnitude_shift}}};",
+            ]
         case _:
             return []
 

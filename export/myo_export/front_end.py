@@ -15,6 +15,7 @@ from scipy import signal
 from myo_export.cascade import PROOF_LIMIT, Q31, Cascade, quantize_cascade
 from myo_export.fixed_point import quantize_multiplier
 from myo_pipeline.chain import design_chain
+from myo_pipeline.ecg import GAIN, EcgSettings
 from myo_pipeline.errors import ExportError
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
@@ -243,6 +244,26 @@ def _lower_tkeo(designed: FloatStep, peak: float, error: float, exponent: int) -
     )  # fmt: skip
 
 
+def _lower_ecg(designed: FloatStep, peak: float, error: float, exponent: int) -> ProvedStep:
+    settings = EcgSettings.from_values(designed.values)
+    out = _fitting(GAIN * (peak + error + 2.0**-exponent), exponent)
+    alignment, aligned = _align(exponent, out)
+    step = Step(
+        Kind.ECG,
+        designed.n_in,
+        designed.n_out,
+        alignment,
+        0,
+        settings.window,
+        designed.values.astype(np.int32),
+    )
+    # A mean beat's error is at most the words', plus half a unit at each update, of which 2^log2_beats last; it is scaled
+    # and the product rounded.
+    rounding = (GAIN - 1) * 2.0 ** (settings.log2_beats - 1) + 0.5
+    bound = GAIN * (peak + error + aligned) * 2.0**out + 0.5
+    return ProvedStep(designed, step, out, bound / Q31, 0.0, GAIN, GAIN, 0.0, aligned, rounding * 2.0**-out)
+
+
 def _lower_sections(
     designed: FloatStep, peak: float, error: float, exponent: int | None, names: str
 ) -> ProvedStep:
@@ -274,6 +295,8 @@ def _lower(designed: FloatStep, peak: float, error: float, exponent: int, names:
             return _lower_mean(designed, peak, error, exponent)
         case Kind.TKEO:
             return _lower_tkeo(designed, peak, error, exponent)
+        case Kind.ECG:
+            return _lower_ecg(designed, peak, error, exponent)
         case Kind.RECTIFY | Kind.DECIMATE:
             step = Step(designed.kind, designed.n_in, designed.n_out, 0, 0, 0, _NO_WORDS, designed.decimation)
             return ProvedStep(designed, step, exponent, (peak + error) * 2.0**exponent / Q31, 0.0)
@@ -290,6 +313,8 @@ def _delay_ms(step: FloatStep) -> float:
             return (step.count - 1) / 2 / step.rate_hz * 1000
         case Kind.TKEO:
             return 1000 / step.rate_hz
+        case Kind.ECG:
+            return EcgSettings.from_values(step.values).window / step.rate_hz * 1000
         case _:
             return 0.0
     magnitude = np.abs(response)
@@ -322,6 +347,7 @@ _WORDS = {
     Kind.DECIMATE: "the last of every {s.decimation} frames",
     Kind.FIR: "{s.count} taps of 32 bits, summed in 64",
     Kind.TKEO: "Teager-Kaiser energy, squared counts from here",
+    Kind.ECG: "the heart removed: each channel's mean beat of {s.count} samples, found in channel {s.words[0]}",
 }
 
 

@@ -14,7 +14,7 @@ from myo_export.front_end_cost import predict_front_end
 from myo_pipeline.chain import respond, round_step, run_step, split_runs
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
-from myo_pipeline.stages import Spatial
+from myo_pipeline.stages import Ecg, Spatial
 from myo_pipeline.steps import FloatStep, Kind, pack_steps
 from myo_pipeline.twin import FrontEndTwin, TwinConfig
 
@@ -267,7 +267,7 @@ def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
     front_end = quantize_front_end(spec)
     rate_hz, full_scale = spec.sensor.rate_hz, spec.sensor.full_scale_counts
     # Channels that never meet are all alike: one is enough.
-    alike = not any(isinstance(stage, Spatial) for stage in spec.stage)
+    alike = not any(isinstance(stage, Spatial | Ecg) for stage in spec.stage)
     heard = (
         spec.model_copy(update={"sensor": spec.sensor.model_copy(update={"channels": 1})}) if alike else spec
     )

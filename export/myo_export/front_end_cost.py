@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from myo_pipeline.ecg import EcgSettings
 from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step, decimation_of
 
 # Fitted by benchmarks/bench_filters.py to m4cost's counts, in the order of count_terms; the accuracy stands there.
@@ -20,6 +21,7 @@ _STEPS: dict[Kind, tuple[float, ...]] = {
     Kind.FIR: (36.35, 144.46, 16.70, 3.22),
     Kind.MATRIX: (35.0, 22.5, 23.0, 5.5),
 }
+_ECG = (60.0, 20.0, 45.0, 7.0, 100.0, 20.0)  # in the order of count_ecg_terms
 _FIR_APART = (40.0, 150.0, 1.0, 30.0, 3.5)  # in the order of count_apart_terms
 
 
@@ -68,6 +70,20 @@ def count_apart_terms(
     return n_blocks, n_blocks * n_channels, n_taken * n_channels, given, given * n_taps
 
 
+def count_ecg_terms(
+    settings: EcgSettings, n_channels: int, n_frames: float, n_blocks: float
+) -> tuple[float, ...]:
+    """Return how often each part of the heart's removal runs: blocks, channels, frames, words, beats, beats' words.
+
+    At 75 beats a minute.
+    """
+    n_beats = n_frames / (settings.learn / 2) * 75 / 60
+    return (
+        n_blocks, n_blocks * n_channels, n_frames, n_frames * n_channels, n_beats * n_channels,
+        n_beats * n_channels * settings.window,
+    )  # fmt: skip
+
+
 def _sum(constants: Sequence[float], terms: Sequence[float]) -> float:
     return sum(c * t for c, t in zip(constants, terms, strict=True))
 
@@ -102,6 +118,11 @@ def predict_front_end(steps: Sequence[Step], n_channels: int, hop: int, window: 
         n_taken, n_frames = n_frames, n_frames / step.decimation
         if step.kind is Kind.FIR and step.decimation > 1:
             total += _sum(_FIR_APART, count_apart_terms(step.n_in, step.count, n_taken, n_frames, n_blocks))
+            continue
+        if step.kind is Kind.ECG:
+            total += _sum(
+                _ECG, count_ecg_terms(EcgSettings.from_values(step.words), step.n_in, n_frames, n_blocks)
+            )
             continue
         widest = max(step.n_in, step.n_out)
         total += _sum(_STEPS[step.kind], count_step_terms(step.kind, widest, step.count, n_frames, n_blocks))

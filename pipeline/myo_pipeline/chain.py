@@ -9,10 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from myo_pipeline.ecg import GAIN, EcgSettings, remove_beats
 from myo_pipeline.errors import SpecError
 from myo_pipeline.filters import design_stage
 from myo_pipeline.spec import PatchSpec
-from myo_pipeline.stages import Decimate, Envelope, Fir, LowPass, MovingAverage, Rectify, Spatial, Stage, Tkeo
+from myo_pipeline.stages import (
+    Decimate,
+    Ecg,
+    Envelope,
+    Fir,
+    LowPass,
+    MovingAverage,
+    Rectify,
+    Spatial,
+    Stage,
+    Tkeo,
+)
 from myo_pipeline.steps import LINEAR, FloatStep, Kind, Step
 
 _RESPONSE_POINTS = 4096  # between two Nyquist frequencies, for the attenuation of aliases
@@ -70,6 +82,8 @@ def _design(stage: Stage, n: int, rate_hz: float) -> list[tuple[Kind, NDArray[np
             return [(Kind.FIR, _design_fir(stage, rate_hz))]
         case Tkeo():
             return [(Kind.TKEO, _NONE)]
+        case Ecg():
+            return [(Kind.ECG, stage.settle(rate_hz).to_values())]
         case _:
             return [(Kind.SOS, design_stage(stage, rate_hz))]
 
@@ -204,6 +218,8 @@ def run_step(step: FloatStep, x: NDArray[np.float64]) -> NDArray[np.float64]:
         case Kind.TKEO:
             past = np.concatenate([np.zeros((2, x.shape[1])), x])
             y = past[1:-1] ** 2 - past[2:] * past[:-2]
+        case Kind.ECG:
+            y = remove_beats(x, EcgSettings.from_values(step.values))
     return y
 
 
@@ -240,6 +256,8 @@ def bound_peak(steps: Sequence[FloatStep], peak: float) -> float:
                 peak *= float(np.abs(step.values).sum(axis=1).max())
             case Kind.TKEO:
                 peak = 2 * peak**2
+            case Kind.ECG:
+                peak *= GAIN
             case _:  # a mean, a magnitude and a choice of samples are no larger
                 pass
     return peak

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.ecg import EcgSettings, EcgTwin
 from myo_pipeline.steps import Kind, Step
 
 Words = NDArray[np.int64]
@@ -122,9 +123,14 @@ class _Tkeo:
         return shift_words(past[1:-1] ** 2 - past[2:] * past[:-2], -self._shift)
 
 
+class _Ecg(EcgTwin):
+    def __init__(self, step: Step) -> None:
+        super().__init__(EcgSettings.from_values(step.words), step.n_in)
+
+
 _TWINS: dict[Kind, type[StepTwin]] = {
     Kind.SOS: _Sections, Kind.MATRIX: _Matrix, Kind.RECTIFY: _Rectify, Kind.MEAN: _Mean, Kind.DECIMATE: _Decimate,
-    Kind.FIR: _Fir, Kind.TKEO: _Tkeo,
+    Kind.FIR: _Fir, Kind.TKEO: _Tkeo, Kind.ECG: _Ecg,
 }  # fmt: skip
 
 

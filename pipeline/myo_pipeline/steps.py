@@ -14,6 +14,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.ecg import EcgSettings
+
 BLOCK_FRAMES = 32  # MYO_BLOCK_FRAMES
 
 
@@ -27,6 +29,7 @@ class Kind(IntEnum):
     DECIMATE = 4
     FIR = 5
     TKEO = 6
+    ECG = 7
 
 
 LINEAR = (Kind.SOS, Kind.FIR, Kind.MEAN)  # a response over frequency, the same for every channel
@@ -46,7 +49,7 @@ class FloatStep:
         Frames a second that come in.
     values
         SOS: sections, (n_sections, 6), SciPy's order and sign. MATRIX: weights, (n_out, n_in). FIR: taps, newest sample
-        first. MEAN: its samples, of shape (1,). Otherwise empty.
+        first. MEAN: its samples, of shape (1,). ECG: its settings. Otherwise empty.
     decimation
         Frames that it takes for one that it gives: of DECIMATE its factor, of FIR those of the decimation behind it.
     """
@@ -80,10 +83,11 @@ class Step:
         SOS: post shift of the coefficients. MATRIX, FIR, TKEO: right shift of the 64-bit sum to the output, with rounding half
         up (0 for none). MEAN: the same of its product. Otherwise 0.
     count
-        SOS: sections. MATRIX: terms. FIR: taps. MEAN: samples. Otherwise 0.
+        SOS: sections. MATRIX: terms. FIR: taps. MEAN: samples. ECG: the window. Otherwise 0.
     words
         int32. SOS: ``b0 b1 b2 -a1 -a2`` of each section times ``2^(31 - shift)``. MATRIX: weights by row, (n_out * n_in,), within
-        16 bits. FIR: taps, newest sample first. MEAN: the multiplier that stands for ``2^before / count``. Otherwise empty.
+        16 bits. FIR: taps, newest sample first. MEAN: the multiplier that stands for ``2^before / count``. ECG: its settings.
+        Otherwise empty.
     decimation
         Frames that it takes for one that it gives, the last of each; a FIR computes only what it gives.
     """
@@ -116,6 +120,8 @@ class Step:
                 return 2 * self.n_in
             case Kind.DECIMATE:
                 return 1
+            case Kind.ECG:
+                return EcgSettings.from_values(self.words).count_state(self.n_in)
             case _:
                 return 0
 

@@ -31,6 +31,7 @@ OTHERS = (
     'kind = "fir"\nn_taps = 40\nedges_hz = [35.0]\n',
     'kind = "decimate"\nfactor = 2\nattenuation_db = 0\n',
     'kind = "decimate"\nfactor = 3\nattenuation_db = 0\n',
+    'kind = "ecg"\nreference = 1\nbeats = 8\n',
     'kind = "spatial"\nmode = "single_differential"\nring = true\n',
     'kind = "spatial"\nmode = "double_differential"\n',
     'kind = "spatial"\nmode = "common_average"\n',
@@ -70,6 +71,8 @@ def fits(stages: tuple[str, ...]) -> bool:
             if "single" in stage
             else 1
         )
+        if "ecg" in stage and (channels < 2 or factor > 6):
+            return False
         if ("matrix" in stage and channels != 3) or channels < max(wants, 2 if "common" in stage else 1):
             return False
         channels = 4 if "remap" in stage else 2 if '"matrix"' in stage else channels - 2 * ("double" in stage)
