@@ -9,6 +9,10 @@ input of the given magnitude, by norms:
 * the 64-bit sum overflows on the way. It is at most ``sum |c_i| * max |node|``.
 
 The input exponent is the largest for which both hold, so that as many bits as possible stay below the count.
+
+A section whose poles lie near DC makes much of its own truncation. In the wide form (``myo_sos_wide``) it keeps 31 more
+bits of its past outputs, so that what it feeds back is exact to about 2^-29 of a unit, and rounds only what it gives.
+:func:`choose_forms` takes it for the sections that need it.
 """
 
 from __future__ import annotations
@@ -28,6 +32,9 @@ PROOF_LIMIT = 1 - 1e-6  # the norms themselves are computed in float64, to about
 _RESPONSE_POINTS = 1 << 13  # for scaling only; the proof uses norms
 _MAX_RESPONSE_SAMPLES = 1 << 21  # impulse responses longer than this are refused rather than guessed
 _EXPONENTS = 31  # that are tried
+GOAL_DB = 100.0  # of the predicted noise below a typical signal, as the standard front end has it
+TYPICAL_SHARE = 1 / 16  # rms of a typical signal, of the peak: EMG that leaves room for its bursts
+_WORTH_DB = 3.0  # less than this is no reason for a wide form that misses the goal as well
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,8 @@ class Cascade:
         Predicted error of truncation, rms with offset, in the input's unit.
     n_arrangements
         Arrangements of which this one has the least noise.
+    is_wide
+        Whether its sections keep 64 bits of their past outputs.
     """
 
     sections: NDArray[np.float64]
@@ -78,6 +87,7 @@ class Cascade:
     rounding_lsb: float
     noise: float
     n_arrangements: int
+    is_wide: bool = False
 
 
 def quantize_coefficients(sections: NDArray[np.float64]) -> tuple[NDArray[np.int32], int]:
@@ -224,7 +234,39 @@ class _Fit:
     noise: float
 
 
-def _fit(order: NDArray[np.float64], peak: float, loss_lsb: float = 0.0) -> _Fit | None:
+@dataclass(frozen=True)
+class _Shaped:
+    """What the roundings of a cascade come to: at most behind each section, and variance and offset at its end."""
+
+    most: NDArray[np.float64]
+    variance: float
+    offset: float
+
+
+def _shape_rounding(rounded: NDArray[np.float64], post_shift: int, length: int, is_wide: bool) -> _Shaped:
+    """Follow each section's roundings through its own poles and all later sections."""
+    most, variance, offset = np.zeros(len(rounded)), 0.0, 0.0
+    # Truncation is in (-1, 0] units at each section's output, of mean -1/2 and variance 1/12. In the wide form it is two
+    # products of fractions, each cut to two units of the sum.
+    unit = 2.0 ** (post_shift - 31) if is_wide else 1.0
+    cut, square = (4 * unit, 2 * unit**2 / 3) if is_wide else (unit, unit**2 / 12)
+    for j in range(len(rounded)):
+        feedback = np.concatenate([[1.0, 0.0, 0.0], rounded[j, 3:]])
+        for k, response in enumerate(_through(rounded[j + 1 :], feedback, length), j):
+            most[k] += cut * np.abs(response).sum()
+        variance += square * float((response**2).sum())
+        offset += cut / 2 * float(response.sum())
+        if is_wide:  # what it gives is rounded to a word, which its own poles do not see
+            identity = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
+            for k, response in enumerate(_through(rounded[j + 1 :], identity, length), j):
+                most[k] += 0.5 * np.abs(response).sum()
+            variance += float((response**2).sum()) / 12
+    return _Shaped(most, variance, offset)
+
+
+def _fit(
+    order: NDArray[np.float64], peak: float, loss_lsb: float = 0.0, is_wide: bool = False
+) -> _Fit | None:
     """Round an arrangement and find the largest exponent that is safe; None if there is none.
 
     The input is at most ``peak``, and another ``loss_lsb`` units of the last bit from the rounding before it.
@@ -234,25 +276,17 @@ def _fit(order: NDArray[np.float64], peak: float, loss_lsb: float = 0.0) -> _Fit
     rounded = dequantize_coefficients(coefficients, post_shift)
     length = _settled(rounded)
     gains = np.array([np.abs(r).sum() for r in _through(rounded[1:], rounded[0], length)])
-    # Truncation adds an error in (-1, 0] units at each section's output, of mean -1/2 and variance 1/12, which its own
-    # poles and all later sections shape.
-    shaped, variance, offset = np.zeros(len(rounded)), 0.0, 0.0
-    for j in range(len(rounded)):
-        feedback = np.concatenate([[1.0, 0.0, 0.0], rounded[j, 3:]])
-        for k, response in enumerate(_through(rounded[j + 1 :], feedback, length), j):
-            shaped[k] += np.abs(response).sum()
-        variance += float((response**2).sum()) / 12
-        offset += float(response.sum()) / 2
+    shaped = _shape_rounding(rounded, post_shift, length, is_wide)
     sums = np.abs(coefficients.astype(np.float64)).sum(axis=1) / Q31
     highest = 30 - int(np.ceil(np.log2(peak)))  # one guard bit
     for exponent in range(highest, highest - _EXPONENTS, -1):
         scaled = peak * 2.0**exponent + loss_lsb
-        peaks = (scaled * gains + shaped) / Q31
+        peaks = (scaled * gains + shaped.most + is_wide) / Q31  # a floor is below its number
         inputs = np.concatenate([[scaled / Q31], peaks[:-1]])
         # The sum holds products of two Q31 numbers, 2.62: its range is +-2 in units of 1.0 times 1.0.
         accumulators = sums * np.maximum(peaks, inputs) / 2
         if max(peaks.max(), accumulators.max()) < PROOF_LIMIT:
-            noise = float(np.sqrt(variance + offset**2)) * 2.0**-exponent
+            noise = float(np.sqrt(shaped.variance + shaped.offset**2)) * 2.0**-exponent
             return _Fit(
                 sections,
                 coefficients,
@@ -261,16 +295,16 @@ def _fit(order: NDArray[np.float64], peak: float, loss_lsb: float = 0.0) -> _Fit
                 gains,
                 peaks,
                 accumulators,
-                float(shaped[-1]),
+                float(shaped.most[-1]),
                 noise,
             )
     return None
 
 
 def quantize_cascade(
-    designed: NDArray[np.float64], peak: float, names: str, loss_lsb: float = 0.0
+    designed: NDArray[np.float64], peak: float, names: str, loss_lsb: float = 0.0, is_wide: bool = False
 ) -> Cascade:
-    """Bring a cascade to Q31 and prove that it cannot overflow.
+    """Bring a cascade to 32-bit words and coefficients and prove that it cannot overflow.
 
     Parameters
     ----------
@@ -282,6 +316,8 @@ def quantize_cascade(
         What it is, for messages.
     loss_lsb
         Units of the last bit that rounding before it may add to the peak.
+    is_wide
+        Whether its sections keep 64 bits of their past outputs.
 
     Raises
     ------
@@ -298,7 +334,7 @@ def quantize_cascade(
             f"front end ({names}): {len(designed)} second-order sections, at most {MAX_SECTIONS} run on the device: "
             "lower an order or the number of notches"
         )
-    fits = [fit for order in _arrange(designed) if (fit := _fit(order, peak, loss_lsb))]
+    fits = [fit for order in _arrange(designed) if (fit := _fit(order, peak, loss_lsb, is_wide))]
     if not fits:
         raise ExportError(
             f"front end ({names}): no scaling keeps its nodes inside 32 bits: split or soften the filters"
@@ -314,5 +350,88 @@ def quantize_cascade(
         best.sections, best.coefficients, best.post_shift, best.exponent, best.peaks, best.accumulators,
         np.column_stack([_pole_radii(best.sections), _pole_radii(rounded)]),
         float(np.abs(h_designed).sum()), float(np.abs(h_rounded).sum()), float(best.gains.max()),
-        float(np.abs(difference).sum()), best.rounding_lsb, best.noise, len(fits),
+        float(np.abs(difference).sum()), best.rounding_lsb, best.noise, len(fits), is_wide,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Forms:
+    """How the sections of a cascade are held: those that need 64 bits of state first, the others behind them.
+
+    Attributes
+    ----------
+    parts
+        The sections of each part, as designed; their gains are spread over the parts.
+    are_wide
+        Whether a part is wide.
+    first
+        The first part in fixed point.
+    snr_db, narrow_snr_db
+        Predicted: of these forms, and of Q31 alone, for a signal of :data:`TYPICAL_SHARE` of the peak.
+    """
+
+    parts: tuple[NDArray[np.float64], ...]
+    are_wide: tuple[bool, ...]
+    first: Cascade
+    snr_db: float
+    narrow_snr_db: float
+
+
+def _largest_gain(sections: NDArray[np.float64]) -> float:
+    return float(np.abs(signal.freqz_sos(sections, worN=_RESPONSE_POINTS)[1]).max()) if len(sections) else 1.0
+
+
+def _split(designed: NDArray[np.float64], wide: NDArray[np.intp]) -> tuple[NDArray[np.float64], ...]:
+    """Return the sections that are to be wide, with a largest gain of 1, and the others, with the rest of the gain."""
+    first, rest = designed[wide].copy(), np.delete(designed, wide, axis=0)
+    if not len(rest):
+        return (first,)
+    gain = _largest_gain(first)
+    first[0, :3] /= gain
+    rest[0, :3] *= gain
+    return first, rest
+
+
+def choose_forms(designed: NDArray[np.float64], peak: float, names: str, loss_lsb: float = 0.0) -> Forms:
+    """Choose for each section of a cascade whether 32 bits of state will do.
+
+    Q31 where its predicted noise stays :data:`GOAL_DB` below a typical signal. Otherwise the sections that make most of their
+    own truncation are wide, as few as reach the goal, or all if none do.
+
+    Parameters
+    ----------
+    designed, peak, names, loss_lsb
+        As of :func:`quantize_cascade`.
+
+    Raises
+    ------
+    ExportError
+        As :func:`quantize_cascade`.
+    """
+
+    def measure(noise: float) -> float:
+        return float(20 * np.log10(TYPICAL_SHARE * peak * _largest_gain(designed) / noise))
+
+    in_q31 = quantize_cascade(designed, peak, names, loss_lsb)
+    narrow = measure(in_q31.noise)
+    all_q31 = Forms((designed,), (False,), in_q31, narrow, narrow)
+    if narrow >= GOAL_DB:
+        return all_q31
+    feedback = np.column_stack([np.tile([1.0, 0.0, 0.0], (len(designed), 1)), designed[:, 3:]])
+    own = np.array([np.abs(_impulse(section[None])).sum() for section in feedback])
+    best: Forms | None = None
+    for count in range(1, len(designed) + 1):
+        parts = _split(designed, np.sort(np.argsort(-own, kind="stable")[:count]))
+        first = quantize_cascade(parts[0], peak, names, loss_lsb, is_wide=True)
+        noise = first.noise
+        if len(parts) > 1:
+            rest = quantize_cascade(parts[1], peak * first.gain, names, 0.5)
+            noise = float(np.hypot(noise * _largest_gain(parts[1]), rest.noise))
+        found = Forms(parts, (True, False)[: len(parts)], first, measure(noise), narrow)
+        if best is None or found.snr_db > best.snr_db:
+            best = found
+        if found.snr_db >= GOAL_DB:
+            return found
+    if best is None or best.snr_db < narrow + _WORTH_DB:
+        return all_q31
+    return best

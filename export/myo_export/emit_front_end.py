@@ -11,6 +11,7 @@ from myo_pipeline.steps import Kind
 _HEADERS = {
     Kind.SOS: "myo_sos", Kind.MATRIX: "myo_matrix", Kind.RECTIFY: "myo_rectify", Kind.MEAN: "myo_moving_average",
     Kind.DECIMATE: "myo_decimate", Kind.FIR: "myo_fir", Kind.TKEO: "myo_tkeo", Kind.ECG: "myo_ecg",
+    Kind.SOS_WIDE: "myo_sos_wide",
 }  # fmt: skip
 _PER_LINE = 8
 
@@ -59,7 +60,7 @@ def _render_settings(proved: ProvedStep, name: str) -> list[str]:
     """Return a step's own constants; nothing where its kind has none."""
     step = proved.step
     match step.kind:
-        case Kind.SOS:
+        case Kind.SOS | Kind.SOS_WIDE:
             return _render_sections(proved, name)
         case Kind.MATRIX:
             return _render_matrix(proved, name)

@@ -7,12 +7,20 @@ derives the same two figures for the next (docs/laws.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import signal
 
-from myo_export.cascade import PROOF_LIMIT, Q31, Cascade, quantize_cascade
+from myo_export.cascade import (
+    GOAL_DB,
+    PROOF_LIMIT,
+    Q31,
+    TYPICAL_SHARE,
+    Cascade,
+    choose_forms,
+    quantize_cascade,
+)
 from myo_export.fixed_point import quantize_multiplier
 from myo_pipeline.chain import design_chain
 from myo_pipeline.ecg import GAIN, EcgSettings
@@ -264,17 +272,13 @@ def _lower_ecg(designed: FloatStep, peak: float, error: float, exponent: int) ->
     return ProvedStep(designed, step, out, bound / Q31, 0.0, GAIN, GAIN, 0.0, aligned, rounding * 2.0**-out)
 
 
-def _lower_sections(
-    designed: FloatStep, peak: float, error: float, exponent: int | None, names: str
-) -> ProvedStep:
-    """Lower a cascade; where it is first (no exponent yet), it chooses the shift of the counts."""
-    loss = 0.0 if exponent is None else 0.5
-    cascade = quantize_cascade(designed.values, peak + error, names, loss)
+def _lower_part(designed: FloatStep, cascade: Cascade, exponent: int | None) -> ProvedStep:
+    """Take a cascade of one form as a step; where it is first (no exponent yet), it chooses the shift of the counts."""
     out = cascade.exponent
     alignment, aligned = (0, 0.0) if exponent is None else _align(exponent, out)
     step = Step(
-        Kind.SOS, designed.n_in, designed.n_out, alignment, cascade.post_shift, len(cascade.sections),
-        cascade.coefficients_q31.ravel(),
+        Kind.SOS_WIDE if cascade.is_wide else Kind.SOS, designed.n_in, designed.n_out, alignment, cascade.post_shift,
+        len(cascade.sections), cascade.coefficients_q31.ravel(),
     )  # fmt: skip
     return ProvedStep(
         designed, step, out, float(cascade.node_peak[-1]), float(cascade.accumulator_peak.max()),
@@ -283,10 +287,34 @@ def _lower_sections(
     )  # fmt: skip
 
 
-def _lower(designed: FloatStep, peak: float, error: float, exponent: int, names: str) -> ProvedStep:
+def _lower_sections(
+    designed: FloatStep, peak: float, error: float, exponent: int | None, names: str
+) -> tuple[list[ProvedStep], list[str]]:
+    """Lower a cascade in the forms that its noise allows; its steps, and the reason in words."""
+    forms = choose_forms(designed.values, peak + error, names, 0.0 if exponent is None else 0.5)
+    proved: list[ProvedStep] = []
+    for number, sections in enumerate(forms.parts):
+        cascade = quantize_cascade(sections, peak + error, names, 0.5) if number else forms.first
+        found = _lower_part(replace(designed, values=sections), cascade, exponent)
+        if exponent is None:
+            error += _enter(found.exponent)
+        proved.append(found)
+        exponent = found.exponent
+        peak, error = found.propagate(peak, error)
+    against = f"{GOAL_DB:.0f} dB below a signal of 1/{1 / TYPICAL_SHARE:.0f} of the peak"
+    if not any(forms.are_wide):
+        held = "meets" if forms.snr_db >= GOAL_DB else "misses"
+        no_help = "" if forms.snr_db >= GOAL_DB else "; 64 bits of state would not help"
+        return proved, [f"Q31: predicted noise {forms.snr_db:.0f} dB, which {held} {against}{no_help}."]
+    n_wide = len(forms.parts[0])
+    return proved, [
+        f"64 bits of state in {n_wide} of {len(designed.values)} sections: predicted noise {forms.snr_db:.0f} dB, where Q31 "
+        f"alone has {forms.narrow_snr_db:.0f} dB and the goal is {against}."
+    ]
+
+
+def _lower(designed: FloatStep, peak: float, error: float, exponent: int) -> ProvedStep:
     match designed.kind:
-        case Kind.SOS:
-            return _lower_sections(designed, peak, error, exponent, names)
         case Kind.MATRIX:
             return _lower_matrix(designed, peak, error, exponent)
         case Kind.FIR:
@@ -300,6 +328,8 @@ def _lower(designed: FloatStep, peak: float, error: float, exponent: int, names:
         case Kind.RECTIFY | Kind.DECIMATE:
             step = Step(designed.kind, designed.n_in, designed.n_out, 0, 0, 0, _NO_WORDS, designed.decimation)
             return ProvedStep(designed, step, exponent, (peak + error) * 2.0**exponent / Q31, 0.0)
+        case Kind.SOS | Kind.SOS_WIDE:
+            raise AssertionError("a cascade is lowered in parts")
 
 
 def _delay_ms(step: FloatStep) -> float:
@@ -355,7 +385,7 @@ def describe_step(proved: ProvedStep) -> str:
     """Return a step in words."""
     if proved.cascade:
         n = len(proved.cascade.sections)
-        return f"{n} second-order section{'s' * (n != 1)} in Q31 direct form I"
+        return f"{n} second-order section{'s' * (n != 1)} in Q31 direct form I{', 64 bits of state' * proved.cascade.is_wide}"
     kept = (
         f", for the last of every {proved.step.decimation} frames alone"
         if proved.step.kind is Kind.FIR and proved.step.decimation > 1
@@ -405,17 +435,21 @@ def quantize_front_end(spec: PatchSpec) -> FrontEnd:
     ]  # fmt: skip
     peak, error = full_scale, 0.0
     for number, designed in enumerate(chain):
-        if not number and designed.kind is Kind.SOS:
-            found = _lower_sections(designed, peak, error, None, names)
-            input_shift = found.exponent
-            error = _enter(input_shift)
+        exponent = proved[-1].exponent if proved else input_shift
+        if designed.kind is Kind.SOS:
+            parts, reason = _lower_sections(designed, peak, error, exponent if number else None, names)
+            if not number:
+                input_shift = parts[0].exponent
+                error = _enter(input_shift)
+            notes += reason
         else:
-            found = _lower(designed, peak, error, proved[-1].exponent if proved else input_shift, names)
-        notes += _note_step(found, peak + error, not number)
-        if input_shift < 0 and not number:
-            notes.append(f"The shift drops the lowest {-input_shift} bit(s) of a count.")
-        proved.append(found)
-        peak, error = found.propagate(peak, error)
+            parts = [_lower(designed, peak, error, exponent)]
+        for found in parts:
+            notes += _note_step(found, peak + error, not proved)
+            if input_shift < 0 and not proved:
+                notes.append(f"The shift drops the lowest {-input_shift} bit(s) of a count.")
+            proved.append(found)
+            peak, error = found.propagate(peak, error)
     return FrontEnd(
         spec.sensor.channels, spec.front_end_channels, input_shift, proved[-1].exponent if proved else input_shift,
         tuple(proved), sum(_delay_ms(step) for step in chain), tuple(notes),

@@ -342,7 +342,8 @@ def _describe_sections(proved: ProvedStep, node: NDArray[np.float64]) -> list[Se
     for k, section in enumerate(rounded):
         node = signal.sosfilt(section[None], node)
         poles = np.roots(section[3:])
-        feedback = np.concatenate([[1.0, 0.0, 0.0], section[3:]])[None]
+        poles_see_it = [0.0, 0.0] if cascade.is_wide else section[4:]
+        feedback = np.concatenate([[1.0, 0.0, 0.0, 1.0], poles_see_it])[None]
         impulse = np.zeros(1 << 16)
         impulse[0] = 1.0
         from_noise = signal.sosfilt(np.concatenate([feedback, rounded[k + 1 :]]), impulse)

@@ -150,7 +150,7 @@ def round_step(designed: FloatStep, step: Step) -> FloatStep:
     """Return a linear step with the coefficients that the device has; of other kinds, the step itself."""
     values = designed.values
     match step.kind:
-        case Kind.SOS:
+        case Kind.SOS | Kind.SOS_WIDE:
             held = step.words.reshape(-1, 5) * 2.0 ** (step.shift - 31)
             values = np.concatenate([held[:, :3], np.ones((len(held), 1)), -held[:, 3:]], axis=1)
         case Kind.FIR:
@@ -202,7 +202,7 @@ def run_step(step: FloatStep, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Run a float step from zero state, (n_samples, n_in) to (n_samples // decimation, n_out)."""
     y: NDArray[np.float64]
     match step.kind:
-        case Kind.SOS:
+        case Kind.SOS | Kind.SOS_WIDE:
             y = signal.sosfilt(step.values, x, axis=0)
         case Kind.FIR:
             y = signal.lfilter(step.values, [1.0], x, axis=0)[step.decimation - 1 :: step.decimation]

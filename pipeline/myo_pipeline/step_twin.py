@@ -50,6 +50,37 @@ class _Sections:
         return np.stack(columns, axis=1).astype(np.int64)
 
 
+class _WideSections:
+    """Sections that keep 31 bits below the words of their past outputs."""
+
+    def __init__(self, step: Step) -> None:
+        self._sections: list[list[int]] = step.words.reshape(-1, 5).tolist()
+        self._shift = step.shift
+        self._states = [[[0] * 6 for _ in self._sections] for _ in range(step.n_in)]
+
+    def run(self, x: Words) -> Words:
+        columns = []
+        for states, column in zip(self._states, x.T.tolist(), strict=True):
+            for section, state in zip(self._sections, states, strict=True):
+                self._run_section(section, state, column)
+            columns.append(column)
+        return np.array(columns, np.int64).T
+
+    def _run_section(self, section: list[int], state: list[int], column: list[int]) -> None:
+        """Filter a column in place."""
+        b0, b1, b2, a1, a2 = section
+        x1, x2, y1, y2, e1, e2 = state
+        right, post_shift = 31 - self._shift, self._shift
+        mask = (1 << right) - 1
+        for place, x0 in enumerate(column):
+            total = b0 * x0 + b1 * x1 + b2 * x2 + a1 * y1 + a2 * y2
+            total += 2 * ((a1 * e1 >> 32) + (a2 * e2 >> 32))
+            x2, x1, y2, e2 = x1, x0, y1, e1
+            y1, e1 = total >> right, (total & mask) << post_shift
+            column[place] = y1 + (e1 >> 30)
+        state[:] = x1, x2, y1, y2, e1, e2
+
+
 class _Matrix:
     def __init__(self, step: Step) -> None:
         self._weights = step.words.astype(np.int64).reshape(step.n_out, step.n_in).T
@@ -131,6 +162,7 @@ class _Ecg(EcgTwin):
 _TWINS: dict[Kind, type[StepTwin]] = {
     Kind.SOS: _Sections, Kind.MATRIX: _Matrix, Kind.RECTIFY: _Rectify, Kind.MEAN: _Mean, Kind.DECIMATE: _Decimate,
     Kind.FIR: _Fir, Kind.TKEO: _Tkeo, Kind.ECG: _Ecg,
+    Kind.SOS_WIDE: _WideSections,
 }  # fmt: skip
 
 

@@ -20,7 +20,7 @@ BLOCK_FRAMES = 32  # MYO_BLOCK_FRAMES
 
 
 class Kind(IntEnum):
-    """Kinds of step; the numbers stand in ``twin.npz``."""
+    """Kinds of step; the numbers stand in ``twin.npz``. No step is designed SOS_WIDE: it is a form of SOS."""
 
     SOS = 0
     MATRIX = 1
@@ -30,6 +30,7 @@ class Kind(IntEnum):
     FIR = 5
     TKEO = 6
     ECG = 7
+    SOS_WIDE = 8
 
 
 LINEAR = (Kind.SOS, Kind.FIR, Kind.MEAN)  # a response over frequency, the same for every channel
@@ -80,14 +81,14 @@ class Step:
     align
         Before it, words are shifted left by ``align``, or right by ``-align`` with rounding half up.
     shift
-        SOS: post shift of the coefficients. MATRIX, FIR, TKEO: right shift of the 64-bit sum to the output, with rounding half
-        up (0 for none). MEAN: the same of its product. Otherwise 0.
+        SOS, SOS_WIDE: post shift of the coefficients. MATRIX, FIR, TKEO: right shift of the 64-bit sum to the output, with
+        rounding half up (0 for none). MEAN: the same of its product. Otherwise 0.
     count
-        SOS: sections. MATRIX: terms. FIR: taps. MEAN: samples. ECG: the window. Otherwise 0.
+        SOS, SOS_WIDE: sections. MATRIX: terms. FIR: taps. MEAN: samples. ECG: the window. Otherwise 0.
     words
-        int32. SOS: ``b0 b1 b2 -a1 -a2`` of each section times ``2^(31 - shift)``. MATRIX: weights by row, (n_out * n_in,), within
-        16 bits. FIR: taps, newest sample first. MEAN: the multiplier that stands for ``2^before / count``. ECG: its settings.
-        Otherwise empty.
+        int32. SOS, SOS_WIDE: ``b0 b1 b2 -a1 -a2`` of each section times ``2^(31 - shift)``. MATRIX: weights by row,
+        (n_out * n_in,), within 16 bits. FIR: taps, newest sample first. MEAN: the multiplier that stands for
+        ``2^before / count``. ECG: its settings. Otherwise empty.
     decimation
         Frames that it takes for one that it gives, the last of each; a FIR computes only what it gives.
     """
@@ -112,6 +113,8 @@ class Step:
         match self.kind:
             case Kind.SOS:
                 return 4 * self.count * self.n_in
+            case Kind.SOS_WIDE:
+                return 6 * self.count * self.n_in
             case Kind.MEAN:
                 return (self.count + 3) * self.n_in
             case Kind.FIR:

@@ -19,6 +19,7 @@ FILTERS = (
     'kind = "lowpass"\ncutoff_hz = 40.0\norder = 3\n',
     'kind = "notch"\nfrequency_hz = 50.0\nq = 5.0\n',
     'kind = "envelope"\ncutoff_hz = 12.0\norder = 2\n',
+    'kind = "highpass"\ncutoff_hz = 2.0\norder = 2\n',
 )
 OTHERS = (
     'kind = "rectify"\n',

@@ -11,6 +11,7 @@
 #include "dsp/myo_moving_average.h"
 #include "dsp/myo_rectify.h"
 #include "dsp/myo_sos.h"
+#include "dsp/myo_sos_wide.h"
 #include "dsp/myo_tkeo.h"
 #include "harness.h"
 
@@ -30,8 +31,8 @@ typedef struct {
 } head_t;
 
 static const myo_step_kind_t *const kinds[] = {
-    &myo_sos_kind,      &myo_matrix_kind, &myo_rectify_kind, &myo_moving_average_kind,
-    &myo_decimate_kind, &myo_fir_kind,    &myo_tkeo_kind,    &myo_ecg_kind};
+    &myo_sos_kind, &myo_matrix_kind, &myo_rectify_kind, &myo_moving_average_kind, &myo_decimate_kind,
+    &myo_fir_kind, &myo_tkeo_kind,   &myo_ecg_kind,     &myo_sos_wide_kind};
 static config_t configs[MAX_STEPS];
 static void *memory[3 * MAX_STEPS];
 static size_t n_memory;
@@ -66,6 +67,7 @@ static const config_t *configure(config_t *config, const head_t *head, const int
     const uint8_t shift = (uint8_t)head->shift;
     switch (head->kind) {
     case 0:
+    case 8:
         config->sos = (myo_sos_config_t){.n_sections = (uint8_t)head->count,
                                          .post_shift = shift,
                                          .coefficients = own(words, 4u * (size_t)head->n_words)};
