@@ -38,7 +38,7 @@ RATIOS_DB = (-10, -5, 0, 5, 10)
 #: 2003, 10.1109/TBME.2003.808805, table I; a wave's height there is a rate, hence times width squared.
 WAVES = ((-70.0, 1.2, 0.25), (-15.0, -5.0, 0.1), (0.0, 30.0, 0.1), (15.0, -7.5, 0.1), (100.0, 0.75, 0.4))
 BAND = '[[stage]]\nkind = "bandpass"\nlow_hz = 20.0\nhigh_hz = 450.0\norder = 4\n'
-LMS = ((64, 4), (128, 4))  # taps, and right shift of the step beside the reference's power
+LMS = ((64, 4), (128, 3), (128, 4))  # taps, and right shift of the step beside the reference's power
 
 
 def make_spec(stages: str, channels: int, rate_hz: float = RATE_HZ) -> PatchSpec:
@@ -150,7 +150,10 @@ def measure_removal(muscles: list[Floats]) -> dict[str, dict[str, list[float]]]:
                 note(name, run_twin(spec, counts)[late:, 0])
             banded = np.round(run_twin(clean, counts)).astype(np.int64)
             for taps, slow in LMS:
-                note(f"LMS, {taps} taps", run_lms(banded[:, 0], banded[:, 1], taps, slow).astype(np.float64))
+                note(
+                    f"LMS, {taps} taps, step 2^-{slow}",
+                    run_lms(banded[:, 0], banded[:, 1], taps, slow).astype(np.float64),
+                )
     return found
 
 

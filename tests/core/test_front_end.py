@@ -73,6 +73,8 @@ def test_any_chain_is_the_twins(
         (Kind.TKEO, {"shift": 0}),
         (Kind.SOS, {"count": 33}),
         (Kind.SOS, {"align": 32}),
+        (Kind.SOS_WIDE, {"count": 33}),
+        (Kind.SOS_WIDE, {"shift": 31}),
         (Kind.RECTIFY, {"n_in": 2}),
         (Kind.RECTIFY, {"n_out": 65}),
         (Kind.DECIMATE, {"decimation": 1}),
