@@ -34,7 +34,7 @@ _FIRMWARE_FLASH: Final = 12154
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
 _FLASH_PER_STEP: Final = 16
 _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
-    Kind.SOS: 1992, Kind.MATRIX: 566, Kind.RECTIFY: 94, Kind.MEAN: 366, Kind.DECIMATE: 178, Kind.FIR: 1204, Kind.TKEO: 250,
+    Kind.SOS: 1992, Kind.MATRIX: 566, Kind.RECTIFY: 94, Kind.MEAN: 366, Kind.DECIMATE: 178, Kind.FIR: 1212, Kind.TKEO: 250,
     Kind.ECG: 1952, Kind.SOS_WIDE: 756,
 }  # fmt: skip
 

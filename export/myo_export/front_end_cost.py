@@ -18,12 +18,12 @@ _STEPS: dict[Kind, tuple[float, ...]] = {
     Kind.MEAN: (21.0, 50.0, 29.0, 0.0),
     Kind.DECIMATE: (20.0, 6.0, 6.0, 0.0),
     Kind.TKEO: (28.0, 13.0, 19.0, 0.0),
-    Kind.FIR: (56.55, 150.95, 18.17, 3.22),
+    Kind.FIR: (61.59, 149.59, 16.70, 3.22),
     Kind.MATRIX: (35.0, 22.5, 23.0, 5.5),
 }
 _ECG = (232.16, 29.02, 59.98, 5.99, 163.74, 24.13)  # in the order of count_ecg_terms
 _SOS_WIDE = (35.0, 23.0, 34.0, 32.0)  # of blocks, channels, sections and section's words
-_FIR_APART = (64.71, 159.86, 4.48, 1.12, 4.24)  # in the order of count_apart_terms
+_FIR_APART = (71.90, 159.74, 4.25, 1.06, 4.24)  # in the order of count_apart_terms
 
 
 def count_terms(n_channels: int, n_sections: int, hop: int, window: int) -> tuple[float, ...]:

@@ -22,55 +22,56 @@ static size_t count_state(const myo_step_t *step) {
     return count_channel(step->config) * step->n_in + (step->decimation > 1 ? 1u : 0u);
 }
 
-/* What is summed of one sample; newest is its place in the line of past and block. */
-static int64_t sum_taps(const myo_fir_config_t *config, const int32_t *newest) {
-    int64_t sum = (int64_t)1 << (config->shift - 1u);
-    for (uint32_t k = 0; k < config->n_taps; k++) {
-        sum += (int64_t)config->taps[k] * newest[-(ptrdiff_t)k];
-    }
-    return sum;
-}
-
-/* The outputs of neighbouring samples, two at a time: a tap is fetched once, a sample once. */
-static void convolve(const myo_fir_config_t *config, const int32_t *newest, int32_t *y, uint32_t n) {
+/* line holds the past and the block: n_taps - 1 + n_frames samples. */
+static void convolve(const myo_fir_config_t *config, const int32_t *line, int32_t *y, uint32_t n_frames) {
     const int32_t *const taps = config->taps;
-    const uint32_t n_taps = config->n_taps, shift = config->shift;
+    const uint32_t last = config->n_taps - 1u, shift = config->shift;
     const int64_t half = (int64_t)1 << (shift - 1u);
-    for (; n >= 2u; n -= 2u, newest += 2, y += 2) {
+    uint32_t i = 0;
+    for (; i + 2u <= n_frames; i += 2u) { /* two at a time: a tap is fetched once, a sample once */
         int64_t first = half, second = half;
-        int32_t newer = newest[1];
-        for (uint32_t k = 0; k < n_taps; k++) {
-            const int32_t older = newest[-(ptrdiff_t)k];
+        int32_t newer = line[i + last + 1u];
+        for (uint32_t k = 0; k <= last; k++) {
+            const int32_t older = line[i + last - k];
             first += (int64_t)taps[k] * older;
             second += (int64_t)taps[k] * newer;
             newer = older;
         }
-        y[0] = (int32_t)(first >> shift);
-        y[1] = (int32_t)(second >> shift);
+        y[i] = (int32_t)(first >> shift);
+        y[i + 1u] = (int32_t)(second >> shift);
     }
-    if (n > 0) {
-        *y = (int32_t)(sum_taps(config, newest) >> shift);
+    if (i < n_frames) {
+        int64_t sum = half;
+        for (uint32_t k = 0; k <= last; k++) {
+            sum += (int64_t)taps[k] * line[i + last - k];
+        }
+        y[i] = (int32_t)(sum >> shift);
     }
 }
 
-/* The outputs of every stride-th sample, two at a time: a tap is fetched once. */
-static void convolve_apart(const myo_fir_config_t *config, const int32_t *newest, uint32_t stride, int32_t *y,
-                           uint32_t n) {
+/* The outputs of every stride-th sample from that at the place of newest, two at a time: a tap is fetched
+ * once. */
+static void convolve_apart(const myo_fir_config_t *config, const int32_t *line, uint32_t newest,
+                           uint32_t stride, int32_t *y, uint32_t n) {
     const int32_t *const taps = config->taps;
     const uint32_t n_taps = config->n_taps, shift = config->shift;
     const int64_t half = (int64_t)1 << (shift - 1u);
-    for (; n >= 2u; n -= 2u, newest += 2u * stride, y += 2) {
+    uint32_t i = 0;
+    for (; i + 2u <= n; i += 2u, newest += 2u * stride) {
         int64_t first = half, second = half;
-        const int32_t *const later = newest + stride;
         for (uint32_t k = 0; k < n_taps; k++) {
-            first += (int64_t)taps[k] * newest[-(ptrdiff_t)k];
-            second += (int64_t)taps[k] * later[-(ptrdiff_t)k];
+            first += (int64_t)taps[k] * line[newest - k];
+            second += (int64_t)taps[k] * line[newest + stride - k];
         }
-        y[0] = (int32_t)(first >> shift);
-        y[1] = (int32_t)(second >> shift);
+        y[i] = (int32_t)(first >> shift);
+        y[i + 1u] = (int32_t)(second >> shift);
     }
-    if (n > 0) {
-        *y = (int32_t)(sum_taps(config, newest) >> shift);
+    if (i < n) {
+        int64_t sum = half;
+        for (uint32_t k = 0; k < n_taps; k++) {
+            sum += (int64_t)taps[k] * line[newest - k];
+        }
+        y[i] = (int32_t)(sum >> shift);
     }
 }
 
@@ -88,11 +89,10 @@ static uint32_t run(const myo_step_t *step, int32_t *state, int32_t *block, uint
     for (uint32_t channel = 0; channel < step->n_in; channel++) {
         int32_t *const x = &block[channel * MYO_BLOCK_FRAMES];
         memcpy(&state[n_past], x, n_frames * sizeof *x);
-        const int32_t *const newest = &state[n_past + decimation - 1u - since];
         if (decimation == 1) {
-            convolve(config, newest, x, n_kept);
+            convolve(config, state, x, n_frames);
         } else {
-            convolve_apart(config, newest, decimation, x, n_kept);
+            convolve_apart(config, state, (uint32_t)n_past + decimation - 1u - since, decimation, x, n_kept);
         }
         memmove(state, &state[n_frames], n_past * sizeof *x);
         state += count_channel(config);
