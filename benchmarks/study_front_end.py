@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from myo_export.cascade import choose_forms
 from myo_export.front_end import quantize_front_end
 from myo_export.front_end_analysis import make_filter_twin
+from myo_export.section_forms import choose_section_forms
 from myo_pipeline.bundle import write_json
 from myo_pipeline.ecg import EcgSettings, find_beats
 from myo_pipeline.spec import PatchSpec, parse_spec
@@ -249,7 +249,7 @@ def measure_q15() -> dict[str, dict[str, float]]:
             words = cmsisdsp.arm_biquad_cascade_df1_q15(instance, (counts >> down).astype(np.int16))
             exact = signal.sosfilt(cascade.sections, counts)
             error = np.asarray(words, np.float64) * 2.0**down - exact
-            forms = choose_forms(cascade.sections, 32768.0, name)
+            forms = choose_section_forms(cascade.sections, 32768.0, name)
             found[f"{name}, {rate_hz} Hz"] = {
                 "q15_db": float(10 * np.log10((exact**2).sum() / (error**2).sum())),
                 "chosen_db": forms.snr_db,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from myo_export.front_end import FrontEnd, ProvedStep, describe_step
+from myo_export.front_end import FrontEnd, ProvedStep
+from myo_export.front_end_notes import describe_step
 from myo_pipeline.ecg import EcgSettings
 from myo_pipeline.steps import Kind
 

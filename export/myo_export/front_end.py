@@ -12,16 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import signal
 
-from myo_export.cascade import (
-    GOAL_DB,
-    PROOF_LIMIT,
-    Q31,
-    TYPICAL_SHARE,
-    Cascade,
-    choose_forms,
-    quantize_cascade,
-)
+from myo_export.cascade import PROOF_LIMIT, Q31, Cascade, quantize_cascade
 from myo_export.fixed_point import quantize_multiplier
+from myo_export.front_end_notes import note_step
+from myo_export.section_forms import GOAL_DB, TYPICAL_SHARE, choose_section_forms
 from myo_pipeline.chain import design_chain
 from myo_pipeline.ecg import GAIN, EcgSettings
 from myo_pipeline.errors import ExportError
@@ -291,7 +285,7 @@ def _lower_sections(
     designed: FloatStep, peak: float, error: float, exponent: int | None, names: str
 ) -> tuple[list[ProvedStep], list[str]]:
     """Lower a cascade in the forms that its noise allows; its steps, and the reason in words."""
-    forms = choose_forms(designed.values, peak + error, names, 0.0 if exponent is None else 0.5)
+    forms = choose_section_forms(designed.values, peak + error, names, 0.0 if exponent is None else 0.5)
     proved: list[ProvedStep] = []
     for number, sections in enumerate(forms.parts):
         cascade = quantize_cascade(sections, peak + error, names, 0.5) if number else forms.first
@@ -352,59 +346,6 @@ def _delay_ms(step: FloatStep) -> float:
     return float(np.median(delay[magnitude >= np.quantile(magnitude, 2 / 3)]) / step.rate_hz * 1000)
 
 
-def _note_cascade(cascade: Cascade, peak: float, is_first: bool) -> list[str]:
-    coefficients = cascade.coefficients_q31 * 2.0 ** (cascade.post_shift - 31)
-    shift = cascade.exponent
-    scaled = (
-        f"A count is shifted {'left' if shift >= 0 else 'right'} by {abs(shift)}: full scale {peak:.0f}"
-        if is_first
-        else f"A word is 2^{-shift}: what comes in, at most {peak:.6g},"
-    )
-    return [
-        f"Coefficients reach {np.abs(coefficients).max():.3f}: stored divided by 2^{cascade.post_shift}.",
-        f"Largest gain from input to any node, by the L1 norm: {cascade.node_gain:.3f}.",
-        f"{scaled} then reaches at most {cascade.node_peak.max():.3f} of 2^31 at any node and "
-        f"{cascade.accumulator_peak.max():.3f} of 2^63 in any sum, whatever the input; nothing can overflow.",
-        f"Of {cascade.n_arrangements} arrangements of sections and zeros this one has the least truncation noise, "
-        f"predicted {cascade.noise:.2g} (rms with offset).",
-    ]
-
-
-_WORDS = {
-    Kind.MATRIX: "{s.n_in} channels to {s.n_out} by {s.count} weights of 16 bits",
-    Kind.RECTIFY: "magnitudes",
-    Kind.MEAN: "mean of {s.count} samples, from an exact sum",
-    Kind.DECIMATE: "the last of every {s.decimation} frames",
-    Kind.FIR: "{s.count} taps of 32 bits, summed in 64",
-    Kind.TKEO: "Teager-Kaiser energy, squared counts from here",
-    Kind.ECG: "the heart removed: each channel's mean beat of {s.count} samples, found in channel {s.words[0]}",
-}
-
-
-def describe_step(proved: ProvedStep) -> str:
-    """Return a step in words."""
-    if proved.cascade:
-        n = len(proved.cascade.sections)
-        return f"{n} second-order section{'s' * (n != 1)} in Q31 direct form I{', 64 bits of state' * proved.cascade.is_wide}"
-    kept = (
-        f", for the last of every {proved.step.decimation} frames alone"
-        if proved.step.kind is Kind.FIR and proved.step.decimation > 1
-        else ""
-    )
-    return _WORDS[proved.step.kind].format(s=proved.step) + kept
-
-
-def _note_step(proved: ProvedStep, peak: float, is_first: bool) -> list[str]:
-    if proved.cascade:
-        return [f"{describe_step(proved)}.", *_note_cascade(proved.cascade, peak, is_first)]
-    step = proved.step
-    shift = f" Words are shifted by {step.align} before it." if step.align else ""
-    return [
-        f"{describe_step(proved)[:1].upper()}{describe_step(proved)[1:]}: at most {proved.peak:.3f} of 2^31, a word is "
-        f"2^{-proved.exponent}.{shift}"
-    ]
-
-
 def quantize_front_end(spec: PatchSpec) -> FrontEnd:
     """Bring a spec's stages to fixed point and prove that nothing in them can overflow.
 
@@ -445,7 +386,7 @@ def quantize_front_end(spec: PatchSpec) -> FrontEnd:
         else:
             parts = [_lower(designed, peak, error, exponent)]
         for found in parts:
-            notes += _note_step(found, peak + error, not proved)
+            notes += note_step(found, peak + error, not proved)
             if input_shift < 0 and not proved:
                 notes.append(f"The shift drops the lowest {-input_shift} bit(s) of a count.")
             proved.append(found)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from myo_export.cascade import dequantize_coefficients
-from myo_export.front_end import FrontEnd, ProvedStep, describe_step, quantize_front_end
+from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
 from myo_export.front_end_cost import predict_front_end
+from myo_export.front_end_notes import describe_step
 from myo_pipeline.chain import respond, round_step, run_step, split_runs
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from scipy import signal
 
 from front_end_case import chains, quantize_chain
-from myo_export.cascade import _arrange, _fit, choose_forms, dequantize_coefficients, quantize_coefficients
+from myo_export.cascade import _arrange, _fit, dequantize_coefficients, quantize_coefficients
 from myo_export.fixed_point import quantize_multiplier
 from myo_export.front_end import FrontEnd, quantize_front_end
 from myo_export.front_end_analysis import make_filter_twin
+from myo_export.section_forms import choose_section_forms
 from myo_pipeline.chain import design_chain, round_step
 from myo_pipeline.errors import ExportError, SpecError
 from myo_pipeline.reference import filter_counts
@@ -357,7 +358,7 @@ def test_slow_poles_get_64_bits_of_state_and_reach_the_goal(
     assert [step.kind for step in front_end.device_steps] == [
         Kind.SOS if narrow_db is None else Kind.SOS_WIDE
     ]
-    forms = choose_forms(design_chain(spec)[0].values, 32768.0, "x")
+    forms = choose_section_forms(design_chain(spec)[0].values, 32768.0, "x")
     counts = np.random.default_rng(5).integers(-32768, 32768, (60_000, 1))
     rounded = signal.sosfilt(
         round_step(design_chain(spec)[0], front_end.device_steps[0]).values, counts, axis=0
