@@ -159,7 +159,7 @@ def study(bundle: Path) -> dict[str, object]:
     base = compile_with(QualitySettings())
     energies = [[measure_periods(base, r.emg) for r in found] for found in read("train").values()]
     rest = np.concatenate([e.rest.ravel() for person in energies for e in person])
-    rms = float(np.sqrt(np.median(rest) / base.period_frames)) * sensor.lsb_uv
+    rms = float(np.sqrt(np.median(rest) / base.period_looks)) * sensor.lsb_uv
     settings = choose(compile_with, energies, base.period_frames / sensor.rate_hz / 3600, rms)
     quality = compile_with(settings)
     gates = {name: decider.gate(quality, *what) for name, what in GATES.items()}

@@ -21,7 +21,7 @@ def predict_quality_flash(config: QualityConfig) -> int:
 
 def count_quality_ram(config: QualityConfig) -> int:
     """Return the bytes of the gate's memory."""
-    return _STATE + config.n_channels * (_CHANNEL + 4 * config.group_blocks)
+    return _STATE + config.n_channels * _CHANNEL + 4 * config.memory_words
 
 
 def predict_quality_instructions(config: QualityConfig, n_frames: int) -> float:
