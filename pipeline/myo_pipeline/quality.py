@@ -37,7 +37,9 @@ COEFFICIENT_BITS = 14
 TRACK_SHIFT = 7
 NO_FLOOR = 1 << 62
 GROUP_S = 0.040
-LOOKS_A_SECOND = 450.0  # at least, where the rate gives them: energies of noise do not change where bands fold
+LOOKS_A_SECOND = (
+    450.0  # at least, where the rate gives them: energies of noise do not change where bands fold
+)
 RATIO_ONE = 1 << 16
 
 

@@ -70,23 +70,22 @@ MYO_QUALITY_INLINE void myo_quality_sum_group(const myo_quality_t *self, myo_qua
     for (uint32_t k = 0; k < shape.group_blocks; k++, at += shape.block_frames * shape.n_channels) {
         energy = myo_quality_sum(at, shape.n_channels, shape.block_frames, &sums[k], energy, shape.is_narrow);
     }
+    const uint32_t first = self->group * shape.group_blocks;
+    const int16_t *const cosines = &self->config->cosines[first];
+    const int16_t *const sines = &self->config->sines[first];
+    int64_t cosine = channel->cosine;
+    int64_t sine = channel->sine;
     int32_t group = 0;
+#pragma GCC unroll 16
     for (uint32_t k = 0; k < shape.group_blocks; k++) {
         group += sums[k];
-    }
-    if (shape.tunes) {
-        const uint32_t first = self->group * shape.group_blocks;
-        const int16_t *const cosines = &self->config->cosines[first];
-        const int16_t *const sines = &self->config->sines[first];
-        int64_t cosine = channel->cosine;
-        int64_t sine = channel->sine;
-        for (uint32_t k = 0; k < shape.group_blocks; k++) {
+        if (shape.tunes) {
             cosine += (int64_t)sums[k] * cosines[k];
             sine += (int64_t)sums[k] * sines[k];
         }
-        channel->cosine = cosine;
-        channel->sine = sine;
     }
+    channel->cosine = cosine;
+    channel->sine = sine;
     channel->energy += (uint64_t)energy;
     channel->sum += group;
     channel->group_energy += myo_quality_square_over(group, shape.group_blocks * shape.block_frames);
