@@ -11,7 +11,12 @@ _CODE: Final = 5710
 _SETTINGS: Final = 120
 _STATE: Final = 64
 _CHANNEL: Final = 96  # bytes of myo_quality_gate_t and myo_quality_channel_t
-_PER_SAMPLE: Final = 5.5  # instructions of a sample and channel, at 2 kHz and all checks
+# Instructions of a channel: a group's end, a block, a frame that is looked at, and its share of a period's end.
+_PER_GROUP: Final = 80.0
+_PER_BLOCK: Final = 27.0
+_PER_LOOK: Final = 6.0
+_PER_PERIOD: Final = 750.0
+CYCLES_PER_INSTRUCTION: Final = 1.33  # as m4cost counts them for benchmarks/bench_quality.py
 
 
 def predict_quality_flash(config: QualityConfig) -> int:
@@ -26,4 +31,5 @@ def count_quality_ram(config: QualityConfig) -> int:
 
 def predict_quality_instructions(config: QualityConfig, n_frames: int) -> float:
     """Predict the instructions that so many frames of the sensor take."""
-    return _PER_SAMPLE * config.n_channels * n_frames
+    in_group = _PER_GROUP + config.group_blocks * _PER_BLOCK + config.group_frames * _PER_LOOK
+    return config.n_channels * (config.n_groups * in_group + _PER_PERIOD) * n_frames / config.period_frames
