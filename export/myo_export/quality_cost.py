@@ -11,10 +11,10 @@ _CODE: Final = 5710
 _SETTINGS: Final = 120
 _STATE: Final = 64
 _CHANNEL: Final = 96  # bytes of myo_quality_gate_t and myo_quality_channel_t
-# Instructions of a channel: a group's end, a block, a frame that is looked at, and its share of a period's end.
-_PER_GROUP: Final = 80.0
-_PER_BLOCK: Final = 27.0
-_PER_LOOK: Final = 6.0
+# Instructions of a channel, of m4cost at 200 Hz and 2 kHz: a group's end, a block, a frame that is looked at, a period's end.
+_PER_GROUP: Final = 5.0
+_PER_BLOCK: Final = 11.0
+_PER_LOOK: Final = 15.0
 _PER_PERIOD: Final = 750.0
 CYCLES_PER_INSTRUCTION: Final = 1.33  # as m4cost counts them for benchmarks/bench_quality.py
 
