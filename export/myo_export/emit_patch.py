@@ -48,7 +48,7 @@ def render_config_header(
 #define PATCH_FEATURE_FRAME_WORDS {frame_words} /* int16 words of a block */
 {newline.join(render_aux_sizes(aux))}
 #define PATCH_QUALITY_CHANNELS {config.n_channels if gate else 0} /* that the quality gate watches */
-#define PATCH_QUALITY_BLOCKS {config.n_channels * gate.config.group_blocks if gate else 0}u /* words of their sums */
+#define PATCH_QUALITY_WORDS {gate.config.memory_words if gate else 0}u /* of the frames that it keeps */
 #define PATCH_N_OUTPUTS {config.n_outputs} /* {", ".join(spec.output_names)} */
 #define PATCH_OUTPUT_KIND {config.output_kind} /* {spec.output.kind} */
 #define PATCH_VOTE {config.vote}
