@@ -117,10 +117,16 @@ class PatchLink:
         LinkError
             If none comes in time, the port vanishes, the board faults, or a frame is not understood.
         """
+        if (got := self.poll(timeout_s)) is None:
+            raise LinkError(self._explain_silence(timeout_s))
+        return got
+
+    def poll(self, timeout_s: float) -> tuple[m.Message, dict[str, Any], bytes] | None:
+        """Return the next message, or None where none comes in time; raises as :meth:`receive` does."""
         try:
-            frame = self._frames.get(timeout=timeout_s)
+            frame = self._frames.get(timeout=timeout_s) if timeout_s > 0 else self._frames.get_nowait()
         except queue.Empty:
-            raise LinkError(self._explain_silence(timeout_s)) from None
+            return None
         if isinstance(frame, Exception):
             self._frames.put(frame)
             raise self._gone(frame) from None

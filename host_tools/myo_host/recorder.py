@@ -44,8 +44,8 @@ class RecordingSession:
     host: dict[str, int] = field(default_factory=dict)
 
 
-class _Samples:
-    """Puts RAW pieces, which may begin inside a frame, together to whole frames."""
+class FrameAssembler:
+    """Puts pieces of a stage of samples, which may begin inside a frame, together to whole frames."""
 
     def __init__(self, n_channels: int) -> None:
         self._n_channels = n_channels
@@ -121,7 +121,7 @@ def _run(
     hello = link.hello
     if hello is None:
         raise LinkError(f"{link.port}: no hello yet: call say_hello first")
-    samples = _Samples(hello.n_channels)
+    samples = FrameAssembler(hello.n_channels)
     sums: list[int] = []
     link.send(m.START, source=m.Source.ADC, trace_mask=1 << m.Stage.RAW)
     asked = time.monotonic()
@@ -146,7 +146,7 @@ def _run(
             sums += np.frombuffer(tail, "<i4").tolist()
         elif message is m.DECISION:
             session.decisions += 1
-            writer.annotate(values["end_sample"] / hello.rate_hz, _describe(values, labels, sums))
+            writer.annotate(values["end_sample"] / hello.rate_hz, describe_decision(values, labels, sums))
             sums = []
         elif message is m.FAULT:
             session.faults += 1
@@ -174,7 +174,7 @@ def _run(
                 progress(session)
 
 
-def _describe(decision: dict[str, int], labels: list[str], sums: list[int]) -> str:
+def describe_decision(decision: dict[str, int], labels: list[str], sums: list[int]) -> str:
     """Return a decision as an annotation's text."""
     if decision["raw"] < 0:
         return f"decision {decision['window']}: sums {' '.join(map(str, sums))} of {decision['n_votes']}"

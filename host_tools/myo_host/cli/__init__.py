@@ -45,6 +45,7 @@ def main() -> None:
             commands,
             compile_command,
             front_end_command,
+            monitor_command,
             profile_command,
             recording_commands,
         )
