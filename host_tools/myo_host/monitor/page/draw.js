@@ -82,6 +82,12 @@ export function short(value) {
   return value.toPrecision(2);
 }
 
+/** Seconds as minutes and hours. */
+export function clock(seconds) {
+  const s = Math.max(0, Math.floor(seconds)), hours = Math.floor(s / 3600);
+  return `${hours ? `${hours}:` : ""}${String(Math.floor(s / 60) % 60).padStart(hours ? 2 : 1, "0")}:${String(s % 60).padStart(2, "0")}`;
+}
+
 /** A tick's number, without needless zeros. */
 const plain = (value) => String(+value.toPrecision(3)).replace("-", "−");
 

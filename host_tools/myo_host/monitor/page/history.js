@@ -7,7 +7,7 @@ export class History {
     this.surface = new Surface(canvas);
   }
 
-  /** Draw decisions up to the time `edge` over `span` seconds. */
+  /** Draw decisions (rows of the class, or of all values) up to the time `edge` over `span` seconds. */
   draw(decisions, setup, edge, span) {
     const c = this.surface.begin();
     const { width, height } = this.surface;
@@ -18,13 +18,13 @@ export class History {
       this.drawValues(c, decisions, setup, toX, height);
       return;
     }
-    let k = decisions.length - 1;
-    while (k >= 0 && decisions[k].time - setup.hop_s > edge) k--;
-    while (k >= 0) {
-      const { decided, time } = decisions[k];
+    let k = decisions.end - 1;
+    while (k >= decisions.first && decisions.time(k) - setup.hop_s > edge) k--;
+    while (k >= decisions.first) {
+      const decided = decisions.value(k, 0);
       let first = k; // the run of equal decisions
-      while (first > 0 && decisions[first - 1].decided === decided && decisions[first - 1].time > edge - span) first--;
-      const left = toX(decisions[first].time - setup.hop_s), right = toX(Math.min(time, edge));
+      while (first > decisions.first && decisions.value(first - 1, 0) === decided && decisions.time(first - 1) > edge - span) first--;
+      const left = toX(decisions.time(first) - setup.hop_s), right = toX(Math.min(decisions.time(k), edge));
       c.fillStyle = classColour(decided, setup.labels);
       c.fillRect(left, 0, Math.max(1, right - left), height);
       const text = setup.labels[decided] ?? "";
@@ -40,15 +40,20 @@ export class History {
   }
 
   drawValues(c, decisions, setup, toX, height) {
-    const shown = decisions.filter((d) => toX(d.time) >= 0);
-    let low = Infinity, high = -Infinity;
-    for (const { values } of shown) for (const v of values) { low = Math.min(low, v); high = Math.max(high, v); }
+    let low = Infinity, high = -Infinity, first = decisions.end;
+    while (first > decisions.first && toX(decisions.time(first - 1)) >= 0) {
+      first--;
+      for (let index = 0; index < decisions.width; index++) {
+        low = Math.min(low, decisions.value(first, index));
+        high = Math.max(high, decisions.value(first, index));
+      }
+    }
     const reach = high - low || 1;
     setup.labels.forEach((_, index) => {
       c.strokeStyle = classColour(index, setup.labels);
       c.lineWidth = 1.5;
       c.beginPath();
-      for (const d of shown) c.lineTo(toX(d.time), height - 2 - (d.values[index] - low) / reach * (height - 4));
+      for (let k = first; k < decisions.end; k++) c.lineTo(toX(decisions.time(k)), height - 2 - (decisions.value(k, index) - low) / reach * (height - 4));
       c.stroke();
     });
   }

@@ -1,11 +1,11 @@
 // The monitor: takes packets, keeps rings, draws once a screen frame.
 
-import { readTheme, short } from "./draw.js";
+import { clock, readTheme, short } from "./draw.js";
 import { History } from "./history.js";
-import { $, clock, Decision, Events, Health, Lanes, say } from "./panels.js";
+import { $, Decision, Events, Health, Lanes, say } from "./panels.js";
 import { Latency, Spectrum, Trend } from "./plots.js";
 import { Scope } from "./scope.js";
-import { Recent, Ring } from "./store.js";
+import { Ring, Rows } from "./store.js";
 import { connect } from "./wire.js";
 
 const RAW = 0, FILTERED = 1, ENVELOPE = 2;
@@ -24,8 +24,9 @@ let rings = new Map();
 let lastState = { state: "connecting", text: "" };
 let saving = "";
 let slowAt = 0, lastFrame = 0;
-const decisions = new Recent(KEPT_DECISIONS);
-const events = new Recent(KEPT_EVENTS);
+let decisions = new Rows(1, 1);
+let newest = null; // decision
+const events = []; // of this run
 const frames = { drawn: 0, late: 0, longest: 0, work: 0, since: performance.now(), fps: 0 };
 
 readTheme();
@@ -60,12 +61,13 @@ const command = connect({
   },
   decisions({ decisions: list }) {
     for (const item of list) {
-      if (decisions.items.length && item.window <= decisions.newest.window) continue;
-      decisions.push({ ...item, time: item.end / setup.rate_hz });
+      if (newest && item.window <= newest.window) continue;
+      newest = item;
+      decisions.push(item.end / setup.rate_hz, item.values ?? [item.decided]);
     }
   },
   trend(message) {
-    trend.take(message, KEPT_TREND);
+    trend.take(message);
   },
   quality({ flags }) {
     lanes.setFlags(flags);
@@ -83,6 +85,7 @@ const command = connect({
     if (message.run === setup?.run) {
       const quiet = !["mark", "fault", "gap"].includes(message.kind);
       events.push({ time: message.frame / setup.rate_hz, kind: message.kind, text: message.text, quiet });
+      if (events.length > KEPT_EVENTS) events.shift();
     }
   },
   saving({ path }) {
@@ -108,8 +111,10 @@ function begin() {
   const words = setup.streams.reduce((sum, s) => sum + s.rate_hz * s.channels.length * (s.id === ENVELOPE ? KEPT_ENVELOPE_S : KEPT_S), 0);
   const share = Math.min(1, MAX_WORDS / words);
   rings = new Map(setup.streams.map((s) => [s.id, new Ring(s, (s.id === ENVELOPE ? KEPT_ENVELOPE_S : KEPT_S) * share)]));
-  decisions.items.length = events.items.length = 0;
-  trend.clear();
+  decisions = new Rows(KEPT_DECISIONS, setup.kind === "values" ? setup.labels.length : 1);
+  newest = null;
+  events.length = 0;
+  trend.clear(KEPT_TREND, rings.get(ENVELOPE).channels.length);
   spectrum.packets.clear();
   scope.time = scope.lastEnd = scope.shift = 0;
   scope.offsets = [];
@@ -250,7 +255,8 @@ document.addEventListener("keydown", (event) => {
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
   readTheme();
   decision.colour();
-  scope.dirty = true;
+  scope.dirty = trend.stale = true;
+  latency.drawn = null;
 });
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -260,13 +266,14 @@ function drawSlowly() {
   const chosen = lanes.chosen, basis = rings.get(ENVELOPE);
   document.querySelectorAll(".channel").forEach((node) => say(node, basis.channels[chosen] ?? basis.channels[0]));
   const channel = Math.min(chosen, basis.channels.length - 1);
-  if (decisions.newest) decision.show(decisions.newest);
+  if (newest) decision.show(newest);
   lanes.setSizes(basis.channels.map((_, c) => basis.measure(c, basis.end, 0.5).rms));
   const loudest = spectrum.draw(channel, new Set([RAW, FILTERED]));
   const unit = basis.unit || "1";
   say($("spectrum-note"), loudest && `dB, 0 is 1 ${unit === "counts" ? "count" : unit}/√Hz; newest second, largest at ${loudest}`);
   $("spectrum").setAttribute("aria-label", `spectrum of ${basis.channels[channel]}, largest at ${loudest}`);
-  say($("trend-note"), trend.draw(channel));
+  const words = trend.draw(channel);
+  if (words !== null) say($("trend-note"), words);
   if (counters) latency.draw(counters.latency);
   const { span, edge } = scope, ago = scope.time - edge;
   say($("axis-start"), `−${short(span)} s`);
@@ -286,8 +293,8 @@ function drawFrame(now) {
   if (!setup) return;
   const began = performance.now();
   scope.advance(elapsed / 1000);
-  scope.draw(now, events.items);
-  history.draw(decisions.items, setup, scope.edge, scope.span);
+  scope.draw(now, events);
+  history.draw(decisions, setup, scope.edge, scope.span);
   if (now - slowAt >= SLOW_EVERY_MS) {
     slowAt = now;
     drawSlowly();

@@ -1,6 +1,6 @@
 // The parts of the page that are text: lanes with quality, decision, counters, events. Nodes are made once and filled again.
 
-import { classColour, short } from "./draw.js";
+import { classColour, clock, short } from "./draw.js";
 
 const WEAK = "LOW_SNR"; // a muscle at rest has it as well
 
@@ -16,11 +16,6 @@ function make(tag, className = "", text = "") {
   if (className) node.className = className;
   if (text) node.textContent = text;
   return node;
-}
-
-export function clock(seconds) {
-  const s = Math.max(0, Math.floor(seconds)), hours = Math.floor(s / 3600);
-  return `${hours ? `${hours}:` : ""}${String(Math.floor(s / 60) % 60).padStart(hours ? 2 : 1, "0")}:${String(s % 60).padStart(2, "0")}`;
 }
 
 /** One row a channel: its name, its size, its quality; choosing one moves spectrum and trend there. */

@@ -1,6 +1,7 @@
 // Spectrum, fatigue trend and latency histogram of the page.
 
-import { axes, short, Surface, theme, ticks } from "./draw.js";
+import { axes, clock, short, Surface, theme, ticks } from "./draw.js";
+import { Rows } from "./store.js";
 
 const DECADES_DB = 70; // shown of a spectrum
 const FIRST_EDGE_MS = 0.01, BINS_A_DECADE = 12; // of LATENCY_EDGES_MS in session.py
@@ -51,38 +52,51 @@ export class Spectrum {
 export class Trend {
   constructor(canvas) {
     this.surface = new Surface(canvas);
-    this.points = [];
+    this.stale = true;
+  }
+
+  /** Forget; `capacity` seconds of so many channels from now on: mean and median frequency and RMS of each. */
+  clear(capacity, channels) {
+    this.rows = new Rows(capacity, 3 * channels);
+    this.channels = channels;
     this.slopes = [];
   }
 
-  clear() {
-    this.points = [];
-    this.slopes = [];
-  }
-
-  take({ points, slopes }, capacity) {
+  take({ points, slopes }) {
+    const { rows } = this;
     for (const [time, values] of points) {
-      if (!this.points.length || time > this.points[this.points.length - 1].time) this.points.push({ time, values });
+      if (!rows.end || time > rows.time(rows.end - 1)) rows.push(time, values.flat().map((v) => v ?? NaN));
     }
-    if (this.points.length > capacity) this.points.splice(0, this.points.length - capacity);
     this.slopes = slopes;
+    this.stale = true;
   }
 
-  /** Draw a channel's frequencies; return what its slopes say. */
+  /** Draw a channel's frequencies; return what its slopes say, or nothing where that is drawn already. */
   draw(channel) {
-    const shown = this.points.filter(({ values }) => values[0][channel] !== null);
-    if (!shown.length) return "";
-    const all = shown.flatMap(({ values }) => [values[0][channel], values[1][channel]]);
-    const low = Math.min(...all), high = Math.max(...all), margin = Math.max(5, (high - low) * 0.15);
-    const x = [shown[0].time, Math.max(shown[0].time + 30, shown[shown.length - 1].time)];
+    const { rows, channels, surface } = this;
+    if (!(this.stale || surface.stale || channel !== this.drawn) || !rows.end) return null;
+    this.stale = false;
+    this.drawn = channel;
+    let low = Infinity, high = -Infinity;
+    for (let k = rows.first; k < rows.end; k++) {
+      for (const column of [channel, channels + channel]) {
+        const v = rows.value(k, column);
+        if (v < low) low = v;
+        if (v > high) high = v;
+      }
+    }
+    if (!(low <= high)) return "";
+    const margin = Math.max(5, (high - low) * 0.15);
+    const x = [rows.time(rows.first), Math.max(rows.time(rows.first) + 30, rows.time(rows.end - 1))];
     const y = [Math.max(0, low - margin), high + margin];
-    const { c, toX, toY } = axes(this.surface, {
-      x, y, xTicks: ticks(x[0], x[1], 4), yTicks: ticks(y[0], y[1], 4), xText: (v) => `${Math.floor(v / 60)}:${String(Math.floor(v % 60)).padStart(2, "0")}`,
-    });
+    const { c, toX, toY } = axes(surface, { x, y, xTicks: ticks(x[0], x[1], 4), yTicks: ticks(y[0], y[1], 4), xText: clock });
     const slopes = this.slopes[channel];
     [theme.trace, theme.second].forEach((colour, k) => {
       c.fillStyle = c.strokeStyle = colour;
-      for (const { time, values } of shown) c.fillRect(toX(time) - 1, toY(values[k][channel]) - 1, 2.2, 2.2);
+      for (let row = rows.first; row < rows.end; row++) {
+        const v = rows.value(row, k * channels + channel);
+        if (v === v) c.fillRect(toX(rows.time(row)) - 1, toY(v) - 1, 2.2, 2.2);
+      }
       const slope = slopes?.[k];
       if (slope && slope.start !== null) {
         const at = (time) => slope.start * (1 + slope.percent_per_min / 100 * (time - x[0]) / 60);
@@ -93,8 +107,8 @@ export class Trend {
         c.stroke();
       }
     });
-    const newest = shown[shown.length - 1].values;
-    return `Mean ${short(newest[0][channel])} Hz, median ${short(newest[1][channel])} Hz. ${describe(slopes)}`;
+    const newest = (k) => short(rows.value(rows.end - 1, k * channels + channel));
+    return `Mean ${newest(0)} Hz, median ${newest(1)} Hz. ${describe(slopes)}`;
   }
 }
 
@@ -114,7 +128,10 @@ export class Latency {
     this.surface = new Surface(canvas);
   }
 
-  draw({ bins, percentiles }) {
+  draw(latency) {
+    if (latency === this.drawn && !this.surface.stale) return;
+    this.drawn = latency;
+    const { bins, percentiles } = latency;
     const used = bins.flatMap((n, k) => (n ? [k] : []));
     if (!used.length) return;
     const edge = (k) => FIRST_EDGE_MS * 10 ** (k / BINS_A_DECADE);

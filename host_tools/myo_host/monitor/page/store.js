@@ -76,19 +76,30 @@ export class Ring {
   }
 }
 
-/** The newest items of a list. */
-export class Recent {
-  constructor(capacity) {
-    this.capacity = capacity;
-    this.items = [];
+/** The newest rows of a table of numbers, each with its time; row k counts from the first that ever came. */
+export class Rows {
+  constructor(capacity, width) {
+    Object.assign(this, { capacity, width });
+    this.times = new Float64Array(capacity);
+    this.values = new Float32Array(capacity * width);
+    this.end = 0;
   }
 
-  push(item) {
-    this.items.push(item);
-    if (this.items.length > this.capacity) this.items.splice(0, this.items.length - this.capacity * 0.9);
+  push(time, values) {
+    const row = this.end++ % this.capacity;
+    this.times[row] = time;
+    this.values.set(values, row * this.width);
   }
 
-  get newest() {
-    return this.items[this.items.length - 1];
+  get first() {
+    return Math.max(0, this.end - this.capacity);
+  }
+
+  time(row) {
+    return this.times[row % this.capacity];
+  }
+
+  value(row, column) {
+    return this.values[row % this.capacity * this.width + column];
   }
 }
