@@ -55,9 +55,6 @@ def monitor(
     import webbrowser
 
     from myo_host.boards import find_board
-    from myo_host.monitor.feed import Replay
-    from myo_host.monitor.run import serve_patch
-    from myo_host.replay import fit_recording
     from myo_pipeline.bundle import open_bundle
     from myo_pipeline.errors import DataError
 
@@ -66,8 +63,12 @@ def monitor(
     if not save_to.is_dir():
         raise DataError(f"{save_to}: no such folder to save into; make it first")
     if bundle is None and board is not None:
-        bundle = _find_bundle(find_board(board).name)
+        bundle = find_only_bundle(find_board(board).name)
     opened = open_bundle(bundle) if bundle else None
+    from myo_host.monitor.feed import Replay  # from here on it takes its time: numbers, then the network
+    from myo_host.monitor.run import serve_patch
+    from myo_host.replay import fit_recording
+
     source = None
     if replay is not None:
         if opened is None:
@@ -93,7 +94,7 @@ def monitor(
         )  # fmt: skip
 
 
-def _find_bundle(board: str) -> Path:
+def find_only_bundle(board: str) -> Path:
     """Return the only bundle below ``build/`` that has this board's firmware."""
     from myo_pipeline.errors import DataError
 

@@ -91,6 +91,7 @@ class Feed(threading.Thread):
 
     def run(self) -> None:
         """Run until stopped."""
+        over = "the recording is over"
         try:
             self._run_and_reconnect()
         except MyoError as error:
@@ -101,8 +102,14 @@ class Feed(threading.Thread):
             )
         finally:
             if self.error:
+                self._session.end(str(self.error))
                 self._session.set_state("lost", str(self.error))
-            self._session.end(str(self.error) if self.error else "stopped")
+            elif self._stopping.is_set():
+                self._session.end("stopped")
+            else:
+                self._session.tell("ended", over)
+                self._session.end(over)
+                self._session.set_state("ended", over)
             self.ended.set()
 
     def _run_and_reconnect(self) -> None:
@@ -164,9 +171,6 @@ class Feed(threading.Thread):
                     f"{self._port}: no answer for {REPLY_TIMEOUT_S:.1f} s: check the cable, then reset the board"
                 )
         self._stop_board(link, sender)
-        if not self._stopping.is_set():
-            self._session.tell("ended", "the recording is over")
-            self._session.set_state("ended", "the recording is over")
 
     def _take(
         self, link: PatchLink, sender: _Sender | None, message: m.Message, values: dict[str, Any], tail: bytes

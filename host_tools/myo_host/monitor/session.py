@@ -141,6 +141,9 @@ class Session:
                 run.status = values
                 if self._saver:
                     self._saver.note({"status": values})
+            elif message.name == "QUALITY":
+                flags = np.frombuffer(tail, np.uint8)
+                run.signals.take_quality(flags, values["n_masked"], gated=bool(values["gated"]))
             elif message is m.FAULT:
                 run.faults += 1
                 code = values["code"]

@@ -17,6 +17,7 @@ from myo_host.monitor.analysis import (
     Rolling,
     Trend,
     measure_spectrum,
+    name_flags,
 )
 from myo_host.monitor.packets import Packet, pack_json, pack_samples, pack_spectrum
 from myo_pipeline.spec import PatchSpec
@@ -78,8 +79,10 @@ class Signals:
         self._trend_at = round(self._rates[self._basis] * SPECTRUM_S)
         self._spectrum_at = time.monotonic()
         adc_bits = sensor.adc_bits if sensor else 8 * min(3, hello.sample_bytes)
-        self._quality = QualityWatch.open(hello.n_channels, self.rate_hz, adc_bits, lsb)
-        self._flags: list[list[str]] | None = None
+        self._told_by_patch = getattr(spec, "quality", None) is not None
+        watch = None if self._told_by_patch else QualityWatch.open(hello.n_channels, self.rate_hz, adc_bits, lsb)
+        self._quality = watch
+        self._verdict = ""
         raw = {"id": RAW, "name": "raw", "rate_hz": self.rate_hz, "channels": raw_names, "unit": unit}
         filtered = {
             "id": FILTERED, "name": "filtered", "rate_hz": self._rates[FILTERED], "channels": names,
@@ -91,10 +94,10 @@ class Signals:
         }  # fmt: skip
         self.streams: list[dict[str, Any]] = [raw, filtered, envelope] if with_filtered else [raw, envelope]
         self.quality_words = (
-            "computed on this computer, with default thresholds"
-            if self._quality
+            "told by the patch" if self._told_by_patch
+            else "computed on this computer, with default thresholds" if watch
             else "not computed, the sample rate is too low for the mains"
-        )
+        )  # fmt: skip
 
     def take(self, stream: int, words: NDArray[np.int32], lost: int) -> None:
         """Take whole frames of a stream, the first ``lost`` of which the line lost."""
@@ -104,9 +107,19 @@ class Signals:
             self._pending[stream].append(frames)
         if stream == RAW and self._quality is not None:
             flags = self._quality.push(words)
-            if flags is not None and flags != self._flags:
-                self._flags = flags
-                self._publish(pack_json("quality", flags=flags))
+            if flags is not None:
+                self._judge(flags, masked=0, gated=False)
+
+    def take_quality(self, flags: NDArray[np.uint8], masked: int, *, gated: bool) -> None:
+        """Take the patch's own flags; from now on they are the ones that are shown."""
+        self._quality = None
+        self._judge(name_flags(flags), masked, gated)
+
+    def _judge(self, flags: list[list[str]], masked: int, gated: bool) -> None:
+        verdict = pack_json("quality", flags=flags, masked=masked, gated=gated)
+        if verdict != self._verdict:
+            self._verdict = verdict
+            self._publish(verdict)
 
     def flush(self) -> None:
         """Publish what has come since the last time, and what follows from it."""
@@ -131,9 +144,7 @@ class Signals:
         """Return trend and flags so far."""
         points = [[time_s, point.tolist()] for time_s, point in self._trend.points()]
         packets: list[Packet] = [pack_json("trend", points=points, slopes=self._slopes)]
-        if self._flags is not None:
-            packets.append(pack_json("quality", flags=self._flags))
-        return packets
+        return [*packets, self._verdict] if self._verdict else packets
 
     def _measure(self, frames: NDArray[np.float32]) -> None:
         if len(rms := self._envelope.push(frames)):

@@ -69,8 +69,10 @@ const command = connect({
   trend(message) {
     trend.take(message);
   },
-  quality({ flags }) {
+  quality({ flags, masked, gated }) {
     lanes.setFlags(flags);
+    const state = [masked ? `${masked} channels masked` : "", gated ? "too few are good: no window votes" : ""].filter(Boolean).join(", ");
+    say($("quality-state"), state && `▲ ${state}`);
   },
   counters(message) {
     counters = message;
@@ -114,6 +116,8 @@ function begin() {
   decisions = new Rows(KEPT_DECISIONS, setup.kind === "values" ? setup.labels.length : 1);
   newest = null;
   events.length = 0;
+  lanes.setFlags(null);
+  say($("quality-state"), "");
   trend.clear(KEPT_TREND, rings.get(ENVELOPE).channels.length);
   spectrum.packets.clear();
   scope.time = scope.lastEnd = scope.shift = 0;

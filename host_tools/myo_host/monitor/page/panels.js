@@ -106,7 +106,7 @@ export class Decision {
     say($("decided"), labels[decided] ?? "none");
     $("decided").style.setProperty("--class", classColour(decided, labels));
     const of = vote ? ` of the last ${vote} windows` : "";
-    say($("confidence"), decided < 0 ? "no window had enough confidence to vote" :
+    say($("confidence"), decided < 0 ? "no window voted: confidence too low, or channels too bad" :
       `${votes}${of} voted for it; this window alone: ${labels[raw] ?? "none"}, confidence ${(100 * confidence).toFixed(0)} %`);
     this.rows.forEach(({ bar, out }, k) => {
       const share = Math.min(1, Math.max(0, scores[k] ?? 0));
