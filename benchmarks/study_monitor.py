@@ -112,12 +112,16 @@ def make_recording() -> Path:
     t = np.arange(n) / RATE_HZ
     band = dsp.butter(2, (20, 450), "bandpass", fs=RATE_HZ, output="sos")
     noise = dsp.sosfilt(band, rng.normal(size=(n, N_CHANNELS)), axis=0)
-    bursts = 4 + 60 * np.clip(np.sin(2 * np.pi * (0.25 * t[:, None] + np.arange(N_CHANNELS) / N_CHANNELS)), 0, 1)
+    bursts = 4 + 60 * np.clip(
+        np.sin(2 * np.pi * (0.25 * t[:, None] + np.arange(N_CHANNELS) / N_CHANNELS)), 0, 1
+    )
     uv = noise / noise.std() * bursts
     uv[:, 4] += 80 * np.sin(2 * np.pi * 50 * t)
     uv[:, 11] += 150 * np.sin(2 * np.pi * 0.7 * t)
     names = tuple(f"EMG{k + 1}" for k in range(N_CHANNELS))
-    with EdfWriter(path, names, RATE_HZ, np.full(N_CHANNELS, LSB_UV), full_scale_counts=32768, durable=False) as out:
+    with EdfWriter(
+        path, names, RATE_HZ, np.full(N_CHANNELS, LSB_UV), full_scale_counts=32768, durable=False
+    ) as out:
         out.append(np.rint(uv / LSB_UV).astype(np.int32))
     return path
 
@@ -147,7 +151,9 @@ def cpu_seconds(pid: int) -> float:
 
 async def sample(tab: Tab, browser: int, monitor: int) -> dict[str, float]:
     """Read every counter once."""
-    probe = await tab.evaluate("(() => { const p = {...globalThis.probe}; globalThis.probe.longest = 0; return p; })()")
+    probe = await tab.evaluate(
+        "(() => { const p = {...globalThis.probe}; globalThis.probe.longest = 0; return p; })()"
+    )
     own = await tab.evaluate("globalThis.monitorFrames")
     heap = await tab.heap_bytes()
     metrics = {m["name"]: m["value"] for m in (await tab.call("Performance.getMetrics"))["metrics"]}
@@ -202,7 +208,10 @@ async def measure(seconds: int) -> dict[str, Any]:
                     await tab.press("s")
                     await tab.press("m")
                     saving += 1
-                print(f"{elapsed:4.0f} s {samples[-1]['frames']} frames, heap {samples[-1]['heap_bytes']}", file=sys.stderr)
+                print(
+                    f"{elapsed:4.0f} s {samples[-1]['frames']} frames, heap {samples[-1]['heap_bytes']}",
+                    file=sys.stderr,
+                )
             counters = await tab.evaluate(
                 "Object.fromEntries([...document.querySelectorAll('#counters dt')].map(d => [d.textContent, d.nextSibling.textContent]))"
             )
@@ -233,7 +242,9 @@ async def measure(seconds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Run the study and say what came out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
@@ -252,7 +263,9 @@ def main() -> None:
     for key, fit in found["growth"].items():
         print(f"{key:<19} {fit['first']:,.0f} to {fit['last']:,.0f}, {fit['per_minute']:+,.0f} a minute "
               f"({fit['low']:+,.0f} to {fit['high']:+,.0f})")  # fmt: skip
-    print(f"saved               {found['saved']}; exit code {found['exit_code']}; page errors {len(found['errors'])}")
+    print(
+        f"saved               {found['saved']}; exit code {found['exit_code']}; page errors {len(found['errors'])}"
+    )
     print(f"counters            {found['counters']}")
 
 

@@ -27,7 +27,9 @@ class EchoBoard(FakeBoard):
     """Sends back every sample as filtered, and decides every hop; ``lose`` names the filtered pieces that it drops."""
 
     def __init__(self, lose: tuple[int, ...] = ()) -> None:
-        super().__init__(rate_mhz=int(RATE_HZ * 1000), window_samples=WINDOW, hop_samples=HOP, credit_frames=64)
+        super().__init__(
+            rate_mhz=int(RATE_HZ * 1000), window_samples=WINDOW, hop_samples=HOP, credit_frames=64
+        )
         self._lose, self._pieces = lose, 0
         self.sources: list[int] = []
         self.stops = 0

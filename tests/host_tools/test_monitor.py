@@ -103,7 +103,11 @@ def test_marks_and_samples_are_saved_as_a_recorder_would(tmp_path: Path) -> None
     texts = [note.text for note in saved.annotations]
     assert "cuff on" in texts
     assert sum(text.startswith("decision") for text in texts) > 20
-    assert (saved.meta["ended"], saved.meta["replayed"], saved.meta["samples_missing"]) == ("stopped", "r.bdf", 0)
+    assert (saved.meta["ended"], saved.meta["replayed"], saved.meta["samples_missing"]) == (
+        "stopped",
+        "r.bdf",
+        0,
+    )
     assert saved.meta["board"] == "fake"
 
 
@@ -122,7 +126,9 @@ def test_what_the_line_loses_is_a_gap_and_is_counted(tmp_path: Path) -> None:
                     expected[lost] = np.nan
                     np.testing.assert_array_equal(raw, expected)
                     assert page.all("counters")[-1]["host"]["samples_missing"] == 2 * BLOCK
-                    assert [e["text"] for e in page.all("event") if e["kind"] == "gap"] == ["40 frames lost on the line"]
+                    assert [e["text"] for e in page.all("event") if e["kind"] == "gap"] == [
+                        "40 frames lost on the line"
+                    ]
 
     asyncio.run(run())
 
@@ -164,7 +170,9 @@ def test_a_page_that_does_not_keep_up_costs_no_memory() -> None:
             assert sum(map(len, page._packets)) == page._pending_bytes <= MAX_PENDING_BYTES
         assert page.skipped > 400
         texts = [packet for packet in page._packets if isinstance(packet, str)]
-        assert [t for t in texts if '"event"' in t] == [pack_json("event", number=k) for k in range(0, 500, 50)]
+        assert [t for t in texts if '"event"' in t] == [
+            pack_json("event", number=k) for k in range(0, 500, 50)
+        ]
         assert any('"skipped"' in text for text in texts)
 
     asyncio.run(run())

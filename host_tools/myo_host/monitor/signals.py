@@ -80,7 +80,9 @@ class Signals:
         self._spectrum_at = time.monotonic()
         adc_bits = sensor.adc_bits if sensor else 8 * min(3, hello.sample_bytes)
         self._told_by_patch = getattr(spec, "quality", None) is not None
-        watch = None if self._told_by_patch else QualityWatch.open(hello.n_channels, self.rate_hz, adc_bits, lsb)
+        watch = (
+            None if self._told_by_patch else QualityWatch.open(hello.n_channels, self.rate_hz, adc_bits, lsb)
+        )
         self._quality = watch
         self._verdict = ""
         raw = {"id": RAW, "name": "raw", "rate_hz": self.rate_hz, "channels": raw_names, "unit": unit}

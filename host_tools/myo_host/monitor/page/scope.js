@@ -51,7 +51,7 @@ export class Scope {
 
   pan(seconds) {
     const first = Math.max(...this.layers.map(({ ring }) => ring.first / ring.rate));
-    this.shift = Math.min(Math.max(0, this.shift + seconds), Math.max(0, this.time - first - this.span / 2));
+    this.shift = Math.min(Math.max(0, this.shift + seconds), Math.max(0, this.time - first - this.span / 10));
     this.dirty = true;
   }
 
