@@ -17,6 +17,7 @@ import re
 import signal
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -213,7 +214,8 @@ async def measure(seconds: int) -> dict[str, Any]:
                     file=sys.stderr,
                 )
             counters = await tab.evaluate(
-                "Object.fromEntries([...document.querySelectorAll('#counters dt')].map(d => [d.textContent, d.nextSibling.textContent]))"
+                "Object.fromEntries([...document.querySelectorAll('#counters dt')]"
+                ".map((row) => [row.textContent, row.nextSibling.textContent]))"
             )
             speed = await tab.evaluate("document.getElementById('speed').textContent")
             errors = tab.messages
@@ -227,7 +229,7 @@ async def measure(seconds: int) -> dict[str, Any]:
     return {
         "seconds": span, "frames_per_s": frames / span, "late_share": (last["late"] - first["late"]) / frames,
         "later_share": (last["later"] - first["later"]) / frames,
-        "slowest_10_s": min((b["frames"] - a["frames"]) / (b["time"] - a["time"]) for a, b in zip(samples, samples[1:], strict=False)),
+        "slowest_10_s": min((b["frames"] - a["frames"]) / (b["time"] - a["time"]) for a, b in pairwise(samples)),
         "longest_ms": max(s["longest_ms"] for s in samples[1:]), "draw_ms": float(np.mean([s["work_ms"] for s in samples])),
         "page_core_share": (last["page_cpu_s"] - first["page_cpu_s"]) / span,
         "monitor_core_share": (last["monitor_cpu_s"] - first["monitor_cpu_s"]) / span,
@@ -255,8 +257,9 @@ def main() -> None:
     write_json(arguments.out, found)
     print(f"{found['seconds']:.0f} s, {N_CHANNELS} channels at {RATE_HZ:g} Hz, {found['speed']}")
     print(
-        f"frames a second     {found['frames_per_s']:.1f}, slowest ten seconds {found['slowest_10_s']:.1f}; later than 1/30 s: "
-        f"{100 * found['late_share']:.2f} %, than 1/20 s: {100 * found['later_share']:.2f} %; longest {found['longest_ms']:.0f} ms"
+        f"frames a second     {found['frames_per_s']:.1f}, slowest ten seconds {found['slowest_10_s']:.1f}; later than "
+        f"1/30 s: {100 * found['late_share']:.2f} %, 1/20 s: {100 * found['later_share']:.2f} %; "
+        f"longest {found['longest_ms']:.0f} ms"
     )
     print(f"drawing a frame     {found['draw_ms']:.2f} ms; page {100 * found['page_core_share']:.0f} % of a core, "
           f"monitor {100 * found['monitor_core_share']:.0f} %")  # fmt: skip

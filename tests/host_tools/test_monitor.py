@@ -34,27 +34,29 @@ def test_a_page_gets_every_sample_and_decision_of_a_replay(tmp_path: Path) -> No
 
     async def run() -> None:
         with EchoBoard() as board:
-            async with start_monitor(board.port, tmp_path, Replay("r.bdf", counts)) as (server, _):
-                async with open_page(server.guard.url) as page:
-                    await page.until(lambda: any(s["state"] == "ended" for s in page.all("state")))
-                    assert page.all("setup")[0]["replayed"] == "r.bdf"
-                    raw, filtered = page.signal(RAW), page.signal(FILTERED)
-                    for stream, frames in ((RAW, raw), (FILTERED, filtered)):
-                        first = page.frames[stream][0][0]
-                        np.testing.assert_array_equal(frames, counts[first:])
-                    assert len(filtered) > 1000
-                    rows = {row["window"]: row for row in page.decisions()}
-                    assert sorted(rows) == list(range((1500 - WINDOW) // HOP + 1))
-                    assert rows[3] == {
-                        "window": 3, "end": WINDOW + 3 * HOP, "latency_ms": 7.0, "load": 0.3, "decided": 1, "raw": 1,
-                        "votes": 1, "confidence": round(255 / 256, 4), "scores": [0.0, round(255 / 256, 4)],
-                    }  # fmt: skip
-                    counters = page.all("counters")[-1]
-                    assert counters["latency"]["percentiles"] == [7.0] * 4
-                    assert sum(counters["latency"]["bins"]) == counters["latency"]["n"] == len(rows)
-                    first, envelope = page.frames[ENVELOPE][0][0], page.signal(ENVELOPE)
-                    blocks = counts.reshape(-1, 25, 2).astype(float)
-                    np.testing.assert_allclose(envelope, np.sqrt((blocks**2).mean(axis=1))[first:], rtol=1e-5)
+            async with (
+                start_monitor(board.port, tmp_path, Replay("r.bdf", counts)) as (server, _),
+                open_page(server.guard.url) as page,
+            ):
+                await page.until(lambda: any(s["state"] == "ended" for s in page.all("state")))
+                assert page.all("setup")[0]["replayed"] == "r.bdf"
+                raw, filtered = page.signal(RAW), page.signal(FILTERED)
+                for stream, frames in ((RAW, raw), (FILTERED, filtered)):
+                    first = page.frames[stream][0][0]
+                    np.testing.assert_array_equal(frames, counts[first:])
+                assert len(filtered) > 1000
+                rows = {row["window"]: row for row in page.decisions()}
+                assert sorted(rows) == list(range((1500 - WINDOW) // HOP + 1))
+                assert rows[3] == {
+                    "window": 3, "end": WINDOW + 3 * HOP, "latency_ms": 7.0, "load": 0.3, "decided": 1, "raw": 1,
+                    "votes": 1, "confidence": round(255 / 256, 4), "scores": [0.0, round(255 / 256, 4)],
+                }  # fmt: skip
+                counters = page.all("counters")[-1]
+                assert counters["latency"]["percentiles"] == [7.0] * 4
+                assert sum(counters["latency"]["bins"]) == counters["latency"]["n"] == len(rows)
+                first, envelope = page.frames[ENVELOPE][0][0], page.signal(ENVELOPE)
+                blocks = counts.reshape(-1, 25, 2).astype(float)
+                np.testing.assert_allclose(envelope, np.sqrt((blocks**2).mean(axis=1))[first:], rtol=1e-5)
         assert board.sources == [m.Source.HOST]
         assert board.stops == 1
 
@@ -81,17 +83,19 @@ def test_marks_and_samples_are_saved_as_a_recorder_would(tmp_path: Path) -> None
 
     async def run() -> None:
         with EchoBoard() as board:
-            async with start_monitor(board.port, tmp_path, Replay("r.bdf", counts, loop=True)) as (server, _):
-                async with open_page(server.guard.url) as page:
-                    await page.until(lambda: len(page.decisions()) > 3)
-                    await page.tell("save")
-                    await page.until(lambda: any(s["path"] for s in page.all("saving")))
-                    n = len(page.decisions())
-                    await page.until(lambda: len(page.decisions()) > n + 30)
-                    await page.tell("mark", "cuff\non")
-                    await page.until(lambda: any(e["kind"] == "mark" for e in page.all("event")))
-                    await page.tell("finish")
-                    await page.until(lambda: any(e["kind"] == "saved" for e in page.all("event")))
+            async with (
+                start_monitor(board.port, tmp_path, Replay("r.bdf", counts, loop=True)) as (server, _),
+                open_page(server.guard.url) as page,
+            ):
+                await page.until(lambda: len(page.decisions()) > 3)
+                await page.tell("save")
+                await page.until(lambda: any(s["path"] for s in page.all("saving")))
+                n = len(page.decisions())
+                await page.until(lambda: len(page.decisions()) > n + 30)
+                await page.tell("mark", "cuff\non")
+                await page.until(lambda: any(e["kind"] == "mark" for e in page.all("event")))
+                await page.tell("finish")
+                await page.until(lambda: any(e["kind"] == "saved" for e in page.all("event")))
 
     asyncio.run(run())
     (path,) = tmp_path.glob("monitor-*.bdf")
@@ -114,21 +118,23 @@ def test_marks_and_samples_are_saved_as_a_recorder_would(tmp_path: Path) -> None
 def test_what_the_line_loses_is_a_gap_and_is_counted(tmp_path: Path) -> None:
     async def run() -> None:
         with ConverterBoard(lose=(7, 8), pace_s=0.005) as board:
-            async with start_monitor(board.port, tmp_path, None, with_filtered=False) as (server, _):
-                async with open_page(server.guard.url) as page:
-                    await page.until(lambda: sum(len(f) for _, f in page.frames.get(RAW, [])) > 30 * BLOCK)
-                    await page.until(lambda: any(c["host"]["samples_missing"] for c in page.all("counters")))
-                    raw = page.signal(RAW)
-                    first = page.frames[RAW][0][0]
-                    frames = np.arange(first, first + len(raw))
-                    lost = (frames >= 7 * BLOCK) & (frames < 9 * BLOCK)
-                    expected = np.stack([make_count(frames, k) for k in range(2)], axis=1).astype(float)
-                    expected[lost] = np.nan
-                    np.testing.assert_array_equal(raw, expected)
-                    assert page.all("counters")[-1]["host"]["samples_missing"] == 2 * BLOCK
-                    assert [e["text"] for e in page.all("event") if e["kind"] == "gap"] == [
-                        "40 frames lost on the line"
-                    ]
+            async with (
+                start_monitor(board.port, tmp_path, None, with_filtered=False) as (server, _),
+                open_page(server.guard.url) as page,
+            ):
+                await page.until(lambda: sum(len(f) for _, f in page.frames.get(RAW, [])) > 30 * BLOCK)
+                await page.until(lambda: any(c["host"]["samples_missing"] for c in page.all("counters")))
+                raw = page.signal(RAW)
+                first = page.frames[RAW][0][0]
+                frames = np.arange(first, first + len(raw))
+                lost = (frames >= 7 * BLOCK) & (frames < 9 * BLOCK)
+                expected = np.stack([make_count(frames, k) for k in range(2)], axis=1).astype(float)
+                expected[lost] = np.nan
+                np.testing.assert_array_equal(raw, expected)
+                assert page.all("counters")[-1]["host"]["samples_missing"] == 2 * BLOCK
+                assert [e["text"] for e in page.all("event") if e["kind"] == "gap"] == [
+                    "40 frames lost on the line"
+                ]
 
     asyncio.run(run())
 
@@ -145,14 +151,16 @@ class RestartingBoard(EchoBoard):
 def test_a_board_that_resets_is_found_again_and_the_file_is_closed(tmp_path: Path) -> None:
     async def run() -> None:
         with RestartingBoard() as board:
-            async with start_monitor(board.port, tmp_path, Replay("r", make_counts(3000))) as (server, _):
-                async with open_page(server.guard.url) as page:
-                    await page.until(lambda: page.all("setup"))
-                    await page.tell("save")
-                    await page.until(lambda: any("reset" in s["text"] for s in page.all("state")))
-                    await page.until(lambda: {2} <= {s["run"] for s in page.all("setup")})
-                    await page.until(lambda: page.all("state")[-1]["state"] == "running")
-                    assert any(e["kind"] == "saved" for e in page.all("event"))
+            async with (
+                start_monitor(board.port, tmp_path, Replay("r", make_counts(3000))) as (server, _),
+                open_page(server.guard.url) as page,
+            ):
+                await page.until(lambda: page.all("setup"))
+                await page.tell("save")
+                await page.until(lambda: any("reset" in s["text"] for s in page.all("state")))
+                await page.until(lambda: {2} <= {s["run"] for s in page.all("setup")})
+                await page.until(lambda: page.all("state")[-1]["state"] == "running")
+                assert any(e["kind"] == "saved" for e in page.all("event"))
 
     asyncio.run(run())
     (path,) = tmp_path.glob("monitor-*.bdf")

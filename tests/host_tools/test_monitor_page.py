@@ -50,13 +50,15 @@ def test_the_page_shows_the_patch_and_obeys_keys(tmp_path: Path) -> None:
             # The traces are drawn: some of the canvas has the colour of the signal.
             drawn = (
                 "(() => { const c = document.getElementById('traces'), k = document.createElement('canvas');"
-                " Object.assign(k, { width: c.width, height: c.height }); const p = k.getContext('2d', { willReadFrequently: true });"
-                " p.drawImage(c, 0, 0); const d = p.getImageData(0, 0, k.width, k.height).data; let n = 0;"
+                " Object.assign(k, { width: c.width, height: c.height });"
+                " const p = k.getContext('2d', { willReadFrequently: true }); p.drawImage(c, 0, 0);"
+                " const d = p.getImageData(0, 0, k.width, k.height).data; let n = 0;"
                 " for (let i = 0; i < d.length; i += 4) n += d[i] === 11 && d[i + 1] === 110 && d[i + 2] === 105; return n; })()"
             )
             await tab.until(f"{drawn} > 1000")
             await tab.press("m")
             await tab.until(f"{text_of('events')}.includes('mark 1')")
+            await asyncio.sleep(1.5)  # of signal, to look back at
             await tab.press(" ")
             assert await tab.evaluate(text_of("state")) == "view paused"
             await tab.until(f"!{text_of('axis-end')}.includes('now')")
@@ -92,14 +94,24 @@ def test_by_keyboard_on_a_phone_and_in_the_dark(tmp_path: Path) -> None:
     """Everything is reached by Tab, in the order of the page; nothing is wider than a phone; text has contrast."""
     order = "(() => { const e = document.activeElement; return e.id || e.value || e.getAttribute('role') || e.textContent; })()"
     contrast = """(() => {
-      const light = (colour) => { const c = document.createElement('canvas').getContext('2d'); c.fillStyle = colour; c.fillRect(0, 0, 1, 1);
-        const [r, g, b] = [...c.getImageData(0, 0, 1, 1).data].map((v) => v / 255).map((v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
-        return .2126 * r + .7152 * g + .0722 * b; };
+      const pen = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+      const light = (colour) => {
+        pen.fillStyle = colour;
+        pen.fillRect(0, 0, 1, 1);
+        const linear = (v) => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+        const [r, g, b] = [...pen.getImageData(0, 0, 1, 1).data].map((v) => linear(v / 255));
+        return .2126 * r + .7152 * g + .0722 * b;
+      };
       const style = getComputedStyle(document.documentElement), ground = light(style.getPropertyValue('--card'));
       return Math.min(...['fg', 'dim', 'good', 'warn', 'bad', 'accent', 'second'].map((name) => {
         const ink = light(style.getPropertyValue('--' + name));
-        return (Math.max(ink, ground) + .05) / (Math.min(ink, ground) + .05); }));
+        return (Math.max(ink, ground) + .05) / (Math.min(ink, ground) + .05);
+      }));
     })()"""
+    wide = (
+        "[...document.querySelectorAll('button, select, input, canvas, p, dl')]"
+        ".filter((e) => e.getBoundingClientRect().right > 360).length"
+    )
 
     async def run() -> None:
         async with open_browser(tmp_path) as (tab, _):
@@ -120,7 +132,6 @@ def test_by_keyboard_on_a_phone_and_in_the_dark(tmp_path: Path) -> None:
             await tab.until(f"getComputedStyle(document.body).backgroundColor !== '{light}'")
             assert await tab.evaluate(contrast) >= 4.5
             assert await tab.evaluate("document.documentElement.scrollWidth") <= 360
-            wide = "[...document.querySelectorAll('button, select, input, canvas, p, dl')].filter((e) => e.getBoundingClientRect().right > 360).length"
             assert await tab.evaluate(wide) == 0
             assert await tab.evaluate("document.getElementById('traces').getBoundingClientRect().width") > 200
             assert not tab.messages
@@ -128,29 +139,7 @@ def test_by_keyboard_on_a_phone_and_in_the_dark(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-ATTACK = """<!doctype html><script>
-const found = {};
-const tries = {
-  read: () => fetch(target).then((r) => r.text()),
-  blind: () => fetch(target, { mode: "no-cors" }).then((r) => { if (r.type !== "opaque" || r.status) throw 0; return r.text(); }).then((t) => { if (!t) throw 0; return t; }),
-  socket: () => new Promise((yes, no) => { const s = new WebSocket(target.replace("http", "ws") + "stream"); s.onopen = () => { s.send('{"do": "mark", "text": "evil"}'); }; s.onmessage = (m) => yes(m.data); s.onerror = no; }),
-  script: () => load("script", "main.js"),
-  picture: () => load("img", "icon.svg"),
-  style: () => load("link", "monitor.css"),
-  frame: () => new Promise((yes, no) => { const f = document.createElement("iframe"); f.src = target; f.onload = () => { try { f.contentDocument.body ? no() : no(); } catch { no(); } }; document.documentElement.append(f); }),
-};
-function load(tag, name) {
-  return new Promise((yes, no) => {
-    const node = document.createElement(tag);
-    Object.assign(node, { onload: () => yes(name), onerror: no, rel: "stylesheet" });
-    node[tag === "link" ? "href" : "src"] = target + name;
-    document.documentElement.append(node);
-  });
-}
-const target = TARGET;
-globalThis.outcome = Promise.all(Object.entries(tries).map(([name, go]) =>
-  go().then((got) => { found[name] = String(got).slice(0, 80); }, () => { found[name] = null; }))).then(() => found);
-</script>"""
+ATTACK = Path(__file__).with_name("hostile_page.html").read_text()
 
 
 def test_a_hostile_page_gets_nothing_though_it_knows_the_address(tmp_path: Path) -> None:
