@@ -44,6 +44,7 @@ bench: setup ## count instructions of the bench networks, the filters, features 
 study: setup ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings (minutes)
 	$(VENV)/python benchmarks/study_network.py
 	$(VENV)/python benchmarks/study_quality.py
+	$(VENV)/python benchmarks/study_monitor.py
 
 docs: setup ## make docs/spec.md and docs/validation.schema.json from their descriptions
 	$(VENV)/python -m myo_host.validation_schema

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import itertools
+import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -150,6 +152,7 @@ async def start_chromium(*flags: str) -> AsyncIterator[tuple[Tab, int]]:
         process = await asyncio.create_subprocess_exec(
             path, *FLAGS, *flags, f"--user-data-dir={folder}", "about:blank",
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            process_group=0,  # it has children, which shall end with it
         )  # fmt: skip
         try:
             async with aiohttp.ClientSession() as http:
@@ -164,11 +167,11 @@ async def start_chromium(*flags: str) -> AsyncIterator[tuple[Tab, int]]:
                     finally:
                         await tab.close()
         finally:
-            process.terminate()
+            os.killpg(process.pid, signal.SIGTERM)
             try:
                 await asyncio.wait_for(process.wait(), 5)
             except TimeoutError:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
 
 

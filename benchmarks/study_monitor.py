@@ -253,6 +253,7 @@ def main() -> None:
     if find_chromium() is None:
         print("study_monitor: chromium is not installed, nothing measured: sudo apt-get install -y chromium")
         return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # through every `finally`
     found = asyncio.run(measure(arguments.seconds))
     write_json(arguments.out, found)
     print(f"{found['seconds']:.0f} s, {N_CHANNELS} channels at {RATE_HZ:g} Hz, {found['speed']}")
