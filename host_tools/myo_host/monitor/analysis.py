@@ -11,21 +11,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import SpecError
-from myo_pipeline.quality import (
-    Energies,
-    Flag,
-    QualityConfig,
-    QualitySettings,
-    compile_quality,
-    flag_energies,
-    measure_periods,
-)
+from myo_pipeline.quality import QualityConfig, QualitySettings, compile_quality, measure_periods
+from myo_pipeline.quality_flags import FlagTwin
 
 Floats = NDArray[np.float64]
 Samples = NDArray[np.float32]
@@ -38,7 +30,6 @@ SLOPE_POINTS = 200  # to which they are averaged before slopes are taken: pairs 
 MIN_ACTIVE_S = 20  # fewer seconds of muscle give no slope
 ACTIVE_SHARE = 0.25  # of a channel's largest RMS; a second below it is rest, whose spectrum is the noise's
 CONFIDENCE = 0.95
-QUALITY_PERIODS = 128  # about a minute of energies, from which flags are computed anew each period
 
 
 class Rolling:
@@ -191,9 +182,7 @@ class QualityWatch:
     def __init__(self, config: QualityConfig) -> None:
         self._config = config
         self._counts = np.zeros((0, config.n_channels), np.int32)
-        self._periods: list[Energies] = []
-        # Which channels are compared depends on the period's number, modulo this.
-        self._cycle = max(1, config.n_channels // 2)
+        self._flags = FlagTwin(config)
 
     @classmethod
     def open(cls, n_channels: int, rate_hz: float, adc_bits: int, lsb_uv: float) -> QualityWatch | None:
@@ -211,31 +200,14 @@ class QualityWatch:
         except SpecError:
             return None
 
-    def push(self, counts: NDArray[np.int32]) -> list[list[str]] | None:
-        """Take frames; return the names of each channel's flags, or None while no period has ended."""
+    def push(self, counts: NDArray[np.int32]) -> NDArray[np.uint8] | None:
+        """Take frames; return each channel's flags, or None while no period has ended."""
         self._counts = np.concatenate([self._counts, counts])
         n = self._config.period_frames
         whole = len(self._counts) // n * n
         if not whole:
             return None
-        measured = measure_periods(self._config, self._counts[:whole])
+        energies = measure_periods(self._config, self._counts[:whole])
         self._counts = self._counts[whole:]
-        self._periods += [_pick(measured, period) for period in range(whole // n)]
-        if len(self._periods) > QUALITY_PERIODS + self._cycle:
-            del self._periods[: self._cycle]
-        joined = Energies(*(
-            np.concatenate([getattr(p, name) for p in self._periods]) for name in Energies.__dataclass_fields__
-        ))  # fmt: skip
-        return name_flags(flag_energies(self._config, joined)[-1])
-
-
-def _pick(energies: Energies, period: int) -> Energies:
-    fields: dict[str, Any] = {
-        name: getattr(energies, name)[period : period + 1] for name in Energies.__dataclass_fields__
-    }
-    return Energies(**fields)
-
-
-def name_flags(flags: NDArray[np.uint8]) -> list[list[str]]:
-    """Return the names of the flags that each channel has."""
-    return [[flag.name or "" for flag in Flag if flag & int(bits)] for bits in flags]
+        newest: NDArray[np.uint8] = self._flags.take(energies)[-1]
+        return newest

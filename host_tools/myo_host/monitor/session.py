@@ -20,7 +20,7 @@ from myo_host.monitor.packets import Packet, pack_json
 from myo_host.monitor.saver import Saver, name_recording
 from myo_host.monitor.signals import FILTERED, RAW, Signals
 from myo_host.monitor.timing import Timing
-from myo_host.recorder import FrameAssembler, describe_decision
+from myo_host.recorder import FrameAssembler, describe_decision, describe_quality_change
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.twin import VALUES, TwinConfig
 
@@ -52,6 +52,7 @@ class _Run:
         self.sums: list[int] = []
         self.decisions: deque[dict[str, Any]] = deque(maxlen=KEPT_DECISIONS)
         self.fresh: list[dict[str, Any]] = []
+        self.quality = bytes(hello.n_channels)  # flags, as the patch told them last
         self.status: dict[str, int] = {}
         self.samples_missing = self.faults = 0
         self.counted_at = time.monotonic()
@@ -141,9 +142,11 @@ class Session:
                 run.status = values
                 if self._saver:
                     self._saver.note({"status": values})
-            elif message.name == "QUALITY":
-                flags = np.frombuffer(tail, np.uint8)
-                run.signals.take_quality(flags, values["n_masked"], gated=bool(values["gated"]))
+            elif message is m.QUALITY:
+                run.signals.take_quality(tail, values["n_masked"], gated=bool(values["gated"]))
+                if self._saver and (said := describe_quality_change(values, tail, run.quality)):
+                    self._saver.annotate(values["end_sample"], said)
+                run.quality = tail
             elif message is m.FAULT:
                 run.faults += 1
                 code = values["code"]
@@ -257,7 +260,8 @@ class Session:
         row: dict[str, Any] = {
             "window": values["window"], "end": end, "latency_ms": round(latency_ms, 4), "load": round(load, 5),
         }  # fmt: skip
-        if run.hello.output_kind == VALUES:
+        is_values = run.hello.output_kind == VALUES
+        if is_values:
             row["values"] = [(word / max(1, values["n_votes"]) - zero) * scale for word in run.sums]
         else:
             row |= {
@@ -267,7 +271,7 @@ class Session:
             }  # fmt: skip
         if self._saver:
             labels = self._spec.output_names if self._spec else []
-            self._saver.annotate(end, describe_decision(values, labels, run.sums))
+            self._saver.annotate(end, describe_decision(values, labels, run.sums if is_values else None))
         run.scores, run.sums = [], []
         run.decisions.append(row)
         run.fresh.append(row)

@@ -17,9 +17,9 @@ from myo_host.monitor.analysis import (
     Rolling,
     Trend,
     measure_spectrum,
-    name_flags,
 )
 from myo_host.monitor.packets import Packet, pack_json, pack_samples, pack_spectrum
+from myo_pipeline.quality_gate import name_flags
 from myo_pipeline.spec import PatchSpec
 
 RAW, FILTERED, ENVELOPE = 0, 1, 2  # numbers of the streams, as the page knows them
@@ -79,7 +79,7 @@ class Signals:
         self._trend_at = round(self._rates[self._basis] * SPECTRUM_S)
         self._spectrum_at = time.monotonic()
         adc_bits = sensor.adc_bits if sensor else 8 * min(3, hello.sample_bytes)
-        self._told_by_patch = getattr(spec, "quality", None) is not None
+        self._told_by_patch = spec is not None and spec.quality is not None
         watch = (
             None if self._told_by_patch else QualityWatch.open(hello.n_channels, self.rate_hz, adc_bits, lsb)
         )
@@ -110,15 +110,15 @@ class Signals:
         if stream == RAW and self._quality is not None:
             flags = self._quality.push(words)
             if flags is not None:
-                self._judge(flags, masked=0, gated=False)
+                self._judge(flags.tobytes(), masked=0, gated=False)
 
-    def take_quality(self, flags: NDArray[np.uint8], masked: int, *, gated: bool) -> None:
+    def take_quality(self, flags: bytes, masked: int, *, gated: bool) -> None:
         """Take the patch's own flags; from now on they are the ones that are shown."""
         self._quality = None
-        self._judge(name_flags(flags), masked, gated)
+        self._judge(flags, masked, gated)
 
-    def _judge(self, flags: list[list[str]], masked: int, gated: bool) -> None:
-        verdict = pack_json("quality", flags=flags, masked=masked, gated=gated)
+    def _judge(self, flags: bytes, masked: int, gated: bool) -> None:
+        verdict = pack_json("quality", flags=[name_flags(f) for f in flags], masked=masked, gated=gated)
         if verdict != self._verdict:
             self._verdict = verdict
             self._publish(verdict)

@@ -2,7 +2,7 @@
 
 import { classColour, clock, short } from "./draw.js";
 
-const WEAK = "LOW_SNR"; // a muscle at rest has it as well
+const WEAK = "low_snr"; // a muscle at rest has it as well
 
 export const $ = (id) => document.getElementById(id);
 
@@ -61,7 +61,7 @@ export class Lanes {
       const found = flags?.[k];
       const weak = found?.every((name) => name === WEAK);
       node.className = `flags ${!found ? "" : !found.length ? "ok" : weak ? "weak" : "bad"}`;
-      const words = found?.map((name) => name.toLowerCase().replace("_", " ")).join(", ");
+      const words = found?.map((name) => name.replace("_", " ")).join(", ");
       say(node, !found ? "" : words ? `▲ ${words}` : "● good");
       node.title = words ?? "";
     });
