@@ -23,7 +23,7 @@ from myo_host.monitor.packets import pack_json
 from myo_host.monitor.server import MAX_PENDING_BYTES, Page
 from myo_host.monitor.session import unwrap
 from myo_host.monitor.signals import ENVELOPE, FILTERED, RAW
-from myo_host.monitor.timing import scale_ticks
+from myo_host.monitor.timing import TimeScale, Timing, scale_ticks
 from myo_pipeline.errors import DataError
 from myo_pipeline.recording import read_recording
 from test_recorder import BLOCK, ConverterBoard, make_count
@@ -192,12 +192,18 @@ def test_counters_that_wrap_go_on() -> None:
     assert unwrap(7, 3 << 32) == (3 << 32) + 7
 
 
-def test_ticks_are_stated_for_what_they_are() -> None:
+def test_ticks_are_stated_for_what_they_are(tmp_path: Path) -> None:
     hello = Hello("b", 1, 0, "", 2, 1e3, 1000, 10, 5, 1, 2, 1, 2, 16, 512, 2, 0)
-    assert scale_ticks(None, hello).ms_per_tick == 1.0
-    # 25 MHz ticks of 64 ns an instruction, at 1.6 cycles an instruction and 64 MHz
-    assert scale_ticks(BOARDS["virtual_m4"], hello).ms_per_tick == pytest.approx(0.625 * 1.6 / 64e3)
-    assert "at least" in scale_ticks(BOARDS["virtual_m3"], hello).words
+    own = scale_ticks(None, hello, None)
+    assert (own.ms_per_tick, own.words) == (1.0, "measured by the patch")
+    least = scale_ticks(BOARDS["virtual_m3"], hello, None)
+    assert least.ms_per_tick == pytest.approx(0.625 / 64e3)  # 25 MHz ticks, 64 ns an instruction
+    assert "at least" in least.words
+    estimate = TimeScale(0.5, {"front_end": 1.0, "network": 2.0, "decision": 1.0}, "")
+    timing = Timing(estimate, hello, 1e3)
+    parts = {"front_end_ticks": 2, "network_ticks": 6, "decision_ticks": 2}
+    latency_ms, load = timing.take({"window": 1, "latency_ticks": 20, **parts}, 10)
+    assert (latency_ms, load) == (20 * 0.5 * 1.6, (2 + 12 + 2) * 0.5 / 5.0)
 
 
 def test_ctrl_c_leaves_board_port_and_file_in_order(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from myo_host.link import Hello, PatchLink
 from myo_host.monitor.packets import Packet, pack_json
 from myo_host.monitor.saver import Saver, name_recording
 from myo_host.monitor.signals import FILTERED, RAW, Signals
-from myo_host.monitor.timing import Timing
+from myo_host.monitor.timing import Timing, scale_ticks
 from myo_host.recorder import FrameAssembler, describe_decision, describe_quality_change
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.twin import VALUES, TwinConfig
@@ -78,7 +78,7 @@ class Session:
     def __init__(
         self, publish: Callable[[Packet], None], bundle: Bundle | None, board: Board | None, save_to: Path
     ) -> None:
-        self._publish, self._board, self._save_to = publish, board, save_to
+        self._publish, self._board, self._save_to, self._bundle = publish, board, save_to, bundle
         self._spec = bundle.spec if bundle else None
         self._config = TwinConfig.load(bundle.path / "twin.npz") if bundle else None
         self._lock = threading.RLock()
@@ -96,7 +96,7 @@ class Session:
         with self._lock:
             exponent = self._config.exponent if self._config else None
             signals = Signals(self._publish, hello, self._spec, exponent, with_filtered=with_filtered)
-            timing = Timing(self._board, hello, signals.rate_hz)
+            timing = Timing(scale_ticks(self._board, hello, self._bundle), hello, signals.rate_hz)
             number = self._run.number + 1 if self._run else 1
             self._run = _Run(link, hello, signals, timing, number=number, replayed=replayed)
             output = self._spec.output if self._spec else None

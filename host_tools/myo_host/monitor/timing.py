@@ -11,29 +11,51 @@ import numpy as np
 
 from myo_host.boards import Board
 from myo_host.link import Hello
+from myo_host.validate import cycles_each
+from myo_pipeline.bundle import Bundle
 
 KEPT = 4096  # latencies in the histogram and the percentiles
 EDGES_MS = np.logspace(-2, 3, 61)  # of the histogram: 12 bins a decade (``page/plots.js``)
 SMOOTHING = 1 / 16  # of the work a window, from one window to the next
-PARTS = ("front_end_ticks", "network_ticks", "decision_ticks")
+PARTS = ("front_end", "network", "decision")
 
 
 @dataclass(frozen=True)
 class TimeScale:
-    """What a tick of a board's counter is worth: milliseconds, and in words how that is known."""
+    """What a tick of a board's counter is worth.
+
+    Attributes
+    ----------
+    ms_per_tick
+        Milliseconds, of a virtual board at one cycle an instruction.
+    cycles_each
+        Cycles of an instruction of each of :data:`PARTS`; 1 where time is measured, or nobody knows.
+    words
+        How that is known.
+    """
 
     ms_per_tick: float
+    cycles_each: dict[str, float]
     words: str
 
 
-def scale_ticks(board: Board | None, hello: Hello) -> TimeScale:
-    """Return what ticks are worth: measured time of a real core, an estimate for a virtual one."""
+def scale_ticks(board: Board | None, hello: Hello, bundle: Bundle | None) -> TimeScale:
+    """Return what ticks are worth: measured time of a real core, an estimate for a virtual one.
+
+    Raises
+    ------
+    BundleError
+        If the bundle predicts no cycles.
+    """
+    plain = dict.fromkeys(PARTS, 1.0)
     if board is None or board.instructions_per_tick is None:
         words = "time of this computer" if board is not None else "measured by the patch"
-        return TimeScale(1000 / hello.tick_hz, words)
-    ms = board.instructions_per_tick * (board.cycles_per_instruction or 1.0) / board.clock_hz * 1000
-    sure = "estimated from" if board.cycles_per_instruction else "at least, from"
-    return TimeScale(ms, f"{sure} instructions at {board.clock_hz / 1e6:g} MHz")
+        return TimeScale(1000 / hello.tick_hz, plain, words)
+    ms = board.instructions_per_tick / board.clock_hz * 1000
+    clock = f"instructions at {board.clock_hz / 1e6:g} MHz"
+    if board.has_cycles and bundle is not None:
+        return TimeScale(ms, {part: cycles_each(bundle, part) for part in PARTS}, f"estimated from {clock}")
+    return TimeScale(ms, plain, f"at least, from {clock}")
 
 
 class Timing:
@@ -47,8 +69,8 @@ class Timing:
         What ticks are worth.
     """
 
-    def __init__(self, board: Board | None, hello: Hello, rate_hz: float) -> None:
-        self.scale = scale_ticks(board, hello)
+    def __init__(self, scale: TimeScale, hello: Hello, rate_hz: float) -> None:
+        self.scale = scale
         self.hop_ms = hello.hop_samples * hello.decimation / rate_hz * 1000
         self._busy_ms = float("nan")
         self._latencies: deque[float] = deque(maxlen=KEPT)
@@ -61,8 +83,13 @@ class Timing:
 
     def take(self, decision: dict[str, int], end_frame: int) -> tuple[float, float]:
         """Take a decision's ticks; return its latency in milliseconds and its share of the core."""
-        latency_ms = decision["latency_ticks"] * self.scale.ms_per_tick
-        busy_ms = sum(decision[part] for part in PARTS) * self.scale.ms_per_tick
+        scale = self.scale
+        ticks = sum(decision[f"{part}_ticks"] for part in PARTS)
+        busy_ms = (
+            sum(decision[f"{part}_ticks"] * scale.cycles_each[part] for part in PARTS) * scale.ms_per_tick
+        )
+        # What else the latency holds has the mean of the parts' cycles.
+        latency_ms = decision["latency_ticks"] * (busy_ms / ticks if ticks else scale.ms_per_tick)
         if decision["window"]:  # the first has a whole window's front end
             before = busy_ms if np.isnan(self._busy_ms) else self._busy_ms
             self._busy_ms = before + (busy_ms - before) * SMOOTHING
