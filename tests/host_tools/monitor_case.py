@@ -21,6 +21,7 @@ from myo_host.monitor.server import MonitorServer
 from myo_host.monitor.session import Session
 
 RATE_HZ, HOP, WINDOW = 1000.0, 20, 40
+BAD_WINDOW = 20  # from which on the board has mains on its second channel
 
 
 class EchoBoard(FakeBoard):
@@ -58,6 +59,8 @@ class EchoBoard(FakeBoard):
         self.send(m.TENSOR, data, stage=stage, dtype=dtype, layer=0, index=index, offset=0)
 
     def _decide(self, window: int, end: int) -> None:
+        if window == BAD_WINDOW:
+            self.send(m.QUALITY, bytes([0, 8]), period=0, end_sample=end, n_masked=1, gated=1)
         self._tensor(m.Stage.OUTPUT, m.Dtype.INT8, window, np.array([-128, 127], np.int8).tobytes())
         ticks = dict.fromkeys(("front_end_ticks", "network_ticks", "decision_ticks"), 2)
         self.send(

@@ -52,6 +52,8 @@ def test_a_page_gets_every_sample_and_decision_of_a_replay(tmp_path: Path) -> No
                     "votes": 1, "confidence": round(255 / 256, 4), "scores": [0.0, round(255 / 256, 4)],
                 }  # fmt: skip
                 counters = page.all("counters")[-1]
+                told = {"type": "quality", "flags": [[], ["mains"]], "masked": 1, "gated": True}
+                assert page.all("quality")[-1] == told
                 assert counters["latency"]["percentiles"] == [7.0] * 4
                 assert sum(counters["latency"]["bins"]) == counters["latency"]["n"] == len(rows)
                 first, envelope = page.frames[ENVELOPE][0][0], page.signal(ENVELOPE)

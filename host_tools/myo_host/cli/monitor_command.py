@@ -77,7 +77,7 @@ def monitor(
         fitted = fit_recording(found, opened.spec.sensor, resample=resample, rescale=rescale)
         for note in (*found.notes, *fitted.notes):
             print(f"note: {note}", file=sys.stderr)
-        source = Replay(replay, fitted.counts, loop=loop, real_time=speed == "real")
+        source = Replay(Path(replay).name, fitted.counts, loop=loop, real_time=speed == "real")
 
     def show(url: str) -> None:
         print(f"monitor: {url} (this computer only; end with Ctrl-C)", flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from myo_host.boards import Board
 from myo_host.link import Hello
 from myo_host.validate import cycles_each
 from myo_pipeline.bundle import Bundle
+from myo_pipeline.errors import MyoError
 
 KEPT = 4096  # latencies in the histogram and the percentiles
 EDGES_MS = np.logspace(-2, 3, 61)  # of the histogram: 12 bins a decade (``page/plots.js``)
@@ -40,13 +42,7 @@ class TimeScale:
 
 
 def scale_ticks(board: Board | None, hello: Hello, bundle: Bundle | None) -> TimeScale:
-    """Return what ticks are worth: measured time of a real core, an estimate for a virtual one.
-
-    Raises
-    ------
-    BundleError
-        If the bundle predicts no cycles.
-    """
+    """Return what ticks are worth: measured time of a real core, an estimate for a virtual one, or its lower bound."""
     plain = dict.fromkeys(PARTS, 1.0)
     if board is None or board.instructions_per_tick is None:
         words = "time of this computer" if board is not None else "measured by the patch"
@@ -54,7 +50,10 @@ def scale_ticks(board: Board | None, hello: Hello, bundle: Bundle | None) -> Tim
     ms = board.instructions_per_tick / board.clock_hz * 1000
     clock = f"instructions at {board.clock_hz / 1e6:g} MHz"
     if board.has_cycles and bundle is not None:
-        return TimeScale(ms, {part: cycles_each(bundle, part) for part in PARTS}, f"estimated from {clock}")
+        with suppress(MyoError):  # of an older export, which predicts no cycles
+            return TimeScale(
+                ms, {part: cycles_each(bundle, part) for part in PARTS}, f"estimated from {clock}"
+            )
     return TimeScale(ms, plain, f"at least, from {clock}")
 
 
