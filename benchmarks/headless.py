@@ -21,8 +21,8 @@ from typing import Any
 
 import aiohttp
 
-START_TIMEOUT_S = 30.0
-CALL_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 60.0
 MAX_MESSAGES = 20  # kept of a page's errors
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-extensions", "--no-first-run",
@@ -92,7 +92,7 @@ class Tab:
             raise RuntimeError(str(said["exceptionDetails"])[:600])
         return said["result"].get("value")
 
-    async def until(self, code: str, timeout_s: float = 20.0) -> Any:  # noqa: ANN401
+    async def until(self, code: str, timeout_s: float = 60.0) -> Any:  # noqa: ANN401
         """Wait until an expression is true, and return it."""
         deadline = asyncio.get_running_loop().time() + timeout_s
         while not (value := await self.evaluate(code)):

@@ -24,7 +24,7 @@ Built = Callable[[str, str], Path]
 async def watch(url: str, process: subprocess.Popen[str]) -> PageClient:
     """Watch a replay from beginning to end, then press Ctrl-C."""
     async with open_page(url) as page:
-        await page.until(lambda: any(s["state"] == "ended" for s in page.all("state")), 60)
+        await page.until(lambda: any(s["state"] == "ended" for s in page.all("state")), 120)
         process.send_signal(signal.SIGINT)
         await page.until(lambda: page.all("state")[-1]["state"] == "closed")
         return page
@@ -45,7 +45,7 @@ def test_the_page_is_told_what_the_twin_computes(built: Built, board: str, tmp_p
         assert process.stdout
         url = re.findall(r"http://127\.0\.0\.1:\d+/\S+", process.stdout.readline())[0]
         page = asyncio.run(watch(url, process))
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
     finally:
         process.kill()
         process.communicate()

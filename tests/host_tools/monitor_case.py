@@ -99,7 +99,7 @@ class PageClient:
             parts.append(frames)
         return np.concatenate(parts)
 
-    async def until(self, holds: Callable[[], object], timeout_s: float = 10.0) -> None:
+    async def until(self, holds: Callable[[], object], timeout_s: float = 40.0) -> None:
         """Listen until something holds."""
         deadline = asyncio.get_running_loop().time() + timeout_s
         while not holds():

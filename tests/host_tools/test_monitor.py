@@ -228,7 +228,7 @@ def test_ctrl_c_leaves_board_port_and_file_in_order(tmp_path: Path) -> None:
 
         try:
             asyncio.run(save())
-            _, said = process.communicate(timeout=10)
+            _, said = process.communicate(timeout=60)
         finally:
             process.kill()
             process.communicate()
@@ -247,7 +247,7 @@ def test_a_board_that_does_not_answer_ends_it_in_one_line(tmp_path: Path) -> Non
     code = "from myo_host.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", code, "monitor", "--port", "/dev/nowhere"],
-        capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 2
     assert re.fullmatch(r"myopatch: /dev/nowhere: no such port.*\n", done.stderr)
