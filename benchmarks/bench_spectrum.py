@@ -46,6 +46,7 @@ from feature_errors import Source, find_folder, read_signals
 from myo_export.emit_spectrum import render_spectrum
 from myo_pipeline.bundle import write_json
 from myo_pipeline.feature_twin import cut_windows, round_to_words
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.spectrum import (
     SPECTRUM_CATALOGUE,
     SpectrumConfig,
@@ -55,7 +56,7 @@ from myo_pipeline.spectrum import (
     compute_spectrum_features,
 )
 from myo_pipeline.spectrum_bounds import bound_spectrum, transform_error
-from myo_pipeline.spectrum_twin import compute_spectrum_words, spectrum_to_real
+from myo_pipeline.spectrum_twin import compute_spectrum_words
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "spectrum.md"
 SPECTRUM_BENCH_DIR = Path(__file__).resolve().parent / "spectrum_bench"
@@ -162,7 +163,7 @@ def measure_errors(source: Source, folder: Path, taper: Taper) -> list[SpectrumE
             word_shift=word_shift, taper=taper,
         )  # fmt: skip
         words = compute_spectrum_words(config, round_to_words(x, word_shift))
-        errors.append(np.abs(spectrum_to_real(config, words) - compute_spectrum_features(config, x)))
+        errors.append(np.abs(to_real(config, words) - compute_spectrum_features(config, x)))
         bounds.append(bound_spectrum(config, x))
     error, bound = (
         np.concatenate(found).transpose(1, 0, 2).reshape(len(features), -1) for found in (errors, bounds)

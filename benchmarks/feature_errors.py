@@ -19,7 +19,8 @@ from scipy import signal
 
 from myo_pipeline.feature_bounds import bound_features
 from myo_pipeline.feature_reference import compute_features
-from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words, to_real
+from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.features import (
     CATALOGUE,
     AmplitudeFeature,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from myo_pipeline.feature_stage import FeatureStage
+from myo_pipeline.feature_set import Part
 from myo_pipeline.features import FeatureConfig, Sum, Transform
+from myo_pipeline.spectrum import SpectrumConfig
+from myo_pipeline.stft import StftConfig
+from myo_pipeline.wavelet import SPLIT_FURTHER, WaveletConfig
 
 # Fitted by benchmarks/fit_feature_cost.py to m4cost's counts of 140 configs: median error 3 %, largest 22 %.
 _CONSTANTS: Final[dict[str, float]] = {
@@ -33,6 +38,14 @@ _SHARED_CODE: Final = 4068
 _STAGE_CODE: Final = 1460  # beside the features: the stage in the patch, as the template's image has it
 _NORMALIZE_BYTES: Final = 16  # a word's mean, fraction, multiplier and shift
 
+# Of the other families: fitted to m4cost's counts in benchmarks/results/front_end.json.
+_FFT_PER_POINT, _PAIR_PER_POINT, _POWER_PER_BIN, _BIN = 8.0, 30.0, 20.0, 8.0
+_SPECTRUM_WORD, _LOAD_PER_FRAME, _RING = 150.0, 6.0, 6.0
+_STFT_PER_WORD: Final = 2.0
+_WAVELET_FRAME, _WAVELET_MOVE, _WAVELET_COEFFICIENT, _WAVELET_TAP = 8.0, 1.0, 20.0, 7.0
+_WAVELET_SQUARE, _WAVELET_SPLIT, _WAVELET_ENERGY = 6.0, 100.0, 150.0
+_SPECTRUM_CODE, _STFT_CODE, _WAVELET_CODE = 4000, 500, 2500
+
 
 def count_terms(config: FeatureConfig) -> dict[str, float]:
     """Return how often each part of the features runs in a decision.
@@ -57,13 +70,75 @@ def count_terms(config: FeatureConfig) -> dict[str, float]:
 
 
 def predict_feature_instructions(stage: FeatureStage) -> float:
-    """Predict the instructions between two decisions: words, sums, features and normalization."""
+    """Predict the instructions between two decisions: words, features and normalization."""
     config = stage.config
-    inside = sum(_CONSTANTS.get(name, 0.0) * times for name, times in count_terms(config).items())
+    inside = sum(predict_part_instructions(part) for part in config.parts)
     return inside + _PER_SAMPLE * config.n_channels * config.hop + _PER_WORD * stage.n_words
 
 
 def predict_feature_flash(stage: FeatureStage) -> int:
     """Predict the bytes of the stage's code and constants."""
-    code = sum(_CODE.get(value.name, _RARE_CODE) for value in {row.value for row in stage.config.rows})
-    return _SHARED_CODE + code + _STAGE_CODE + _NORMALIZE_BYTES * stage.n_words
+    parts = stage.config.parts
+    code = sum({type(part): _part_code(part) for part in parts}.values())
+    return code + sum(_part_tables(part) for part in parts) + _STAGE_CODE + _NORMALIZE_BYTES * stage.n_words
+
+
+def predict_part_instructions(part: Part) -> float:
+    """Predict the instructions of one family between two decisions."""
+    match part:
+        case FeatureConfig():
+            return sum(_CONSTANTS.get(name, 0.0) * times for name, times in count_terms(part).items())
+        case SpectrumConfig():
+            return _predict_spectrum(part)
+        case StftConfig():
+            n_words = len(part.components) * part.n_channels
+            return part.hop / part.segment.hop * _predict_spectrum(part.segment) + _STFT_PER_WORD * n_words
+        case _:
+            return _predict_wavelet(part)
+
+
+def _predict_spectrum(config: SpectrumConfig) -> float:
+    pairs, length = (config.n_channels + 1) // 2, config.length
+    n_bins = sum(row.end_bin - row.first_bin for row in config.rows)
+    per_pair = (_FFT_PER_POINT * math.log2(length) + _PAIR_PER_POINT) * length
+    of_channel = _POWER_PER_BIN * length / 2 + _BIN * n_bins + _SPECTRUM_WORD * len(config.rows)
+    return (
+        pairs * per_pair + config.n_channels * (of_channel + _LOAD_PER_FRAME * config.window + _RING * config.hop)
+    )
+
+
+def _predict_wavelet(config: WaveletConfig) -> float:
+    n_taps = len(config.taps)
+    found = config.hop * _WAVELET_FRAME + config.memory_words / config.n_channels * _WAVELET_MOVE
+    for split in config.splits:
+        n = config.hop >> split.level if split.level <= config.n_updated else config.count(split.level)
+        n_energies = sum(half != SPLIT_FURTHER for half in (split.low, split.high))
+        found += n * (_WAVELET_COEFFICIENT + _WAVELET_TAP * n_taps + _WAVELET_SQUARE * n_energies)
+        found += _WAVELET_SPLIT + _WAVELET_ENERGY * n_energies
+    return found * config.n_channels
+
+
+def _part_code(part: Part) -> int:
+    """Bytes of a family's code."""
+    match part:
+        case FeatureConfig():
+            return _SHARED_CODE + sum(_CODE.get(v.name, _RARE_CODE) for v in {row.value for row in part.rows})
+        case SpectrumConfig():
+            return _SPECTRUM_CODE
+        case StftConfig():
+            return _SPECTRUM_CODE + _STFT_CODE
+        case _:
+            return _WAVELET_CODE
+
+
+def _part_tables(part: Part) -> int:
+    """Bytes of a family's constants: turns, bins and taper of a spectrum; taps and splits."""
+    match part:
+        case FeatureConfig():
+            return 0
+        case SpectrumConfig():
+            return 7 * part.length + (0 if part.taper_q15 is None else 2 * part.window)
+        case StftConfig():
+            return _part_tables(part.segment)
+        case _:
+            return 8 * len(part.taps) + 4 * len(part.splits)

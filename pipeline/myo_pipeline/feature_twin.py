@@ -243,10 +243,3 @@ def compute_words(config: FeatureConfig, windows: NDArray[np.int16]) -> NDArray[
     """
     sums = _Sums(windows.astype(np.int64), config)
     return np.concatenate([_words(row, sums) for row in config.rows], axis=1).astype(np.int32)
-
-
-def to_real(config: FeatureConfig, words: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Words (..., n_components, n_channels) in the units of the definitions."""
-    scale = np.concatenate([np.full(row.n_components, row.scale) for row in config.rows])
-    offset = np.concatenate([np.full(row.n_components, row.offset) for row in config.rows])
-    return np.asarray(words * scale[:, None] + offset[:, None], np.float64)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from myo_pipeline import power_descriptors
 from myo_pipeline.errors import SpecError
+from myo_pipeline.feature_words import Component
 from myo_pipeline.prediction import MAX_ORDER, coefficient_bits
 
 FULL_SCALE = 1 << 15  # largest magnitude of a word
@@ -180,16 +181,16 @@ class DescriptorFeature(_Feature):
     kind: Literal["tdpsd_sizes", "tdpsd_shapes"]
 
 
-Feature = Annotated[
+TimeFeature = (
     AmplitudeFeature
     | ShapeFeature
     | CountFeature
     | AutocorrelationFeature
     | HistogramFeature
     | PredictionFeature
-    | DescriptorFeature,
-    Field(discriminator="kind"),
-]
+    | DescriptorFeature
+)
+Feature = Annotated[TimeFeature, Field(discriminator="kind")]
 
 #: Table of each kind, for messages and the page of the spec.
 FEATURE_TABLES: Final[dict[str, type[BaseModel]]] = {
@@ -365,13 +366,21 @@ class FeatureConfig:
         return partials + ((n_starts + 1) * 2 * reach * self.n_channels + 1) // 2
 
     @property
+    def components(self) -> list[Component]:
+        """Each word of a channel."""
+        found = []
+        for row in self.rows:
+            kind, unit = row.spec.kind, CATALOGUE[row.spec.kind].unit
+            is_log = row.transform is Transform.LOG2 or unit.startswith("log2")
+            for k in range(row.n_components):
+                name = kind if row.n_components == 1 else f"{kind}[{k}]"
+                found.append(Component(name, unit, is_log, row.scale, row.offset))
+        return found
+
+    @property
     def names(self) -> list[str]:
         """Name of each component."""
-        return [
-            row.spec.kind if row.n_components == 1 else f"{row.spec.kind}[{k}]"
-            for row in self.rows
-            for k in range(row.n_components)
-        ]
+        return [component.name for component in self.components]
 
 
 def quarters(window: int) -> tuple[int, int]:

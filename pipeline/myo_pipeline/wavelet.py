@@ -166,7 +166,9 @@ class WaveletConfig:
         else:
             names = [str(k) for k in range(1 << levels)]
         return [
-            Component(f"{self.spec.kind}[{name}]", definition.unit, True, 2.0**-16, energy_offset(self, level))
+            Component(
+                f"{self.spec.kind}[{name}]", definition.unit, True, 2.0**-16, energy_offset(self, level)
+            )
             for name, level in zip(names, self.levels_of, strict=True)
         ]
 
@@ -193,7 +195,9 @@ class WaveletConfig:
                     scratch += n_new
                 elif is_updated:
                     words += 4 * (self.count(split.level) // n_new + 1)
-        return (kept * self.n_channels + 1) // 2 + words * self.n_channels + scratch + 2 * widest
+        tables = 2 * len(self.splits) + 4 * (self.spec.levels + 1)
+        frames = (kept * self.n_channels + 1) // 2
+        return tables + words * self.n_channels + scratch + 2 * widest + frames
 
 
 def energy_offset(config: WaveletConfig, level: int) -> float:

@@ -30,7 +30,7 @@ def _whole_taps(config: WaveletConfig, x: NDArray[np.generic], level: int) -> ND
     """View what the coefficients of a level take of the level before, (n_windows, n_coefficients, n_channels, L)."""
     n_taps, first = len(config.taps), config.first_whole[level]
     start = 2 * first - n_taps + 1 - config.first_whole[level - 1]
-    return sliding_window_view(x, n_taps, axis=1)[:, start :: 2][:, : config.count(level)]
+    return sliding_window_view(x, n_taps, axis=1)[:, start::2][:, : config.count(level)]
 
 
 def transform_floats(config: WaveletConfig, x: Floats) -> list[Floats]:

@@ -63,12 +63,18 @@ def draw_config(rng: np.random.Generator) -> WaveletConfig:
         hop = int(rng.choice([window, min(window, step * int(rng.integers(1, 8)))]))
         wavelet: Any = f"db{rng.integers(1, 9)}"
         spec: WaveletFeature | PacketFeature = (
-            WaveletFeature(kind="wavelet_energy", wavelet=wavelet, levels=int(rng.integers(1, MAX_LEVELS + 1)))
+            WaveletFeature(
+                kind="wavelet_energy", wavelet=wavelet, levels=int(rng.integers(1, MAX_LEVELS + 1))
+            )
             if rng.random() < 0.5
-            else PacketFeature(kind="packet_energy", wavelet=wavelet, levels=int(rng.integers(1, MAX_PACKET_LEVELS + 1)))
+            else PacketFeature(
+                kind="packet_energy", wavelet=wavelet, levels=int(rng.integers(1, MAX_PACKET_LEVELS + 1))
+            )
         )
         try:
-            return compile_wavelet(spec, n_channels=int(rng.integers(1, 5)), window=window, hop=hop, word_shift=0)
+            return compile_wavelet(
+                spec, n_channels=int(rng.integers(1, 5)), window=window, hop=hop, word_shift=0
+            )
         except SpecError:
             continue
 

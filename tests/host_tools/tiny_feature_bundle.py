@@ -11,8 +11,8 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 import tiny_bundle
-from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_stage import FeatureScale, choose_word_shift, compile_spec_features
+from myo_pipeline.feature_windows import compute_set
 from myo_pipeline.reference import cut_windows, filter_counts
 from myo_pipeline.spec import parse_spec
 from nn_models import ModelBuilder, fill
@@ -59,21 +59,51 @@ attenuation_db = 0
 [[features]]""",
     1,
 )
-N_COMPONENTS = 11
+# Of every family; the network takes those in time first.
+FAMILIES = """
+[[features]]
+kind = "packet_energy"
+wavelet = "db1"
+levels = 2
+[[features]]
+kind = "mnf"
+[[features]]
+kind = "ar"
+order = 2
+[[features]]
+kind = "wavelet_energy"
+wavelet = "db2"
+levels = 2
+[[features]]
+kind = "power"
+band_hz = [30.0, 60.0]
+[[features]]
+kind = "stft_power"
+segment_ms = 50.0
+step_ms = 25.0
+bands_hz = [[10.0, 50.0], [50.0, 100.0]]
+[[features]]
+kind = "cepstrum"
+order = 2
+[[features]]
+kind = "rms"
+log = true
+"""
+FAMILIES_SPEC = SPEC.replace(FEATURES, FAMILIES)
 
 
-def make_feature_model(floating: bool, channels: int = CHANNELS) -> bytes:
+def make_feature_model(floating: bool, n_components: int, channels: int = CHANNELS) -> bytes:
     """Reshape, then a dense layer: the same operators as int8 and as float."""
-    n = N_COMPONENTS * channels
+    n = n_components * channels
     weights = np.random.default_rng(3).integers(-127, 128, (len(LABELS), n)).astype(np.int8)
     b = ModelBuilder()
     if floating:
-        source = b.tensor((1, 1, N_COMPONENTS, channels), dtype="float32")
+        source = b.tensor((1, 1, n_components, channels), dtype="float32")
         flat, out = b.tensor((1, n), dtype="float32"), b.tensor((1, len(LABELS)), dtype="float32")
         w = b.tensor(weights.shape, data=(weights * np.float32(0.01)).astype(np.float32))
         bias = b.tensor((len(LABELS),), data=np.zeros(len(LABELS), np.float32))
     else:
-        source = b.activation((1, 1, N_COMPONENTS, channels), 1 / 128, 0)
+        source = b.activation((1, 1, n_components, channels), 1 / 128, 0)
         flat, out = b.activation((1, n), 1 / 128, 0), b.activation((1, len(LABELS)), 0.05, 0)
         w = b.tensor(weights.shape, [0.01], [0], weights)
         bias = b.tensor((len(LABELS),), [0.01 / 128], [0], np.zeros(len(LABELS), np.int32))
@@ -86,17 +116,17 @@ def make_feature_model(floating: bool, channels: int = CHANNELS) -> bytes:
 def write_trained_features(folder: Path, n_segments: int = 3, spec: str = SPEC) -> Path:
     """Write what training leaves; means and deviations are those of the segments themselves."""
     patch = parse_spec(spec)
-    make = partial(make_feature_model, channels=patch.front_end_channels)
-    tiny_bundle.write_trained(folder, n_segments, make)
-    (folder / "patch.toml").write_text(spec)
     word_shift = choose_word_shift(patch)
     config = compile_spec_features(patch, word_shift)
+    make = partial(make_feature_model, n_components=config.n_components, channels=patch.front_end_channels)
+    tiny_bundle.write_trained(folder, n_segments, make)
+    (folder / "patch.toml").write_text(spec)
     with np.load(folder / "evaluation.npz") as archive:
         windows = [
             cut_windows(filter_counts(patch, archive[f"seg{k}_emg"]), patch.window_samples, patch.hop_samples)
             for k in range(n_segments)
         ]
-    features = compute_features(config, np.concatenate(windows).astype(np.float64))
+    features = compute_set(config, np.concatenate(windows).astype(np.float64))
     scale = FeatureScale(word_shift, features.mean(axis=0), features.std(axis=0) + 1e-3)
     record = json.loads((folder / "training.json").read_text())
     del record["input_scale"]

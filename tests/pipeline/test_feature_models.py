@@ -10,7 +10,8 @@ from scipy import linalg, signal
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_bounds import bound_features
 from myo_pipeline.feature_reference import compute_feature, compute_features
-from myo_pipeline.feature_twin import compute_words, round_to_words, to_real
+from myo_pipeline.feature_twin import compute_words, round_to_words
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.features import (
     AutocorrelationFeature,
     DescriptorFeature,

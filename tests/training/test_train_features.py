@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from myo_pipeline.errors import DataError, SpecError
-from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_stage import (
     INPUT_LIMITS,
     RANGE_DEVIATIONS,
@@ -17,6 +16,7 @@ from myo_pipeline.feature_stage import (
     choose_word_shift,
     compile_spec_features,
 )
+from myo_pipeline.feature_windows import compute_set
 from myo_pipeline.reference import filter_counts
 from myo_pipeline.spec import PatchSpec, parse_spec
 from myo_training import feature_input
@@ -85,7 +85,7 @@ def test_windows_of_features_are_those_of_each_recording(feature_spec: PatchSpec
     part, n = recordings[1], feature_spec.window_samples
     filtered = filter_counts(feature_spec, part.emg)
     for k in (0, 1, 5):
-        expected = compute_features(config, filtered[7 * k : 7 * k + n][None])[0]
+        expected = compute_set(config, filtered[7 * k : 7 * k + n][None])[0]
         np.testing.assert_allclose(found.counts[found.lengths[0] + k], expected, rtol=1e-6)
 
 
@@ -110,7 +110,7 @@ def test_augmentation_is_what_a_gain_of_the_signal_does(
     rng = np.random.default_rng(2)
     windows = rng.normal(0, 60, (20, spec.window_samples, 4))
     gains = rng.normal(0, 0.2, (20, 1, 1, 4))
-    plain, scaled = (compute_features(config, x) for x in (windows, windows * np.exp(gains[:, 0])))
+    plain, scaled = (compute_set(config, x) for x in (windows, windows * np.exp(gains[:, 0])))
     scale = FeatureScale(4, plain.mean(axis=0), 10 * plain.std(axis=0) + 1)  # wide: nothing saturates
     monkeypatch.setattr(feature_input, "turn_electrodes", lambda x, _: x)
     monkeypatch.setattr(feature_input, "draw_gains", lambda _, __: gains)

@@ -5,10 +5,13 @@
 #include "dsp/myo_fixed_math.h"
 #include "features/myo_feature_engine.h"
 
-#define SUMS_WORDS 4u /* of a hop: all its coefficients' squares, and those of its last */
+#define LEVEL_WORDS 4u /* of myo_wavelet_level_t */
+#define SUMS_WORDS 4u  /* of a hop: all its coefficients' squares, and those of its last */
+
+_Static_assert(sizeof(myo_wavelet_level_t) == 4u * LEVEL_WORDS, "levels are kept in words");
 
 /* What a level keeps and computes; the same for all halves of it. False: no coefficient fits the window. */
-static bool measure_levels(const myo_wavelet_config_t *config, uint8_t *n_updated,
+static bool measure_levels(const myo_wavelet_config_t *config, uint16_t *n_updated,
                            myo_wavelet_level_t levels[MYO_WAVELET_MAX_LEVELS + 1u]) {
     uint32_t first = 1; /* of the whole coefficients, from 1 */
     *n_updated = 0;
@@ -36,8 +39,20 @@ static bool measure_levels(const myo_wavelet_config_t *config, uint8_t *n_update
     return true;
 }
 
-/* Lays out memory and scratch. Returns the words of both. */
-static size_t lay_out(myo_wavelet_t *self, const myo_wavelet_config_t *config) {
+/* Where everything is, for one config. */
+typedef struct {
+    uint32_t at[2u * MYO_WAVELET_MAX_SPLITS];
+    myo_wavelet_level_t levels[MYO_WAVELET_MAX_LEVELS + 1u];
+    uint32_t channel_words, energies_at, widest;
+    uint16_t n_updated;
+    size_t memory_words;
+} layout_t;
+
+/* False: no coefficient of the last level fits the window. */
+static bool lay_out(layout_t *self, const myo_wavelet_config_t *config) {
+    if (!measure_levels(config, &self->n_updated, self->levels)) {
+        return false;
+    }
     uint32_t words = 0;
     uint32_t scratch = self->levels[0].n_kept;
     self->widest = 0;
@@ -59,8 +74,10 @@ static size_t lay_out(myo_wavelet_t *self, const myo_wavelet_config_t *config) {
     self->channel_words = words;
     self->energies_at = scratch;
     scratch += 2u * self->widest;
-    const size_t frame_words = ((size_t)self->levels[0].n_kept * config->n_channels + 1u) / 2u;
-    return frame_words + (size_t)words * config->n_channels + scratch;
+    self->memory_words = 2u * config->n_splits + LEVEL_WORDS * (config->n_levels + 1u) +
+                         (size_t)words * config->n_channels + scratch +
+                         ((size_t)self->levels[0].n_kept * config->n_channels + 1u) / 2u;
+    return true;
 }
 
 static bool splits_fit(const myo_wavelet_config_t *config) {
@@ -130,11 +147,8 @@ static bool config_fits(const myo_wavelet_config_t *config) {
 }
 
 size_t myo_wavelet_memory_words(const myo_wavelet_config_t *config) {
-    myo_wavelet_t self;
-    if (!config_fits(config) || !measure_levels(config, &self.n_updated, self.levels)) {
-        return 0;
-    }
-    return lay_out(&self, config);
+    layout_t layout;
+    return config_fits(config) && lay_out(&layout, config) ? layout.memory_words : 0;
 }
 
 myo_status_t myo_wavelet_init(myo_wavelet_t *self, const myo_wavelet_config_t *config, uint32_t *memory,
@@ -142,13 +156,24 @@ myo_status_t myo_wavelet_init(myo_wavelet_t *self, const myo_wavelet_config_t *c
     if (self == NULL || config == NULL || memory == NULL || config->taps == NULL || config->splits == NULL) {
         return MYO_ERROR_NULL;
     }
-    if (!config_fits(config) || !measure_levels(config, &self->n_updated, self->levels)) {
+    layout_t layout;
+    if (!config_fits(config) || !lay_out(&layout, config)) {
         return MYO_ERROR_CONFIG;
     }
-    if (memory_words < lay_out(self, config)) {
+    if (memory_words < layout.memory_words) {
         return MYO_ERROR_MEMORY;
     }
+    memcpy(memory, layout.at, sizeof *memory * 2u * config->n_splits);
+    self->at = memory;
+    memory += 2u * config->n_splits;
+    memcpy(memory, layout.levels, sizeof layout.levels[0] * (config->n_levels + 1u));
+    self->levels = (const myo_wavelet_level_t *)memory;
+    memory += LEVEL_WORDS * (config->n_levels + 1u);
     self->config = config;
+    self->channel_words = layout.channel_words;
+    self->energies_at = layout.energies_at;
+    self->widest = layout.widest;
+    self->n_updated = layout.n_updated;
     self->memory = memory;
     self->scratch = (int32_t *)(memory + (size_t)self->channel_words * config->n_channels);
     self->frames = (int16_t *)(self->scratch + self->energies_at + 2u * self->widest);

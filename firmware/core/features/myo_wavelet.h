@@ -58,15 +58,15 @@ typedef struct {
 
 typedef struct {
     const myo_wavelet_config_t *config;
-    int16_t *frames;  /* n_channels x levels[0].n_kept, channel by channel */
+    const uint32_t *at;                /* 2 n_splits: each half's place, in memory or scratch */
+    const myo_wavelet_level_t *levels; /* n_levels + 1; 0 is the window itself */
     uint32_t *memory; /* n_channels x channel_words: halves that are kept, and sums of hops */
     int32_t *scratch; /* halves of one channel that are not kept */
+    int16_t *frames;  /* n_channels x levels[0].n_kept, channel by channel */
     uint32_t channel_words;
-    uint32_t at[2u * MYO_WAVELET_MAX_SPLITS];                /* each half's place, in memory or scratch */
-    myo_wavelet_level_t levels[MYO_WAVELET_MAX_LEVELS + 1u]; /* 0 is the window itself */
     uint32_t energies_at;  /* in scratch: the low and high half that are not split further */
     uint32_t widest;       /* of these */
-    uint8_t n_updated;     /* levels */
+    uint16_t n_updated;    /* levels */
     uint16_t until_batch;  /* frames until a hop's coefficients are computed */
     uint16_t until_window; /* frames until a window ends, with a batch */
 } myo_wavelet_t;
