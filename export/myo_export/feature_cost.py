@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.feature_set import Part
+from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.features import FeatureConfig, Sum, Transform
 from myo_pipeline.spectrum import SpectrumConfig
 from myo_pipeline.stft import StftConfig
@@ -38,13 +38,13 @@ _SHARED_CODE: Final = 4068
 _STAGE_CODE: Final = 1460  # beside the features: the stage in the patch, as the template's image has it
 _NORMALIZE_BYTES: Final = 16  # a word's mean, fraction, multiplier and shift
 
-# Of the other families: fitted to m4cost's counts in benchmarks/results/front_end.json.
-_FFT_PER_POINT, _PAIR_PER_POINT, _POWER_PER_BIN, _BIN = 8.0, 30.0, 20.0, 8.0
-_SPECTRUM_WORD, _LOAD_PER_FRAME, _RING = 150.0, 6.0, 6.0
+# Of the other families, fitted to m4cost's counts in benchmarks/results/front_end.json: spectra within 1 %, wavelets 8 %.
+_FFT_PER_POINT, _PAIR_PER_POINT, _BIN, _WINDOW_FRAME, _RING = 7.11, 28.5, 9.01, 13.8, 6.0
 _STFT_PER_WORD: Final = 2.0
 _WAVELET_FRAME, _WAVELET_MOVE, _WAVELET_COEFFICIENT, _WAVELET_TAP = 8.0, 1.0, 20.0, 7.0
 _WAVELET_SQUARE, _WAVELET_SPLIT, _WAVELET_ENERGY = 6.0, 100.0, 150.0
-_SPECTRUM_CODE, _STFT_CODE, _WAVELET_CODE = 4000, 500, 2500
+_FAMILY_CODE: Final[dict[str, int]] = {"spectrum": 3400, "stft": 500, "wavelet": 3300}
+_FIXED_MATH_CODE: Final = 1500  # counted in _SHARED_CODE
 
 
 def count_terms(config: FeatureConfig) -> dict[str, float]:
@@ -78,8 +78,20 @@ def predict_feature_instructions(stage: FeatureStage) -> float:
 
 def predict_feature_flash(stage: FeatureStage) -> int:
     """Predict the bytes of the stage's code and constants."""
-    parts = stage.config.parts
-    code = sum({type(part): _part_code(part) for part in parts}.values())
+    parts, names = stage.config.parts, set[str]()
+    code = _FIXED_MATH_CODE
+    for part in parts:
+        match part:
+            case FeatureConfig():
+                kinds = {row.value for row in part.rows}
+                code = _SHARED_CODE + sum(_CODE.get(value.name, _RARE_CODE) for value in kinds)
+            case SpectrumConfig():
+                names |= {"spectrum"}
+            case StftConfig():
+                names |= {"spectrum", "stft"}
+            case _:
+                names |= {"wavelet"}
+    code += sum(_FAMILY_CODE[name] for name in names)
     return code + sum(_part_tables(part) for part in parts) + _STAGE_CODE + _NORMALIZE_BYTES * stage.n_words
 
 
@@ -100,11 +112,9 @@ def predict_part_instructions(part: Part) -> float:
 def _predict_spectrum(config: SpectrumConfig) -> float:
     pairs, length = (config.n_channels + 1) // 2, config.length
     n_bins = sum(row.end_bin - row.first_bin for row in config.rows)
+    of_channel = _BIN * n_bins + _WINDOW_FRAME * config.window + _RING * config.hop
     per_pair = (_FFT_PER_POINT * math.log2(length) + _PAIR_PER_POINT) * length
-    of_channel = _POWER_PER_BIN * length / 2 + _BIN * n_bins + _SPECTRUM_WORD * len(config.rows)
-    return (
-        pairs * per_pair + config.n_channels * (of_channel + _LOAD_PER_FRAME * config.window + _RING * config.hop)
-    )
+    return pairs * per_pair + config.n_channels * of_channel
 
 
 def _predict_wavelet(config: WaveletConfig) -> float:
@@ -116,19 +126,6 @@ def _predict_wavelet(config: WaveletConfig) -> float:
         found += n * (_WAVELET_COEFFICIENT + _WAVELET_TAP * n_taps + _WAVELET_SQUARE * n_energies)
         found += _WAVELET_SPLIT + _WAVELET_ENERGY * n_energies
     return found * config.n_channels
-
-
-def _part_code(part: Part) -> int:
-    """Bytes of a family's code."""
-    match part:
-        case FeatureConfig():
-            return _SHARED_CODE + sum(_CODE.get(v.name, _RARE_CODE) for v in {row.value for row in part.rows})
-        case SpectrumConfig():
-            return _SPECTRUM_CODE
-        case StftConfig():
-            return _SPECTRUM_CODE + _STFT_CODE
-        case _:
-            return _WAVELET_CODE
 
 
 def _part_tables(part: Part) -> int:

@@ -224,13 +224,13 @@ def design_wavelet(name: str) -> Floats:
     for _ in range(n):
         taps = np.convolve(taps, [1.0, 1.0])
     real = np.asarray(np.real(taps), np.float64)
-    return real * math.sqrt(2) / real.sum()
+    return np.asarray(real * math.sqrt(2) / real.sum(), np.float64)
 
 
 def arrange_taps(low: Floats) -> Floats:
     """Both filters over sqrt(2), as a coefficient takes samples from the earliest to the latest, (L, 2)."""
     high = low[::-1] * np.resize([1.0, -1.0], len(low))
-    return np.stack([low, high], axis=1) / math.sqrt(2)
+    return np.asarray(np.stack([low, high], axis=1) / math.sqrt(2), np.float64)
 
 
 def _plan(spec: WaveletFeature | PacketFeature) -> tuple[Split, ...]:
@@ -291,7 +291,8 @@ def compile_wavelet(
             "correct [window]"
         )
     up = MAX_UP_BITS
-    while largest_coefficient(taps, up, spec.levels) ** 2 >= (1 << 62) // max(window // 2, 1):
+    n = max(window // 2, 1)
+    while ((largest_coefficient(taps, up, spec.levels) ** 2 >> 16) + 1) * n > 1 << 46:
         up -= 1
     config = WaveletConfig(spec, n_channels, window, hop, word_shift, up, taps, _plan(spec))
     if config.count(spec.levels) < 1:

@@ -8,6 +8,8 @@ to; n such errors make sqrt(n) of it. The length of the vector lies within the s
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-def _whole_taps(config: WaveletConfig, x: NDArray[np.generic], level: int) -> NDArray[np.generic]:
+def _whole_taps(config: WaveletConfig, x: NDArray[Any], level: int) -> NDArray[Any]:
     """View what the coefficients of a level take of the level before, (n_windows, n_coefficients, n_channels, L)."""
     n_taps, first = len(config.taps), config.first_whole[level]
     start = 2 * first - n_taps + 1 - config.first_whole[level - 1]

@@ -134,7 +134,7 @@ static bool sums_fit(const myo_wavelet_config_t *config) {
         const uint64_t next = (largest * growth >> 31) + 1u;
         largest = next > largest ? next : largest;
     }
-    return growth < 1ull << 32 && largest < 1ull << 31 && largest * largest < (1ull << 62) / n;
+    return growth < 1ull << 32 && largest < 1ull << 31 && ((largest * largest >> 16) + 1u) * n <= 1ull << 46;
 }
 
 static bool config_fits(const myo_wavelet_config_t *config) {
