@@ -195,7 +195,12 @@ def _run_errors(lags: list[Floats], moves: list[Floats], order: int) -> Floats:
         k = np.where(np.isfinite(of_k), k, 0)
         for j in range(order, i - 1, -1):
             f, b, move_f, move_b = forward[j], backward[j - 1], move_forward[j], move_backward[j - 1]
-            of_f, of_b, f_most, b_most = of_forward[j], of_backward[j - 1], np.abs(f) + move_f, np.abs(b) + move_b
+            of_f, of_b, f_most, b_most = (
+                of_forward[j],
+                of_backward[j - 1],
+                np.abs(f) + move_f,
+                np.abs(b) + move_b,
+            )
             forward[j], backward[j] = f - k * b, b - k * f
             move_forward[j] = move_f + np.abs(k) * move_b + move_k * b_most
             move_backward[j] = move_b + np.abs(k) * move_f + move_k * f_most

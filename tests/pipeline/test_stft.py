@@ -45,7 +45,9 @@ def test_powers_are_those_of_another_implementation() -> None:
     )  # (windows, bins, channels, segments)
     assert z.shape[-1] == config.n_segments == 6
     expected = [
-        np.log2(powers[..., k][:, (f >= low) & (f < high)].sum(axis=1)) for k in range(6) for low, high in BANDS
+        np.log2(powers[..., k][:, (f >= low) & (f < high)].sum(axis=1))
+        for k in range(6)
+        for low, high in BANDS
     ]
     np.testing.assert_allclose(found, np.stack(expected, axis=1), atol=1e-9)
     assert [c.name for c in config.components][:4] == [

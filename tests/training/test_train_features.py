@@ -44,6 +44,22 @@ kind = "mobility"
 [[features]]
 kind = "log_detector"
 """
+FAMILIES = """
+[[features]]
+kind = "mnf"
+[[features]]
+kind = "power"
+[[features]]
+kind = "sm2"
+[[features]]
+kind = "stft_power"
+segment_ms = 100.0
+bands_hz = [[0.0, 1000.0]]
+[[features]]
+kind = "wavelet_energy"
+wavelet = "db1"
+levels = 2
+"""
 
 
 def make_feature_text(hidden: str = "[12]", features: str = FEATURES, epochs: int = 20) -> str:
@@ -101,11 +117,12 @@ def test_scale_is_that_of_all_channels(feature_spec: PatchSpec) -> None:
         measure_features(features, feature_spec)
 
 
+@pytest.mark.parametrize("features", [FEATURES, FAMILIES], ids=["sums", "families"])
 def test_augmentation_is_what_a_gain_of_the_signal_does(
-    feature_spec: PatchSpec, monkeypatch: pytest.MonkeyPatch
+    features: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scaled EMG has the features that augmentation gives: of logarithms, sizes and ratios."""
-    spec = parse_spec(make_feature_text(features=FEATURES.replace("threshold = 2.0", "threshold = 0.0")))
+    spec = parse_spec(make_feature_text(features=features.replace("threshold = 2.0", "threshold = 0.0")))
     config = compile_spec_features(spec, 4)
     rng = np.random.default_rng(2)
     windows = rng.normal(0, 60, (20, spec.window_samples, 4))
