@@ -189,7 +189,8 @@ def render_page(costs: Sequence[SpectrumCost], errors: Sequence[SpectrumError]) 
     lines = [
         "# Spectral features", "",
         "Made by `python benchmarks/bench_spectrum.py`. Each is a kind of `[[features]]` in a patch. Beside them stand the "
-        "features of `docs/features.md`, under the same laws: samples are int16 words, device and twin equal to the bit (`tests/core/test_spectrum.py`, "
+        "features of `docs/features.md`, under the same laws: "
+        "samples are int16 words, device and twin equal to the bit (`tests/core/test_spectrum.py`, "
         "`tests/core/test_spectrum_on_cores.py`), the twin within a bound that `pipeline/myo_pipeline/spectrum_bounds.py` "
         "derives for each window (`tests/pipeline/test_spectrum.py`, `tests/data/test_spectrum_on_emg.py`).", "",
         "`P[k]` is the periodogram's power in bin `k` at `f = k rate / length`, 0 < k < length / 2, of a window of `N` samples "

@@ -200,7 +200,8 @@ def render_page(found: dict[str, Measured]) -> str:
             "`autocorrelation` takes `lags`; `ar` and `cepstrum` take `order`, "
             "here 4; `histogram` takes `bins` and `range` in counts.", "",
             "The words of `log_detector` depend on the hop by their last rounding: logarithms are taken of the product of two "
-            "samples, and pairs begin with each block of a hop. Spectral features: `docs/spectrum.md`; wavelets and segments: `docs/wavelets.md`.", ""]  # fmt: skip
+            "samples, and pairs begin with each block of a hop. Spectral features: "
+            "`docs/spectrum.md`; wavelets and segments: `docs/wavelets.md`.", ""]  # fmt: skip
     out += [IN_A_PATCH]
     for name, m in found.items():
         source = next(s for s in SOURCES if s.name == name)
