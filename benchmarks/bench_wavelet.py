@@ -64,7 +64,7 @@ SETS: dict[str, tuple[WindowFeature, int]] = {
     "wavelet_energy, db4, 4 levels": (DB4, 50),
     "the same, hop 48": (DB4, 48),
     "the same, hop 64": (DB4, 64),
-    "the same, hop 200: nothing is shared": (DB4, 200),
+    "the same, windows apart (hop 200)": (DB4, 200),
     "wavelet_energy, db2, 3 levels": (WaveletFeature(kind="wavelet_energy", wavelet="db2", levels=3), 50),
     "wavelet_energy, db1, 4 levels": (WaveletFeature(kind="wavelet_energy", wavelet="db1", levels=4), 50),
     "packet_energy, db4, 3 levels": (PACKETS, 50),
@@ -226,7 +226,7 @@ def render_page(costs: Sequence[PartCost], errors: Sequence[PartError]) -> str:
         f"| `stft_power` | `{FORMULA}` | {UNIT} | {REFERENCE} |", "",
         "Wavelets are Daubechies' of least phase, `db1` (Haar) to `db8`, designed here and equal to PyWavelets' to 1e-14. Only "
         "coefficients whose samples all lie in the window count: no boundary is made up, energies of all halves add up to "
-        "the window's power, and a long wavelet at many levels needs a long window (`db4` at 4 levels 112 frames), which the "
+        "the signal's power on average, and a long wavelet at many levels needs a long window (`db4` at 4 levels 112 frames), which the "
         "spec is checked for. Packets stand in the order of their frequencies. On the device a coefficient is 32 bits, with so "
         "many bits below a word that no sum of squares of a whole window reaches 2^62, whatever the signal; sums are exact.", "",
         "## What slides", "",
@@ -237,8 +237,8 @@ def render_page(costs: Sequence[PartCost], errors: Sequence[PartError]) -> str:
         "the hop: each is transformed once.", "",
         "## Cost", "",
         f"A decision of {N_CHANNELS} channels, windows of {WINDOW} frames at {RATE_HZ:g} Hz: the push of a hop's frames and all "
-        "words of the window; mps2-an386 under QEMU, instructions by m4cost, every word compared. The last but two is what the "
-        "report of a bundle predicts.", "",
+        "words of the window; mps2-an386 under QEMU, instructions by m4cost, every word compared. `predicted` is what the "
+        "report of a bundle says.", "",
         "| feature | hop | words a channel | levels updated | instructions | cycles | predicted | flash, bytes | RAM, bytes | "
         "windows equal |",
         "|---|---|---|---|---|---|---|---|---|---|",
