@@ -39,6 +39,7 @@ from bench_network import (
 from myo_export.emit_features import render_features
 from myo_pipeline.bundle import write_json
 from myo_pipeline.errors import BuildError
+from myo_pipeline.feature_config import FeatureConfig, compile_features
 from myo_pipeline.feature_twin import compute_words, cut_windows
 from myo_pipeline.features import (
     CATALOGUE,
@@ -47,11 +48,9 @@ from myo_pipeline.features import (
     CountFeature,
     DescriptorFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     PredictionFeature,
     ShapeFeature,
-    compile_features,
 )
 
 CORE_DIR = ROOT / "firmware" / "core"

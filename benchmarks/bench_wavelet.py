@@ -224,11 +224,12 @@ def render_page(costs: Sequence[PartCost], errors: Sequence[PartError]) -> str:
         "| kind | definition | unit | reference |", "|---|---|---|---|",
         *(f"| `{kind}` | `{d.formula}` | {d.unit} | {d.reference} |" for kind, d in WAVELET_CATALOGUE.items()),
         f"| `stft_power` | `{FORMULA}` | {UNIT} | {REFERENCE} |", "",
-        "Wavelets are Daubechies' of least phase, `db1` (Haar) to `db8`, designed here and equal to PyWavelets' to 1e-14. Only "
-        "coefficients whose samples all lie in the window count: no boundary is made up, energies of all halves add up to "
-        "the signal's power on average, and a long wavelet at many levels needs a long window (`db4` at 4 levels 112 frames), which the "
-        "spec is checked for. Packets stand in the order of their frequencies. On the device a coefficient is 32 bits, with so "
-        "many bits below a word that no sum of squares of a whole window reaches 2^62, whatever the signal; sums are exact.", "",
+        "Wavelets are Daubechies' of least phase, `db1` (Haar) to `db8`, designed here and equal to PyWavelets' to "
+        "1e-14. Only coefficients whose samples all lie in the window count: no boundary is made up, energies of "
+        "all halves add up to the signal's power on average, and a long wavelet at many levels needs a long window "
+        "(`db4` at 4 levels 112 frames), which the spec is checked for. Packets stand in the order of their "
+        "frequencies. On the device a coefficient is 32 bits, with so many bits below a word that no sum of "
+        "squares of a whole window reaches 2^62, whatever the signal; sums are exact.", "",
         "## What slides", "",
         "Coefficients of level j stand at every 2^j-th sample of the window. Where the hop is a multiple of 2^j, they are those "
         "of the window before, moved: a patch computes only the hop's, and keeps exact sums of squares of each hop. Other levels "

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from myo_pipeline.feature_bounds import bound_features
+from myo_pipeline.feature_config import FeatureConfig
+from myo_pipeline.feature_config import compile_features as compile_config
 from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words
 from myo_pipeline.feature_words import to_real
@@ -28,12 +30,10 @@ from myo_pipeline.features import (
     CountFeature,
     DescriptorFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     PredictionFeature,
     ShapeFeature,
 )
-from myo_pipeline.features import compile_features as compile_config
 from myo_training.datasets import list_places
 
 ROOT = Path(__file__).resolve().parents[1]

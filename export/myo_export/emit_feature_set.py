@@ -7,8 +7,8 @@ from typing import Final
 from myo_export.emit_features import render_features
 from myo_export.emit_spectrum import render_spectrum
 from myo_export.emit_wavelet import render_stft, render_wavelet
+from myo_pipeline.feature_config import FeatureConfig
 from myo_pipeline.feature_set import FeatureSet, Part
-from myo_pipeline.features import FeatureConfig
 from myo_pipeline.spectrum import SpectrumConfig
 from myo_pipeline.stft import StftConfig
 

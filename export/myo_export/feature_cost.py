@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from myo_pipeline.feature_config import FeatureConfig, Sum, Transform
 from myo_pipeline.feature_set import Part
 from myo_pipeline.feature_stage import FeatureStage
-from myo_pipeline.features import FeatureConfig, Sum, Transform
 from myo_pipeline.spectrum import SpectrumConfig
 from myo_pipeline.stft import StftConfig
 from myo_pipeline.wavelet import SPLIT_FURTHER, WaveletConfig

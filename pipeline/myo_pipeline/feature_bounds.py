@@ -13,18 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.feature_config import FeatureConfig, FeatureRow, Transform, factor_of, quarters
 from myo_pipeline.features import (
     CATALOGUE,
     CountFeature,
     DescriptorFeature,
-    FeatureConfig,
-    FeatureRow,
     HistogramFeature,
     PredictionFeature,
-    Transform,
     Value,
-    factor_of,
-    quarters,
 )
 from myo_pipeline.fixed_math import LOG2_ERROR
 from myo_pipeline.power_descriptors import bound_descriptors

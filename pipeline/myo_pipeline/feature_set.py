@@ -15,8 +15,9 @@ from pydantic import BaseModel, Field
 
 from myo_pipeline import features as sums
 from myo_pipeline.errors import SpecError
+from myo_pipeline.feature_config import FeatureConfig, compile_features
 from myo_pipeline.feature_words import Component
-from myo_pipeline.features import FeatureConfig, TimeFeature, compile_features
+from myo_pipeline.features import TimeFeature
 from myo_pipeline.spectrum import SpectrumConfig, SpectrumFeature, compile_spectrum
 from myo_pipeline.stft import StftConfig, StftFeature, compile_stft
 from myo_pipeline.wavelet import PacketFeature, WaveletConfig, WaveletFeature, compile_wavelet

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline import fixed_math as fm
-from myo_pipeline.features import FeatureConfig, FeatureRow, Transform, Value, quarters
+from myo_pipeline.feature_config import FeatureConfig, FeatureRow, Transform, quarters
+from myo_pipeline.features import Value
 from myo_pipeline.power_descriptors import descriptor_words
 from myo_pipeline.prediction import cepstrum_words, predict_words
 

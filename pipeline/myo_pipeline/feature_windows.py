@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.feature_bounds import bound_features
+from myo_pipeline.feature_config import FeatureConfig
 from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_set import FeatureSet, Part
 from myo_pipeline.feature_twin import compute_words
-from myo_pipeline.features import FeatureConfig
 from myo_pipeline.spectrum import SpectrumConfig, compute_spectrum_features
 from myo_pipeline.spectrum_bounds import bound_spectrum
 from myo_pipeline.spectrum_twin import compute_spectrum_words

@@ -13,8 +13,8 @@ import numpy as np
 from cobs import cobs
 
 from myo_host import messages as m
+from myo_pipeline.feature_config import FeatureConfig
 from myo_pipeline.feature_stage import FeatureStage
-from myo_pipeline.features import FeatureConfig
 from myo_pipeline.quality_gate import QualityGate
 from myo_pipeline.wavelet import WaveletConfig
 

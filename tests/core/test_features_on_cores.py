@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from feature_case import all_features
-from myo_pipeline.features import compile_features
+from myo_pipeline.feature_config import compile_features
 
 ROOT = Path(__file__).parents[2]
 

@@ -9,16 +9,11 @@ from scipy import linalg, signal
 
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_bounds import bound_features
+from myo_pipeline.feature_config import compile_features
 from myo_pipeline.feature_reference import compute_feature, compute_features
 from myo_pipeline.feature_twin import compute_words, round_to_words
 from myo_pipeline.feature_words import to_real
-from myo_pipeline.features import (
-    AutocorrelationFeature,
-    DescriptorFeature,
-    Feature,
-    PredictionFeature,
-    compile_features,
-)
+from myo_pipeline.features import AutocorrelationFeature, DescriptorFeature, Feature, PredictionFeature
 from myo_pipeline.prediction import _bound_recursion
 
 Floats = NDArray[np.float64]

@@ -10,6 +10,7 @@ from scipy import stats
 from feature_case import AMPLITUDES, all_features
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_bounds import bound_features
+from myo_pipeline.feature_config import FeatureConfig, compile_features
 from myo_pipeline.feature_normalization import bound_normalization, make_normalization, normalize_words
 from myo_pipeline.feature_reference import compute_feature, compute_features
 from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words
@@ -19,10 +20,8 @@ from myo_pipeline.features import (
     AutocorrelationFeature,
     CountFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     ShapeFeature,
-    compile_features,
 )
 
 # Above the bound, float64's own rounding: of the largest cancelling terms, N times full scale to the fourth.
