@@ -8,8 +8,6 @@ against float64 are those of the recordings that feature_errors.py takes.
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,43 +15,36 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from elftools.elf.elffile import ELFFile
 from scipy import signal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_features import (
-    N_CHANNELS,
-    N_WINDOWS,
-    RESULTS,
-    SOURCES,
-    bench_words,
-    link_image,
-    run_image,
-    write_vectors,
-)
-from bench_network import (
-    C_FLAGS,
-    COMPILER,
-    CPU_FLAGS,
-    MACHINE,
-    count_instructions,
-    find_m4cost,
-    missing_tools,
-)
+from bench_network import MACHINE
 from feature_errors import SOURCES as RECORDINGS
 from feature_errors import Source, find_folder, read_signals
-from myo_export.emit_feature_set import list_feature_headers, render_feature_set, render_parts
+from myo_export.emit_feature_set import list_feature_headers, render_feature_set
 from myo_export.feature_cost import predict_part_instructions
-from myo_pipeline.bundle import write_json
 from myo_pipeline.feature_set import FeatureSet, WindowFeature, compile_feature_set
 from myo_pipeline.feature_twin import cut_windows, round_to_words
 from myo_pipeline.feature_windows import bound_set, compute_set, compute_set_words
 from myo_pipeline.feature_words import to_real
 from myo_pipeline.stft import FORMULA, REFERENCE, UNIT, StftFeature
 from myo_pipeline.wavelet import WAVELET_CATALOGUE, PacketFeature, WaveletConfig, WaveletFeature
+from window_image import (
+    MAIN,
+    N_CHANNELS,
+    N_WINDOWS,
+    SOURCES,
+    Measured,
+    begin,
+    bench_words,
+    link_image,
+    measure_image,
+    tell,
+    write_results,
+    write_vectors,
+)
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "wavelets.md"
-PART_BENCH_DIR = Path(__file__).resolve().parent / "part_bench"
 RATE_HZ, WINDOW = 1000.0, 200
 BANDS_HZ = ((20.0, 60.0), (60.0, 120.0), (120.0, 250.0), (250.0, 450.0))
 DB4, PACKETS = WaveletFeature(kind="wavelet_energy"), PacketFeature(kind="packet_energy")
@@ -75,22 +66,16 @@ SETS: dict[str, tuple[WindowFeature, int]] = {
 }
 
 
-@dataclass(frozen=True)
-class PartCost:
-    """One set's figures a decision; instructions are None where m4cost is absent."""
+@dataclass(frozen=True, kw_only=True)
+class PartCost(Measured):
+    """One set's figures a decision."""
 
     name: str
     kind: str
     hop: int
     n_components: int
     updated_levels: int | None
-    instructions: float | None
     predicted: float
-    cycles: float | None
-    flash: int
-    memory_bytes: int
-    equal_windows: int
-    n_windows: int
 
 
 @dataclass(frozen=True)
@@ -120,35 +105,21 @@ def write_sources(config: FeatureSet, x: np.ndarray, folder: Path) -> int:
     """Write a config of one family and its vectors; give the number of windows."""
     for name, text in render_feature_set(config, "benchmarks/bench_wavelet.py").items():
         (folder / name).write_text(text)
-    (entry,) = [line for line in render_parts(config) if "_engine" in line]
-    engine, part = entry.strip(" {},").split(", ")
-    (folder / "part.h").write_text(
-        "".join(f'#include "{header}"\n' for header in list_feature_headers(config))
-        + f"#define PART_ENGINE {engine.strip('&')}\n#define PART_CONFIG {part.strip('&')}\n"
-        f"#define PART_MEMORY_WORDS {config.memory_words}u\n"
-        f"#define PART_N_WORDS {config.n_components * config.n_channels}u\n"
+    (header,) = list_feature_headers(config)
+    name = header.removesuffix("_config.h")
+    family = "wavelet" if name == "packet" else name
+    sizes = ("MEMORY_WORDS", "WINDOW", "HOP", "N_CHANNELS")
+    (folder / "subject.h").write_text(
+        f'#include "{header}"\ntypedef myo_{family}_t subject_t;\n#define subject_config {name}_config\n'
+        + "".join(f"#define SUBJECT_{size} {name.upper()}_{size}\n" for size in sizes)
+        + "".join(f"#define subject_{do} myo_{family}_{do}\n" for do in ("init", "push", "memory_words"))
     )
     return write_vectors(x, compute_set_words(config, cut_windows(x, config.window, config.hop)), folder)
 
 
 def build_image(folder: Path, machine: str = MACHINE) -> Path:
     """Compile what :func:`write_sources` wrote to an image for a machine."""
-    return link_image(
-        [*SOURCES, *sorted(folder.glob("*_config.c")), PART_BENCH_DIR / "main.c"], folder, machine
-    )
-
-
-def flash_bytes(image: Path) -> int:
-    """Bytes of code and constants of all but the bench itself."""
-    with image.open("rb") as file:
-        table = ELFFile(file).get_section_by_name(".symtab")
-        sizes = {
-            s.name: s["st_size"]
-            for s in table.iter_symbols()
-            if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")
-        }
-    other = ("main", "roi_", "board_", "vector_", "memory", "words", "Reset", "reset_handler", "vectors")
-    return sum(size for name, size in sizes.items() if not name.startswith(other))
+    return link_image([*SOURCES, *sorted(folder.glob("*_config.c")), MAIN], folder, machine)
 
 
 def bench_set(name: str, counter: Path | None) -> PartCost:
@@ -156,18 +127,15 @@ def bench_set(name: str, counter: Path | None) -> PartCost:
     feature, hop = SETS[name]
     config = bench_config(feature, hop)
     x = bench_words(WINDOW + (N_WINDOWS - 1) * hop, N_CHANNELS)
-    with tempfile.TemporaryDirectory() as name_of_folder:
-        folder = Path(name_of_folder)
-        n_windows = write_sources(config, x, folder)
-        image = build_image(folder)
-        _, equal, memory = run_image(image)
-        instructions, cycles = count_instructions(image, counter) if counter else (None, None)
-        flash = flash_bytes(image)
+    with tempfile.TemporaryDirectory() as folder:
+        n_windows = write_sources(config, x, Path(folder))
+        found = measure_image(build_image(Path(folder)), n_windows, counter)
     (part,) = config.parts
     updated = part.n_updated if isinstance(part, WaveletConfig) else None
+    predicted = round(predict_part_instructions(part))
     return PartCost(
-        name.strip(), feature.kind, hop, config.n_components, updated, instructions, round(predict_part_instructions(part)),
-        cycles, flash, 4 * memory, equal, n_windows,
+        name=name.strip(), kind=feature.kind, hop=hop, n_components=config.n_components, updated_levels=updated,
+        predicted=predicted, **vars(found),
     )  # fmt: skip
 
 
@@ -271,23 +239,11 @@ def render_page(costs: Sequence[PartCost], errors: Sequence[PartError]) -> str:
 
 def main() -> int:
     """Bench the sets, measure the errors, print tables, write the results."""
-    parser = argparse.ArgumentParser(description="Cost and error of wavelet energies and segments.")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    arguments = parser.parse_args()
-    if missing_tools():
-        print(f"bench_wavelet: {' and '.join(missing_tools())} not found")
+    begun = begin("bench_wavelet", "Cost and error of wavelet energies and segments.")
+    if begun is None:
         return 2
-    counter = find_m4cost()
-    if counter is None:
-        print("bench_wavelet: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
-    print(f"{'a decision':40} {'instr':>8} {'predicted':>9} {'flash':>6} {'RAM':>6} {'equal':>6}")
-    costs = []
-    for name in SETS:
-        r = bench_set(name, counter)
-        costs.append(r)
-        instructions = f"{r.instructions:.0f}" if r.instructions is not None else "-"
-        equal = f"{r.equal_windows}/{r.n_windows}"
-        print(f"{name:40} {instructions:>8} {r.predicted:>9.0f} {r.flash:>6} {r.memory_bytes:>6} {equal:>6}")
+    out, counter = begun
+    costs = tell("wavelets and segments, a decision", (bench_set(name, counter) for name in SETS))
     errors: list[PartError] = []
     print(f"{'errors':46} {'median':>9} {'99 %':>9} {'largest':>9} {'bound':>9} {'of it':>6}")
     for source in RECORDINGS:
@@ -299,13 +255,7 @@ def main() -> int:
             errors.append(e)
             figures = " ".join(f"{v:9.2g}" for v in (e.median, e.percentile_99, e.largest, e.median_bound))
             print(f"{e.data:16} {e.feature:29} {figures} {e.largest_share_of_bound:6.2f}")
-    old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join([*CPU_FLAGS, *C_FLAGS])}; mean of 8 decisions"
-    old["wavelets"] = {
-        "how": how, "channels": N_CHANNELS, "window": WINDOW, "rate_hz": RATE_HZ, "sets": [asdict(r) for r in costs],
-        "errors": [asdict(e) for e in errors],
-    }  # fmt: skip
-    write_json(arguments.out, old)
+    write_results(out, "wavelets", costs, window=WINDOW, rate_hz=RATE_HZ, errors=[asdict(e) for e in errors])
     PAGE.write_text(render_page(costs, errors))
     return 0 if all(r.equal_windows == r.n_windows for r in costs) else 1
 

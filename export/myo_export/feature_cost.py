@@ -12,6 +12,9 @@ from myo_pipeline.spectrum import SpectrumConfig
 from myo_pipeline.stft import StftConfig
 from myo_pipeline.wavelet import SPLIT_FURTHER, WaveletConfig
 
+# Median of what `python benchmarks/bench_features.py` counts with m4cost, of which nearly all lie between 1.2 and 1.5.
+CYCLES_PER_INSTRUCTION: Final = 1.36
+
 # Fitted by benchmarks/fit_feature_cost.py to m4cost's counts of 140 configs: median error 3 %, largest 22 %.
 _CONSTANTS: Final[dict[str, float]] = {
     "ABS block": 6.04, "ABS frame": 4.16, "BINS block": 5.19, "BINS frame": 14.5, "COMPLEXITY value": 660,

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
+import bench_wavelet as bench
 from bare_machine import MACHINES
 from myo_pipeline.feature_set import WindowFeature
 from myo_pipeline.stft import StftFeature
 from myo_pipeline.wavelet import PacketFeature
+from window_image import run_image
 
-ROOT = Path(__file__).parents[2]
-
-
-def load_bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_wavelet", ROOT / "benchmarks" / "bench_wavelet.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_wavelet"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = load_bench()
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None or shutil.which("qemu-system-arm") is None,
     reason="needs arm-none-eabi-gcc and qemu-system-arm (apt-get install gcc-arm-none-eabi qemu-system-arm)",
@@ -54,6 +39,6 @@ def test_every_word_on_a_core(machine: str, feature: WindowFeature, hop: int, tm
     size = 10 ** rng.uniform(0, 4.5, (bench.WINDOW + 12 * hop, 1)).repeat(3, axis=1)
     x = np.clip(rng.normal(size=size.shape) * size, -(2**15), 2**15 - 1).astype(np.int16)
     n_windows = bench.write_sources(config, x, tmp_path)
-    differing, equal, memory_words = bench.run_image(bench.build_image(tmp_path, machine), machine)
+    differing, equal, memory_words = run_image(bench.build_image(tmp_path, machine), machine)
     assert (differing, equal) == (0, n_windows)
     assert memory_words == config.memory_words

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
+import bench_wavelet as bench
+
 LARGEST_MEDIAN = (
     0.01  # base-2 logarithm, 0.03 dB; from docs/wavelets.md, with room; packets beyond the filters are empty
 )
-
-
-def load_bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_wavelet", ROOT / "benchmarks" / "bench_wavelet.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_wavelet"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = load_bench()
 
 
 @pytest.mark.parametrize("source", bench.RECORDINGS, ids=lambda source: source.name)

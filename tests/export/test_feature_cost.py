@@ -2,33 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 
+import bench_wavelet as bench
 from myo_export.feature_cost import predict_part_instructions
 from myo_pipeline.spectrum import SpectrumFeature, compile_spectrum
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 RESULTS: dict[str, Any] = json.loads((BENCHMARKS / "results/front_end.json").read_text())
-
-
-def load_bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_wavelet", BENCHMARKS / "bench_wavelet.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_wavelet"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = load_bench()
 
 
 def test_spectra_cost_what_is_predicted() -> None:
