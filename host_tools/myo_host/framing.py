@@ -94,9 +94,9 @@ class FrameDecoder:
             body = cobs.decode(encoded)
         except cobs.DecodeError:
             return None
-        if len(body) < HEADER.size + CRC.size or CRC.unpack(body[-CRC.size :])[0] != zlib.crc32(
-            body[: -CRC.size]
-        ):
+        if not HEADER.size + CRC.size <= len(body) <= _LONGEST_FRAME:
+            return None  # where zeros shorten it, COBS lets a frame pass that is a byte or two too long
+        if CRC.unpack(body[-CRC.size :])[0] != zlib.crc32(body[: -CRC.size]):
             return None
         version, message_type, sequence = HEADER.unpack_from(body)
         if version != PROTOCOL_VERSION:
