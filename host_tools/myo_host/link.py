@@ -121,6 +121,17 @@ class PatchLink:
             frame = self._frames.get(timeout=timeout_s)
         except queue.Empty:
             raise LinkError(self._explain_silence(timeout_s)) from None
+        return self._open_frame(frame)
+
+    def poll(self, timeout_s: float = 0.0) -> tuple[m.Message, dict[str, Any], bytes] | None:
+        """Return the next message as :meth:`receive` does, or None if none comes in time."""
+        try:
+            frame = self._frames.get(timeout=timeout_s) if timeout_s > 0 else self._frames.get_nowait()
+        except queue.Empty:
+            return None
+        return self._open_frame(frame)
+
+    def _open_frame(self, frame: Frame | Exception) -> tuple[m.Message, dict[str, Any], bytes]:
         if isinstance(frame, Exception):
             self._frames.put(frame)
             raise self._gone(frame) from None
@@ -166,7 +177,7 @@ class PatchLink:
                     break
                 if message is m.HELLO and values["reason"] == m.HelloReason.REQUESTED:
                     self.decoder.restart_sequence()
-                    self.decoder.lost = 0
+                    self.decoder.lost = self.decoder.repeated = self.decoder.out_of_turn = 0
                     self.hello = self._check_hello(values, bundle_hash)
                     return self.hello
         raise LinkError(self._explain_silence(HELLO_ATTEMPTS * HELLO_TIMEOUT_S))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
-from core_build import build_harness  # noqa: E402
-from device_line import Harness  # noqa: E402
+from core_build import build_harness
+from device_line import Harness
 
 # Sanitizers and other processes make times vary; the examples are the same in every run.
 settings.register_profile("core", deadline=None, derandomize=True)

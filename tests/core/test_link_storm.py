@@ -12,8 +12,8 @@ from core_build import build_harness
 from link_storm import storm_device, storm_host
 from myo_host import framing
 
-N_REFUSED = 60_000
-N_SCRIPTS = 5000
+N_REFUSED = 40_000
+N_SCRIPTS = 2000
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +33,8 @@ def test_the_device_takes_only_what_was_sent(storm: Path) -> None:
 def test_the_host_takes_only_what_was_sent(storm: Path) -> None:
     done = storm_host(storm, 2, N_REFUSED)
     assert done.wrong == []
-    assert done.accepted == done.told["whole"]
+    assert done.accepted + done.decoder.repeated == done.told["whole"]
+    assert done.decoder.repeated > 1000
     assert done.decoder.frames_bad == done.told["pieces"] - done.told["whole"]
 
 

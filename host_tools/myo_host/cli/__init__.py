@@ -47,6 +47,7 @@ def main() -> None:
             front_end_command,
             profile_command,
             recording_commands,
+            soak_command,
         )
 
         code = app(prog_name="myopatch", standalone_mode=False)
