@@ -203,6 +203,12 @@ class PatchLink:
                 f"{self.port}: board {hello.board} has message schema {hello.schema_hash:08x}, this host "
                 f"{m.SCHEMA_HASH:08x}: flash it again with `myopatch flash`"
             )
+        for name, fine in _possible(hello).items():
+            if not fine:
+                raise LinkError(
+                    f"{self.port}: board {hello.board} says {name} {getattr(hello, name)}, which no patch has: "
+                    "flash it again with `myopatch flash`"
+                )
         if bundle_hash is not None and hello.bundle_hash != bundle_hash:
             raise MismatchError(
                 f"{self.port}: board {hello.board} runs bundle {hello.bundle_hash[:12]}, this bundle is {bundle_hash[:12]}: "
@@ -234,6 +240,18 @@ class PatchLink:
         return LinkError(
             f"{self.port}: the port is gone ({reason}): plug the board in again, or start the virtual board"
         )
+
+
+def _possible(hello: Hello) -> dict[str, bool]:
+    """Return of each figure that the host counts with whether a patch can have it."""
+    least = ("n_channels", "rate_hz", "tick_hz", "window_samples", "hop_samples", "decimation", "n_filtered", "n_outputs",
+             "credit_frames")  # fmt: skip
+    fits = m.SAMPLES.struct.size + hello.n_channels * hello.sample_bytes <= hello.max_payload
+    return {name: getattr(hello, name) >= 1e-3 for name in least} | {
+        "sample_bytes": hello.sample_bytes in (2, 4),
+        "output_kind": hello.output_kind in (0, 1),
+        "max_payload": fits and hello.max_payload <= m.MAX_PAYLOAD,
+    }
 
 
 def _explain_open_failure(port: str, error: Exception) -> str:
