@@ -15,7 +15,7 @@
 #include "link/myo_crc32.h"
 #include "link/myo_frame.h"
 
-#define HOSTILE_LEDGER 16u /* frames remembered: a late one comes at most two frames behind its turn */
+#define HOSTILE_LEDGER 32u /* frames remembered; what comes out of the line is of the newest half */
 #define HOSTILE_ROOM 16384u
 #define HOSTILE_LONGEST 3000u
 /* Of 65536, a byte: one bit of it flips, which is 1e-3 a bit. */
@@ -211,20 +211,22 @@ static inline void hostile_send_as(hostile_t *self, hostile_kind_t kind, uint8_t
                                    const uint8_t *payload, size_t n) {
     uint8_t frame[MYO_FRAME_MAX_ENCODED];
     const size_t length = myo_frame_encode(type, sequence, payload, n, NULL, 0, frame, sizeof frame);
-    const hostile_sent_t *other = &self->ledger[hostile_below(
-        self, self->n_sent < HOSTILE_LEDGER ? self->n_sent + 1u : HOSTILE_LEDGER)];
+    const uint32_t n_near = self->n_sent < HOSTILE_LEDGER / 2u ? self->n_sent : HOSTILE_LEDGER / 2u;
+    const uint32_t n_back = 1u + hostile_below(self, n_near); /* 1, whose slot is empty, before the first */
+    const hostile_sent_t *other = &self->ledger[(self->n_sent - n_back) % HOSTILE_LEDGER];
     const uint32_t at = hostile_below(self, (uint32_t)length);
     const uint8_t zero = 0;
     self->counts[kind]++;
     const bool release = kind != HOSTILE_LATE && self->held_length > 0;
     switch (kind) {
-    case HOSTILE_SPLICED: /* before it is noted, so that the other is another */
+    case HOSTILE_SPLICED: /* noted behind it: the other is another, and their ends may be the same bytes */
         hostile_put(self, frame, at);
         if (other->length > 0) {
             const uint32_t from = hostile_below(self, (uint32_t)other->length);
             hostile_put(self, &other->bytes[from], other->length - from);
         }
         hostile_put(self, &zero, 1);
+        hostile_note(self, frame, length, MYO_FRAME_READY);
         break;
     case HOSTILE_WRONG_CRC:
     case HOSTILE_OVERSIZED:

@@ -485,6 +485,7 @@ static void take_line(buffer_t *line, buffer_t *bodies) {
         }
         const myo_frame_result_t truth = hostile_truth(from, piece, n);
         storm.n_pieces += n > 0;
+        storm.n_reached_crc += truth == MYO_FRAME_BAD && storm.shadow.cobs.length >= 8u;
         n = 0;
         bool whole = truth == MYO_FRAME_READY;
         if (truth == MYO_FRAME_BAD && result == MYO_FRAME_READY && hostile_was_sent(from, &frame)) {

@@ -48,7 +48,8 @@ class ScriptedLink(PatchLink):
 
 def script(*messages: tuple[m.Message, dict[str, Any], bytes]) -> list[Frame]:
     return [
-        Frame(message.type, k, message.pack(tail, **values)) for k, (message, values, tail) in enumerate(messages)
+        Frame(message.type, k, message.pack(tail, **values))
+        for k, (message, values, tail) in enumerate(messages)
     ]
 
 
@@ -102,7 +103,9 @@ def test_a_hello_of_an_impossible_board_is_refused(names: dict[str, None], data:
 
 
 @given(st.lists(any_frame(), max_size=12))
-def test_a_recording_of_nonsense_is_whole(tmp_path_factory: pytest.TempPathFactory, frames: list[Frame]) -> None:
+def test_a_recording_of_nonsense_is_whole(
+    tmp_path_factory: pytest.TempPathFactory, frames: list[Frame]
+) -> None:
     path = tmp_path_factory.mktemp("nonsense") / "r.bdf"
     link = ScriptedLink([hello_frame(), *frames])
     link.say_hello()
