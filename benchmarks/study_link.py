@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +34,30 @@ N_PARTS = 10  # lines a side, each of its own seed
 CRC_PATTERNS = 2**32
 
 
-def run_device(program: Path, n_refused: int) -> dict[str, Any]:
-    """Drive the device through all lines; a fault ends the study."""
-    total: dict[str, Any] = {}
+def run_device(pool: ProcessPoolExecutor, programs: list[Path], n_refused: int) -> dict[str, Any]:
+    """Drive the device through all lines; a fault ends the study. The first line goes to the sanitized build."""
     began = time.monotonic()
-    for seed in range(N_PARTS):
-        total = _add(total, storm_device(program, seed, n_refused // N_PARTS))
+    parts = [
+        pool.submit(storm_device, programs[seed > 0], seed, n_refused // N_PARTS) for seed in range(N_PARTS)
+    ]
+    total: dict[str, Any] = {}
+    for part in parts:
+        total = _add(total, part.result())
         print(f"device: {total['refused']} refused, {total['accepted']} taken", flush=True)
     return _finish(total, began) | {"accepted_wrongly": 0, "refused_wrongly": 0}  # either ends the program
 
 
-def run_host(program: Path, n_refused: int) -> dict[str, Any]:
+def run_host(pool: ProcessPoolExecutor, programs: list[Path], n_refused: int) -> dict[str, Any]:
     """Feed all lines to the host's decoder."""
+    began = time.monotonic()
+    parts = [
+        pool.submit(storm_host, programs[1], 1000 + seed, n_refused // N_PARTS) for seed in range(N_PARTS)
+    ]
     total: dict[str, Any] = {}
     wrong: list[str] = []
     accepted = repeated = refused = 0
-    began = time.monotonic()
-    for seed in range(N_PARTS):
-        done = storm_host(program, 1000 + seed, n_refused // N_PARTS)
+    for part in parts:
+        done = part.result()
         wrong += done.wrong
         accepted, repeated = accepted + done.accepted, repeated + done.decoder.repeated
         refused += done.decoder.frames_bad
@@ -118,6 +124,7 @@ def main() -> None:
     )
     parser.add_argument("--refused", type=int, default=10_000_000, help="pieces to be refused, a side")
     parser.add_argument("--fuzz-seconds", type=int, default=120)
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     compiler = (
@@ -128,14 +135,15 @@ def main() -> None:
     )  # ptrace is not everywhere; the tests look for leaks
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        program = build_harness(str(compiler), folder, "link_storm")
-        with ThreadPoolExecutor(2) as pool:
-            sides = {
-                "device": pool.submit(run_device, program, arguments.refused),
-                "host": pool.submit(run_host, program, arguments.refused),
-            }
-            result = {side: future.result() for side, future in sides.items()}
-        (folder / "fuzz").mkdir()
+        for build in ("fast", "fuzz"):
+            (folder / build).mkdir()
+        programs = [
+            build_harness(str(compiler), folder, "link_storm"),
+            build_harness(str(compiler), folder / "fast", "link_storm", "-O2", "-fno-sanitize=all"),
+        ]
+        with ProcessPoolExecutor(arguments.jobs) as pool, ThreadPoolExecutor(2) as both:
+            sides = [both.submit(run, pool, programs, arguments.refused) for run in (run_device, run_host)]
+            result = dict(zip(("device", "host"), (side.result() for side in sides), strict=True))
         result["libfuzzer"] = run_fuzzer(folder / "fuzz", arguments.fuzz_seconds)
     write_json(arguments.out, result)
     print(json.dumps(result, indent=1))

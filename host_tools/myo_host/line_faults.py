@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 import tty
 from collections import Counter
 from collections.abc import Callable
@@ -26,6 +27,8 @@ from myo_pipeline.errors import LinkError
 KINDS = ("flipped", "lost", "bytes_lost", "cut", "twice", "late", "garbage_before", "zero_inside")
 READ_BYTES = 4096
 BACKLOG_BYTES = 65536  # of a side that does not take its bytes; then the other is not read
+PACED_BACKLOG_BYTES = 512  # of a line with a rate, as a UART bridge has
+PACED_S = 0.0005  # sleep of a line that waits for its rate
 SELECT_S = 0.05  # longest sleep before the line looks whether it should end
 
 
@@ -39,6 +42,7 @@ class _Direction:
     pending: bytearray = field(default_factory=bytearray)
     held: bytes = b""
     out: bytearray = field(default_factory=bytearray)
+    allowed: float = 0.0  # bytes that the line's rate lets out now
 
 
 class FaultyLine:
@@ -52,11 +56,14 @@ class FaultyLine:
         Frames that came in, by direction (``up``: to the board).
     faults
         Faults put in, by ``direction/kind``.
+    bytes
+        Bytes that went out, by direction.
     """
 
     def __init__(
-        self, port: str, share: float, seed: int = 0, tamper: Callable[[bytes], bytes] | None = None
-    ) -> None:
+        self, port: str, share: float, seed: int = 0, tamper: Callable[[bytes], bytes] | None = None,
+        *, baud: int | None = None,
+    ) -> None:  # fmt: skip
         """Open the board's port and make the host's.
 
         Parameters
@@ -69,6 +76,8 @@ class FaultyLine:
             Of the faults; frames come when they come, so a seed gives the same mixture, not the same places.
         tamper
             What else happens to each frame from the board, without its zero, unknown to the books: for tests.
+        baud
+            Pass no more than a UART of this rate would, ten bits a byte, each way; as fast as it goes without.
 
         Raises
         ------
@@ -89,6 +98,8 @@ class FaultyLine:
         self.frames: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self._share, self._rng, self._tamper = share, np.random.default_rng(seed), tamper
+        self._bytes_per_s = None if baud is None else baud / 10
+        self.bytes: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._outstanding: dict[bytes, tuple[int, int, int]] = {}  # RAW pieces that have not gone out whole
         self._passed = bytearray()  # to the host since the last zero
@@ -119,17 +130,28 @@ class FaultyLine:
             return list(self._outstanding.values())
 
     def _pass(self) -> None:
+        last = time.monotonic()
+        backlog = BACKLOG_BYTES if self._bytes_per_s is None else PACED_BACKLOG_BYTES
         while not self._stop.is_set():
-            backlog = any(len(way.out) > BACKLOG_BYTES for way in self._ways)
-            sources = [] if backlog else [way.source for way in self._ways]
-            sinks = [way.sink for way in self._ways if way.out]
+            now = time.monotonic()
+            for way in self._ways:
+                way.allowed = min(
+                    way.allowed + (now - last) * (self._bytes_per_s or float("inf")), READ_BYTES
+                )
+            last = now
+            sources = [way.source for way in self._ways if len(way.out) <= backlog]
+            sinks = [way.sink for way in self._ways if way.out and way.allowed >= 1]
+            waiting = any(way.out and way.allowed < 1 for way in self._ways)
             try:
-                readable, writable, _ = select.select(sources, sinks, [], SELECT_S)
+                readable, writable, _ = select.select(sources, sinks, [], PACED_S if waiting else SELECT_S)
                 for way in self._ways:
                     if way.source in readable:
                         self._take(way, os.read(way.source, READ_BYTES))
                     if way.out and way.sink in writable:
-                        del way.out[: os.write(way.sink, way.out)]
+                        n = os.write(way.sink, way.out[: int(way.allowed)])
+                        del way.out[:n]
+                        way.allowed -= n
+                        self.bytes[way.name] += n
             except BlockingIOError:
                 continue
             except OSError:  # the board's port is gone: the host sees silence

@@ -325,11 +325,11 @@ static size_t make_message(hostile_t *line, uint8_t *type, uint8_t *payload) {
         return make_samples(line, payload, draw < 20);
     }
     if (draw < 900 || (draw < 990 && !storm.model.running)) {
-        static const uint32_t MASKS[] = {1, 0, 0x7f, 1u << MYO_STAGE_OUTPUT | 1u};
+        static const uint32_t MASKS[] = {1, 1, 1, 1, 1, 1, 0, 1u << MYO_STAGE_OUTPUT | 1u, 0x7f};
         static const uint32_t BASES[] = {0, 0, UINT32_MAX - 40u, UINT32_MAX - 3u, INT32_MAX - 20u};
         *type = MYO_MESSAGE_START;
         payload[0] = draw % 16u == 0 ? MYO_SOURCE_ADC : draw % 16u == 1 ? 9 : MYO_SOURCE_HOST;
-        memcpy(&payload[1], &MASKS[hostile_below(line, 4)], 4);
+        memcpy(&payload[1], &MASKS[hostile_below(line, 9)], 4);
         storm.base = BASES[hostile_below(line, 5)];
         return 5;
     }
