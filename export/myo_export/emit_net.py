@@ -13,7 +13,7 @@ from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
-from myo_export.fold_mve import Form, fold_layer
+from myo_export.fold_mve import Folded, Form, fold_layer
 from myo_export.graph import Tensor
 from myo_export.lower import lower_graph
 from myo_export.lowered import (
@@ -65,6 +65,11 @@ def _describe(tensor: Tensor) -> str:
         if tensor.dtype == "float32"
         else f"{shape}, {words}"
     )
+
+
+def _float_literal(value: float) -> str:
+    digits = f"{value:.9g}"
+    return f"{digits}f" if "." in digits or "e" in digits else f"{digits}.0f"
 
 
 def _name(tensor: Tensor) -> str:
@@ -134,6 +139,7 @@ _KERNEL_HEADERS: dict[Kernels, str] = {
     "both": '#include "myo_nn_dispatch.h"\n#include "myo_nn_dsp.h"\n#include "myo_nn_mve.h"\n',
     "mve": """\
 #include "myo_nn_dispatch.h"
+#include "myo_nn_dsp.h"
 #include "myo_nn_mve.h"
 
 #if !MYO_NN_MVE
@@ -179,7 +185,8 @@ def _hold(layer: Layer, kernels: Kernels, optimize: Optimize) -> Form:
         case "plain":
             return "the core has no DSP extension"
         case "mve":
-            return fold_layer(layer)
+            folded = fold_layer(layer)
+            return folded if isinstance(folded, Folded) else pack_layer(layer, optimize)
         case _:
             return pack_layer(layer, optimize)
 
@@ -284,6 +291,10 @@ extern "C" {{
 
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
+#define NET_INPUT_SCALE {_float_literal(source.quantization.scale)} /* a number is (word - zero point) * scale */
+#define NET_INPUT_ZERO_POINT ({source.quantization.zero_point})
+#define NET_OUTPUT_SCALE {_float_literal(target.quantization.scale)}
+#define NET_OUTPUT_ZERO_POINT ({target.quantization.zero_point})
 #define NET_ARENA_SIZE {arena_bytes(plan, stream, state.n_bytes)} /* bytes; {_arena_comment(plan, stream, state)} */
 {state.define()}#define NET_N_LAYERS {network.graph.n_layers}{_folded_comment(network)}
 

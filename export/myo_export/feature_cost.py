@@ -7,6 +7,9 @@ from typing import Final
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.features import FeatureConfig, Sum, Transform
 
+# Median of what `python benchmarks/bench_features.py` counts with m4cost, of which nearly all lie between 1.2 and 1.5.
+CYCLES_PER_INSTRUCTION: Final = 1.36
+
 # Fitted by benchmarks/fit_feature_cost.py to m4cost's counts of 140 configs: median error 3 %, largest 22 %.
 _CONSTANTS: Final[dict[str, float]] = {
     "ABS block": 6.04, "ABS frame": 4.16, "BINS block": 5.19, "BINS frame": 14.5, "COMPLEXITY value": 660,

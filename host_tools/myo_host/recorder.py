@@ -14,7 +14,9 @@ from myo_host import messages as m
 from myo_host.link import Hello, PatchLink
 from myo_host.streaming import read_elements
 from myo_pipeline.errors import LinkError
+from myo_pipeline.quality_gate import name_flags
 from myo_pipeline.recording.edf import EdfWriter
+from myo_pipeline.twin import VALUES
 
 STATUS_EVERY_S = 1.0  # how often the board's counters go into the file, and a STOP without answer goes out again
 LONGEST_GAP_S = 600.0  # of samples lost at once that zeros stand for; beyond, the board has begun to count anew
@@ -132,6 +134,7 @@ def _run(
         raise LinkError(f"{link.port}: no hello yet: call say_hello first")
     samples = _Samples(hello.n_channels, round(LONGEST_GAP_S * hello.rate_hz))
     sums: list[int] = []
+    quality = bytes(hello.n_channels)
     link.send(m.START, source=m.Source.ADC, trace_mask=1 << m.Stage.RAW)
     asked = time.monotonic()
     stopping = False
@@ -157,8 +160,20 @@ def _run(
             sums += elements.tolist()
         elif message is m.DECISION:
             session.decisions += 1
-            writer.annotate(values["end_sample"] / hello.rate_hz, _describe(values, labels, sums))
+            is_values = hello.output_kind == VALUES
+            writer.annotate(
+                values["end_sample"] / hello.rate_hz, _describe(values, labels, sums if is_values else None)
+            )
             sums = []
+        elif message is m.QUALITY:
+            if len(tail) != hello.n_channels:
+                raise LinkError(
+                    f"{link.port}: quality of {len(tail)} channels, the board has {hello.n_channels}: "
+                    "build the firmware and the host tools from the same version"
+                )
+            if said := _describe_change(values, tail, quality):
+                writer.annotate(values["end_sample"] / hello.rate_hz, said)
+            quality = tail
         elif message is m.FAULT:
             session.faults += 1
             code = values["code"]
@@ -187,9 +202,19 @@ def _run(
                 progress(session)
 
 
-def _describe(decision: dict[str, int], labels: list[str], sums: list[int]) -> str:
-    """Return a decision as an annotation's text."""
-    if decision["raw"] < 0:
+def _describe_change(values: dict[str, int], flags: bytes, before: bytes) -> str:
+    """Return as an annotation's text which channels' quality has changed; empty if none has."""
+    changed = [c for c, (old, new) in enumerate(zip(before, flags, strict=True)) if old != new]
+    if not changed:
+        return ""
+    said = ", ".join(f"channel {c} {' '.join(name_flags(flags[c])) or 'good'}" for c in changed)
+    gated = ", no votes" if values["gated"] else ""
+    return f"quality: {said}; {values['n_masked']} masked{gated}"
+
+
+def _describe(decision: dict[str, int], labels: list[str], sums: list[int] | None) -> str:
+    """Return a decision as an annotation's text; sums where the output is values."""
+    if sums is not None:
         return f"decision {decision['window']}: sums {' '.join(map(str, sums))} of {decision['n_votes']}"
     number = decision["decided"]
     name = "none" if number < 0 else labels[number] if number < len(labels) else str(number)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from myo_pipeline.recording import Recording
 
 BoardOption = Annotated[str | None, typer.Option("--board", help="Boot this virtual board.")]
-PortOption = Annotated[str | None, typer.Option("--port", help="Serial port of a board that is up.")]
+PortOption = Annotated[
+    str | None, typer.Option("--port", help="Serial port of a board that is up, usb:SERIAL, or auto.")
+]
 ChannelsOption = Annotated[
     str | None, typer.Option("--channels", help="Channels, by name or number from 0, in order: 3,1,2.")
 ]
