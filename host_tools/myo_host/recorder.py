@@ -18,8 +18,12 @@ from myo_pipeline.quality_gate import name_flags
 from myo_pipeline.recording.edf import EdfWriter
 from myo_pipeline.twin import VALUES
 
-STATUS_EVERY_S = 1.0  # how often the board's counters go into the file, and a STOP without answer goes out again
-LONGEST_GAP_S = 600.0  # of samples lost at once that zeros stand for; beyond, the board has begun to count anew
+STATUS_EVERY_S = (
+    1.0  # how often the board's counters go into the file, and a STOP without answer goes out again
+)
+LONGEST_GAP_S = (
+    600.0  # of samples lost at once that zeros stand for; beyond, the board has begun to count anew
+)
 
 
 @dataclass
@@ -189,7 +193,9 @@ def _run(
             if not values["running"]:
                 if stopping:
                     return
-                raise LinkError(f"{link.port}: the board reset in the middle of a recording: check its supply")
+                raise LinkError(
+                    f"{link.port}: the board reset in the middle of a recording: check its supply"
+                )
             writer.note({"status": values})
         now = time.monotonic()
         if not stopping and should_stop(session.n_samples):

@@ -277,8 +277,10 @@ static void expect_clean_run(void) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     script_t script = {.bytes = data, .left = size < ENOUGH ? size : ENOUGH};
-    settings_t settings = DEVICES[take(&script, 1) % (sizeof DEVICES / sizeof DEVICES[0])];
-    if (init_device((const uint8_t *)&settings, sizeof settings) != MYO_OK) {
+    static uint8_t packed[1024]; /* as the harness gets them */
+    const settings_t settings = DEVICES[take(&script, 1) % (sizeof DEVICES / sizeof DEVICES[0])];
+    memcpy(packed, &settings, sizeof settings);
+    if (init_device(packed, sizeof settings) != MYO_OK) {
         abort();
     }
     myo_frame_decoder_init(&host.decoder);
