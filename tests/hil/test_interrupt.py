@@ -36,13 +36,18 @@ class Ended:
     seconds: float  # from the key to the end
 
 
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever starts the tests in the background ignores it
+
+
 def press_ctrl_c(*arguments: object, after: str, wait_s: float = 0.0, times: int = 1) -> Ended:
     """Run a command on a terminal of its own and press Ctrl-C when it has said something and a while has passed."""
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
     process = subprocess.Popen(
         [str(MYOPATCH), *map(str, arguments)], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0), env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
+        preexec_fn=_take_terminal, env=os.environ | {"TERM": "xterm", "COLUMNS": "120"},
     )  # fmt: skip
     said = b""
 
