@@ -42,10 +42,11 @@ bench: setup ## count instructions of the bench networks, the filters, features 
 	$(VENV)/python benchmarks/bench_quality.py
 	$(VENV)/python benchmarks/bench_spectrum.py
 
-study: ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; 20 million hostile frames on the link (an hour)
+study: ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; the heart removed; 20 million hostile frames on the link (an hour)
 	@./setup.sh study
 	$(VENV)/python benchmarks/study_network.py
 	$(VENV)/python benchmarks/study_quality.py
+	$(VENV)/python benchmarks/study_front_end.py
 	$(VENV)/python benchmarks/study_link.py
 
 soak: setup ## an hour of patch time over a line with faults, resets and host restarts; every sample accounted for
