@@ -490,6 +490,7 @@ static void flush(buffer_t *out) {
     device.line.length = 0;
 }
 
+#ifndef DEVICE_HARNESS_IS_PART /* of link_storm.c or link_fuzz.c, which drive the device themselves */
 int main(void) {
     buffer_t out = {0};
     uint8_t *data;
@@ -535,3 +536,4 @@ int main(void) {
     free(out.bytes);
     return 0;
 }
+#endif

@@ -315,7 +315,8 @@ static uint32_t push_network(myo_patch_t *self, bool is_window) {
 static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     const myo_patch_config_t *config = self->config;
     const myo_patch_memory_t *memory = &self->memory;
-    const bool is_window = self->samples >= config->window_samples * self->decimation;
+    /* Once there was a window there always is one: samples wraps. */
+    const bool is_window = self->windows > 0 || self->samples >= config->window_samples * self->decimation;
     self->hop_end += config->hop_samples * self->decimation;
     const uint32_t network_ticks =
         config->net_push != NULL ? push_network(self, is_window) : run_network(self);
