@@ -36,11 +36,18 @@ def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> Feature
     Raises
     ------
     DataError
-        If a feature is the same in all windows.
+        If a feature is the same in all windows, or infinite in one.
     """
     word_shift = choose_word_shift(spec)
     names = compile_spec_features(spec, word_shift).names
     exact = features.astype(np.float64)
+    for name, values in zip(names, np.moveaxis(exact, 1, 0), strict=True):
+        n_odd = int((~np.isfinite(values).all(axis=1)).sum())
+        if n_odd:
+            raise DataError(
+                f"feature {name}: no finite number in {n_odd} of {len(features)} training windows, expected none; leave it out, or "
+                "filter otherwise"
+            )
     over = (0, 2) if spec.training.scaling == "shared" else (0,)
     mean, deviation = (
         np.broadcast_to(values[0], exact.shape[1:]).copy()

@@ -53,8 +53,8 @@ def _describe_input(record: dict[str, Any]) -> str:
     scales = list(dict.fromkeys(record["input_scale"]))
     of_each = " (a channel each)" if len(scales) > 1 else ""
     return (
-        f"One unit at its input is {', '.join(f'{x:g}' for x in scales)} filtered counts{of_each}, the {record['input_percentile']:g}th "
-        "percentile of the training persons' magnitude; larger samples saturate."
+        f"One unit at its input is {', '.join(f'{x:g}' for x in scales)} filtered counts{of_each}, the "
+        f"{record['input_percentile']:g}th percentile of the training persons' magnitude; larger samples saturate."
     )
 
 

@@ -1,0 +1,151 @@
+"""What a search sees: recordings of training and validation persons, cut short alike, and windows of them.
+
+Persons held out for the test are never read. Features are computed once for each front end, window and hop, and kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.errors import DataError
+from myo_pipeline.features import Feature
+from myo_pipeline.spec import PatchSpec
+from myo_training.recordings import DataSet, Recording
+from myo_training.split import TRAIN, VALIDATION, Split, split_sessions
+from myo_training.windows import WindowSet, cut_recordings
+
+TRAIN_VALUES: Final = 8_000_000  # counts of training persons that are read: 5,000 s of 8 channels at 200 Hz
+VALIDATION_VALUES: Final = 2_500_000
+KEPT_BYTES: Final = 800_000_000  # of features
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Windows to learn from, at the spec's training hop, and windows to choose by, at the patch's own."""
+
+    train: WindowSet
+    validation: WindowSet
+
+
+class SearchData:
+    """Recordings of the persons that a search may see.
+
+    Parameters
+    ----------
+    spec
+        The patch that the search begins with; its split is that of every spec of the search.
+    data
+        The recordings.
+    values
+        Counts to read of training and of validation persons, at most: the first part of each recording.
+
+    Raises
+    ------
+    DataError
+        If nobody validates, or a recording does not fit.
+    """
+
+    def __init__(
+        self, spec: PatchSpec, data: DataSet, values: tuple[int, int] = (TRAIN_VALUES, VALIDATION_VALUES)
+    ) -> None:
+        training = spec.training
+        self.split: Split = split_sessions(
+            data.sessions(), training.held_out_persons, training.validation_persons, training.seed
+        )
+        if not self.split.validation:
+            raise DataError(
+                "training.validation_persons is 0: a search chooses by persons that it does not learn from; name some"
+            )
+        self._recordings = {
+            role: _shorten(_read(data, self.split.roles()[role]), limit, spec)
+            for role, limit in zip((TRAIN, VALIDATION), values, strict=True)
+        }
+        self._kept: OrderedDict[str, tuple[NDArray[np.float32], WindowSet]] = OrderedDict()
+
+    @property
+    def seconds(self) -> tuple[float, float]:
+        """Length of what was read, of training and of validation persons."""
+        train, validation = (
+            sum(len(r.emg) / r.rate_hz for r in self._recordings[role]) for role in (TRAIN, VALIDATION)
+        )
+        return train, validation
+
+    def cut(self, spec: PatchSpec) -> Sides:
+        """Filter and cut for a spec of the search."""
+        hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
+        return Sides(self._cut(TRAIN, spec, hop), self._cut(VALIDATION, spec, spec.hop_samples))
+
+    def measure_size(self, spec: PatchSpec) -> float:
+        """Return the median magnitude behind the front end of a spec, of training persons, in counts."""
+        plain = spec.model_copy(update={"features": []})
+        windows = cut_recordings(self._recordings[TRAIN][::8], plain, spec.window_samples)
+        return float(np.median(np.abs(windows.counts)))
+
+    def _cut(self, role: str, spec: PatchSpec, hop: int) -> WindowSet:
+        if not spec.features:
+            return cut_recordings(self._recordings[role], spec, hop)
+        place = json.dumps(
+            [role, hop, spec.window_samples, [stage.model_dump(mode="json") for stage in spec.stage]]
+        )
+        keys = [f"{place} {feature.model_dump_json()}" for feature in spec.features]
+        missing = [feature for feature, key in zip(spec.features, keys, strict=True) if key not in self._kept]
+        found = {key: self._kept[key] for key in keys if key in self._kept}
+        if missing:
+            found |= self._compute(role, spec.model_copy(update={"features": missing}), hop, place)
+        for key in keys:
+            self._kept[key] = found[key]
+            self._kept.move_to_end(key)
+        self._forget()
+        counts = np.concatenate([found[key][0] for key in keys], axis=1)
+        return replace(found[keys[0]][1], counts=counts)
+
+    def _compute(
+        self, role: str, spec: PatchSpec, hop: int, place: str
+    ) -> dict[str, tuple[NDArray[np.float32], WindowSet]]:
+        windows = cut_recordings(self._recordings[role], spec, hop)
+        empty = replace(windows, counts=windows.counts[:, :0])
+        found, first = {}, 0
+        for feature, size in zip(spec.features, count_components(spec), strict=True):
+            part = np.ascontiguousarray(windows.counts[:, first : first + size])
+            found[f"{place} {feature.model_dump_json()}"] = (part, empty)
+            first += size
+        return found
+
+    def _forget(self) -> None:
+        """Drop what was not asked for the longest."""
+        total = sum(part.nbytes for part, _ in self._kept.values())
+        while total > KEPT_BYTES and len(self._kept) > 1:
+            total -= self._kept.popitem(last=False)[1][0].nbytes
+
+
+def count_components(spec: PatchSpec) -> list[int]:
+    """Return the words a channel of each of a spec's features."""
+    from myo_pipeline.feature_stage import compile_spec_features
+
+    def size(features: Sequence[Feature]) -> int:
+        one = spec.model_copy(update={"features": list(features)})
+        return compile_spec_features(one, 16 - spec.sensor.adc_bits).n_components
+
+    return [size([feature]) for feature in spec.features]
+
+
+def _read(data: DataSet, sessions: Sequence[tuple[str, str]]) -> list[Recording]:
+    wanted = set(sessions)
+    return [r for r in data.recordings({p for p, _ in wanted}) if (r.person, r.session) in wanted]
+
+
+def _shorten(recordings: list[Recording], n_values: int, spec: PatchSpec) -> list[Recording]:
+    """Keep the first part of each, as long in all, that no more values than asked for stay; a window and a half at least."""
+    total: Any = sum(r.emg.size for r in recordings)
+    if total <= n_values:
+        return recordings
+    least = 3 * spec.window_samples * spec.decimation // 2
+    n = max(least, int(n_values / len(recordings) / spec.sensor.channels))
+    return [replace(r, emg=r.emg[:n], labels=r.labels[:n]) for r in recordings]
