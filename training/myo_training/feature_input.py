@@ -45,8 +45,8 @@ def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> Feature
         n_odd = int((~np.isfinite(values).all(axis=1)).sum())
         if n_odd:
             raise DataError(
-                f"feature {name}: no finite number in {n_odd} of {len(features)} training windows, expected none; leave it out, or "
-                "filter otherwise"
+                f"feature {name}: no finite number in {n_odd} of {len(features)} training windows, expected none; leave it "
+                "out, or filter otherwise"
             )
     over = (0, 2) if spec.training.scaling == "shared" else (0,)
     mean, deviation = (

@@ -83,7 +83,7 @@ class Tried:
     Attributes
     ----------
     number
-        Of the trial; -1 where no search proposed it.
+        Of the trial, from 0.
     params, spec
         Its place in the space, and what it makes.
     accuracy
@@ -248,7 +248,7 @@ class Search:
     @property
     def n_told(self) -> int:
         """Trials that are over."""
-        return sum(trial.state.name == "COMPLETE" for trial in self._study.trials)
+        return len(self._list_told())
 
     def run(
         self,
@@ -276,14 +276,14 @@ class Search:
             if minutes is not None and time.monotonic() - began > 60 * minutes:
                 break
             self._study.sampler = self._make_sampler(n_told)
-            if n_told < len(first):
-                self._study.enqueue_trial(first[n_told], skip_if_exists=True)
+            if n_told < len(first) and not any(t.state.name == "WAITING" for t in self._study.trials):
+                self._study.enqueue_trial(first[n_told])
             trial = self._study.ask()
             params = {
                 name: trial.suggest_categorical(name, values) for name, values in self._space.axes.items()
             }
             accuracy = self._try(trial, params)
-            best = max((t.values[0] for t in self._told()), default=0.0)
+            best = max((t.values[0] for t in self._trained()), default=0.0)
             what = f"{accuracy:.3f}" if accuracy != _UNTRIED else "not trained"
             tell(f"trial {n_told + 1} of {n_trials}: {what}, best {best:.3f}", (n_told + 1) / n_trials)
 
@@ -303,7 +303,7 @@ class Search:
             if cost.excess:
                 raise SpecError(cost.excess)
             key = spec.model_dump_json()
-            same = [t for t in self._told() if t.user_attrs["spec"] == key]
+            same = [t for t in self._trained() if t.user_attrs["spec"] == key]
             if same:
                 accuracy, persons = same[0].values[0], same[0].user_attrs["persons"]
             else:
@@ -318,19 +318,25 @@ class Search:
         self._study.tell(trial, [accuracy, kept_low])
         return accuracy
 
-    def _told(self) -> list[optuna.trial.FrozenTrial]:
-        return [t for t in self._study.trials if t.state.name == "COMPLETE" and "spec" in t.user_attrs]
+    def _list_told(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials that are over; one that a killed search left is not."""
+        return [t for t in self._study.trials if t.state.name == "COMPLETE"]
+
+    def _trained(self) -> list[optuna.trial.FrozenTrial]:
+        return [t for t in self._list_told() if "spec" in t.user_attrs]
 
     def list_tried(self) -> tuple[Tried, ...]:
         """Return every spec that was trained, each once."""
         tried: dict[str, Tried] = {}
-        for trial in self._told():
+        for number, trial in enumerate(self._list_told()):
             attrs = trial.user_attrs
+            if "spec" not in attrs:
+                continue
             cost = Cost(**attrs["cost"] | {"violations": tuple(attrs["cost"]["violations"])})
             spec = self._space.build(trial.params)
             tried.setdefault(
                 attrs["spec"],
-                Tried(trial.number, dict(trial.params), spec, trial.values[0], attrs["persons"], cost),
+                Tried(number, dict(trial.params), spec, trial.values[0], attrs["persons"], cost),
             )
         return tuple(tried.values())
 
@@ -344,7 +350,7 @@ class Search:
         """
         tell = progress or (lambda _text, _fraction: None)
         tried = self.list_tried()
-        n_refused = self.n_told - len(self._told())
+        n_refused = self.n_told - len(self._trained())
         if not tried:
             raise DataError(
                 f"none of {n_refused} trials is within the budget; raise a limit of [budget], or search longer with --trials"

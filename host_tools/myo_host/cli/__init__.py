@@ -47,6 +47,8 @@ def main() -> None:
             front_end_command,
             profile_command,
             recording_commands,
+            select_command,
+            tune_command,
         )
 
         code = app(prog_name="myopatch", standalone_mode=False)
