@@ -331,16 +331,12 @@ def _draw(record: dict[str, Any], folder: Path, text: str) -> None:
 
 
 def _show(record: dict[str, Any]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    for title, key in (("Pareto front", "front"), ("finalists, trained in full", "finalists")):
-        table = Table(title=title, title_justify="left")
-        for column in COLUMNS:
-            table.add_column(column, justify="left" if column == "what" else "right")
-        for one in record[key]:
-            table.add_row(*_row(one))
-        console.print(table)
+    for title, key in (
+        (f"Pareto front, {record['epochs']} epochs a trial", "front"),
+        ("finalists, trained in full", "finalists"),
+    ):
+        print(title)
+        for row in [COLUMNS, *map(_row, record[key])]:
+            print("".join(f"{cell:>14}" for cell in row[1:]) + f"  {row[0]}")
     for label, text in _summarize(record):
-        console.print(f"{label:<16} {text}", soft_wrap=True)
+        print(f"{label:<16} {text}")
