@@ -3,8 +3,8 @@
 usage: python benchmarks/study_tune.py [--trials N] [--work FOLDER] [--out FILE]
 
 From the template `features` under a budget: `myopatch tune`, then the template, what was found, and the template with other
-scalings are trained in full and measured on the persons held out. Each stands in the work folder, and a study that was stopped goes
-on. Needs the recordings of myo_readings; about a quarter of an hour on 2 cores.
+scalings are trained in full and measured on the persons held out. Each stands in the work folder, and a study that was stopped
+goes on. Needs the recordings of myo_readings; about a quarter of an hour on 2 cores.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def make_specs() -> dict[str, str]:
     return {
         "template": template,
         "each channel's own scaling": template.replace("[training]\n", '[training]\nscaling = "channel"\n'),
-        "sizes without logarithm": template.replace("log = true ", "log = false"),
+        "sizes without logarithm": template.replace("log = true", "log = false"),
     }
 
 
@@ -122,9 +122,8 @@ def main() -> int:
             if gain
             else ""
         )
-        print(
-            f"{row['what']:<28} window {100 * row['float_window']['mean']:.1f} %, voted {100 * row['float_voted']['mean']:.1f} %{said}"
-        )
+        alone, voted = (100 * row[key]["mean"] for key in ("float_window", "float_voted"))
+        print(f"{row['what']:<28} window {alone:.1f} %, voted {voted:.1f} %{said}")
     return 0
 
 

@@ -128,7 +128,7 @@ def run_search(
     found = search.conclude(n_finalists, lambda text, share: progress(text, 0.9 + 0.1 * share))
     start = next((t for t in found.finalists if t.params == space.start), None)
     moved = move_data(found.chosen.spec, path.parent, folder)
-    text = render_spec(moved, _write_head(found, start, search.n_told), _write_notes(spec, moved))
+    text = render_spec(moved, _write_head(found, start, spec, search.n_told), _write_notes(spec, moved))
     write_text(folder / "patch.toml", text)
     record = {
         "name": spec.name, "source": source, "against": against, "seed": spec.training.seed, "epochs": epochs,
@@ -215,7 +215,7 @@ def _say_cost(cost: dict[str, Any]) -> str:
     )
 
 
-def _write_head(found: Found, start: Tried | None, n_trials: int) -> list[str]:
+def _write_head(found: Found, start: Tried | None, old: PatchSpec, n_trials: int) -> list[str]:
     chosen, metric = found.chosen, "R2" if found.chosen.spec.output.kind == "values" else "macro accuracy"
     lines = [
         f"Found by `myopatch tune`: {n_trials} specs, {n_trials - found.n_refused} of them within the budget and trained.",
@@ -226,6 +226,10 @@ def _write_head(found: Found, start: Tried | None, n_trials: int) -> list[str]:
         lines.append(
             f"The spec that it began with: {to_percent(start.accuracy)}; {_say_cost(asdict(start.cost))}."
         )
+    kinds = [stage.kind for stage in chosen.spec.stage]
+    gone = [stage.kind for stage in old.stage if stage.kind not in kinds]
+    if gone:
+        lines.append(f"Stages left out: {', '.join(gone)}.")
     return [
         *lines,
         "Persons held out for the test were not read: `myopatch train` measures what this is worth on them.",
@@ -251,10 +255,12 @@ def _write_notes(old: PatchSpec, new: PatchSpec) -> dict[str, str]:
         names = ", ".join(f.kind for f in gone)
         first = notes.get("features[0]")
         notes["features[0]"] = f"{first}; left out: {names}" if first else f"left out: {names}"
-    known = {stage.model_dump_json() for stage in old.stage}
     for number, stage in enumerate(new.stage):
-        if stage.model_dump_json() not in known:
-            notes[f"stage[{number}]"] = "changed" if any(s.kind == stage.kind for s in old.stage) else "new"
+        if stage in old.stage:
+            continue
+        was = next((s.model_dump() for s in old.stage if s.kind == stage.kind), None)
+        changed = [f"{k} {was[k]}" for k, v in stage.model_dump().items() if v != was[k]] if was else []
+        notes[f"stage[{number}]"] = f"was {', '.join(changed)}" if was else "new"
     return notes
 
 
