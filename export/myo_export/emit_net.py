@@ -67,6 +67,11 @@ def _describe(tensor: Tensor) -> str:
     )
 
 
+def _float_literal(value: float) -> str:
+    digits = f"{value:.9g}"
+    return f"{digits}f" if "." in digits or "e" in digits else f"{digits}.0f"
+
+
 def _name(tensor: Tensor) -> str:
     return "".join(c if c.isalnum() or c in "_-.:; " else "_" for c in printable(tensor.name))
 
@@ -284,6 +289,10 @@ extern "C" {{
 
 #define NET_INPUT_SIZE {source.size} /* int8: {_describe(source)} */
 #define NET_OUTPUT_SIZE {target.size} /* int8: {_describe(target)} */
+#define NET_INPUT_SCALE {_float_literal(source.quantization.scale)} /* a number is (word - zero point) * scale */
+#define NET_INPUT_ZERO_POINT ({source.quantization.zero_point})
+#define NET_OUTPUT_SCALE {_float_literal(target.quantization.scale)}
+#define NET_OUTPUT_ZERO_POINT ({target.quantization.zero_point})
 #define NET_ARENA_SIZE {arena_bytes(plan, stream, state.n_bytes)} /* bytes; {_arena_comment(plan, stream, state)} */
 {state.define()}#define NET_N_LAYERS {network.graph.n_layers}{_folded_comment(network)}
 

@@ -22,6 +22,7 @@ def render_config_header(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
 #include "net.h"
 #include "stream/myo_patch.h"
 
+#define PATCH_NAME "{spec.name}"
 #define PATCH_N_CHANNELS {config.n_channels}
 #define PATCH_RATE_MHZ {round(spec.sensor.rate_hz * 1000)} /* sample rate, millihertz */
 #define PATCH_ADC_BITS {spec.sensor.adc_bits}

@@ -115,10 +115,15 @@ def prepare_platformio() -> None:
         write_text(state, json.dumps({"last_version": platformio, "settings": settings}))
 
 
+def firmware_path(bundle_dir: Path, board: str, app: str = "app") -> Path:
+    """Return where a bundle keeps a board's image of an application."""
+    return bundle_dir / "firmware" / f"{board}{'' if app == 'app' else f'-{app}'}.elf"
+
+
 def build_firmware(
-    bundle_dir: Path, board: str, progress: Callable[[str], None] | None = None
+    bundle_dir: Path, board: str, progress: Callable[[str], None] | None = None, app: str = "app"
 ) -> BuiltFirmware:
-    """Build the firmware of a bundle for a board and put it into the bundle as ``firmware/<board>.elf``.
+    """Build the firmware of a bundle for a board and put it into the bundle, at :func:`firmware_path`.
 
     Parameters
     ----------
@@ -128,6 +133,8 @@ def build_firmware(
         One of :data:`BOARDS`.
     progress
         Called with each line that PlatformIO says.
+    app
+        Folder of ``firmware/`` that holds the application: ``app``, the patch, or ``mlperf``.
 
     Raises
     ------
@@ -147,10 +154,9 @@ def build_firmware(
         raise BuildError(f"{bundle_dir} has no c/patch_config.c; export the bundle first (myopatch export)")
     prepare_platformio()
     cmsis_dsp.locate()  # here rather than inside the build, so that its error is one line
-    log = bundle / "firmware" / f"{board}.log"
-    elf = bundle / "firmware" / f"{board}.elf"
+    elf = firmware_path(bundle, board, app)
     with _alone():
-        _run_platformio(bundle, board, log, progress)
+        _run_platformio(bundle, board, app, elf.with_suffix(".log"), progress)
         _copy(PROJECT / ".pio" / "build" / board / tools.image, elf)
     return measure_image(elf)
 
@@ -206,8 +212,11 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _run_platformio(bundle: Path, board: str, log: Path, progress: Callable[[str], None] | None) -> None:
+def _run_platformio(
+    bundle: Path, board: str, app: str, log: Path, progress: Callable[[str], None] | None
+) -> None:
     environment = os.environ | {
+        "MYOPATCH_APP": app,
         "MYOPATCH_BUNDLE": str(bundle),
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",

@@ -28,7 +28,8 @@ def exp(x: np.ndarray) -> np.ndarray:
 
 def dequantize(source: Quantization) -> np.ndarray:
     """Numbers of all words, float32[256]; the product is exact before it is rounded."""
-    return np.asarray((_WORDS - source.zero_point) * source.scale, np.float32)
+    with np.errstate(over="ignore"):  # to infinity, as the runtime's float32
+        return np.asarray((_WORDS - source.zero_point) * source.scale, np.float32)
 
 
 def quantize_numbers(x: np.ndarray, target: Quantization) -> np.ndarray:

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from myo_host.boards import BOARDS
+from myo_host.ports import list_ports
 
 APT_PACKAGES = {
     "arm-none-eabi-gcc": "gcc-arm-none-eabi libnewlib-arm-none-eabi",
@@ -81,6 +82,14 @@ def examine() -> list[Finding]:
             "make setup",
         )
     )
+    usb = [port for port in list_ports() if port.usb_id]
+    shut = [port.device for port in usb if not port.permitted]
+    findings.append(
+        Finding(
+            "serial ports", not shut, ", ".join(port.device for port in usb) or "no board plugged in",
+            f"opening {', '.join(shut)}", "sudo usermod -aG dialout $USER, then log in again",
+        )
+    )  # fmt: skip
     where = ", ".join(_found_datasets())
     findings.append(
         Finding(

@@ -14,6 +14,7 @@ import serial
 
 from myo_host import messages as m
 from myo_host.framing import Frame, FrameDecoder, encode_frame
+from myo_host.ports import describe_port, find_port
 from myo_pipeline.errors import LinkError, MismatchError
 
 BAUD = 1_000_000  # what a UART bridge is set to; virtual boards and USB CDC ports ignore it
@@ -51,14 +52,14 @@ class PatchLink:
     """One open serial port with a patch at its other end; close it, or use it as a context manager."""
 
     def __init__(self, port: str) -> None:
-        """Open a port.
+        """Open a port: a device, ``usb:SERIAL`` or ``auto``.
 
         Raises
         ------
         LinkError
             If the port is absent, busy or not permitted.
         """
-        self.port = port
+        self.port = port = find_port(port)
         self.decoder = FrameDecoder()
         self.hello: Hello | None = None
         self._sequence = 0
@@ -208,7 +209,7 @@ class PatchLink:
             )
         if decoder.bytes_seen and not decoder.frames_good:
             return (
-                f"{self.port}: {decoder.bytes_seen} bytes came and none made a valid frame: "
+                f"{self.port}{self._what()}: {decoder.bytes_seen} bytes came and none made a valid frame: "
                 "check the baud rate and that MyoPatch firmware is flashed"
             )
         if decoder.frames_bad:
@@ -216,7 +217,14 @@ class PatchLink:
                 f"{self.port}: silent for {timeout_s:.1f} s after {decoder.frames_bad} damaged frame(s): "
                 "check the cable, then reset the board"
             )
-        return f"{self.port}: no answer for {timeout_s:.1f} s: check the cable and that MyoPatch firmware is flashed"
+        return (
+            f"{self.port}{self._what()}: no answer for {timeout_s:.1f} s: "
+            "check the cable and that MyoPatch firmware is flashed"
+        )
+
+    def _what(self) -> str:
+        what = describe_port(self.port)
+        return f" ({what})" if what else ""
 
     def _gone(self, error: Exception) -> LinkError:
         reason = str(error).split("(", 1)[0].strip().rstrip(":") or type(error).__name__

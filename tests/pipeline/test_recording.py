@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import edfio
+import h5py
 import numpy as np
 import pyedflib
 import pytest
@@ -118,7 +119,7 @@ def test_an_annotation_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "r.bdf").exists()
 
 
-@pytest.mark.parametrize("suffix", [".csv", ".mat"])
+@pytest.mark.parametrize("suffix", [".csv", ".mat", ".h5"])
 def test_microvolts_stay_the_same_numbers(tmp_path: Path, suffix: str) -> None:
     signal = np.random.default_rng(2).normal(0, 100, (50, 2))
     recording = Recording.from_array("test", signal, 1000.0, is_counts=False)
@@ -141,6 +142,40 @@ def test_other_peoples_tables(tmp_path: Path) -> None:
     assert back.channels == ("emg2", "emg1")
 
 
+def save_matlab_73(path: Path, **arrays: np.ndarray) -> None:
+    """Write what MATLAB's `save(..., '-v7.3')` does: HDF5 behind a block of 512 bytes, columns as rows."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, array in arrays.items():
+            file[name] = np.atleast_2d(array).T
+    with path.open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
+
+
+def test_matlab_73_and_other_peoples_hdf5(tmp_path: Path) -> None:
+    counts = np.random.default_rng(3).integers(-2000, 2000, (70_000, 4)).astype(np.int16)
+    save_matlab_73(tmp_path / "m.mat", emg=counts, force=counts[:, :2] * 0.5, Fs=np.array([[2048.0]]))
+    back = read_recording(tmp_path / "m.mat", lsb_uv=0.5)
+    assert (back.rate_hz, back.is_counts, back.n_samples) == (2048.0, True, 70_000)
+    np.testing.assert_array_equal(back.read(69_000), counts[69_000:])
+
+    with h5py.File(tmp_path / "o.hdf5", "w") as file:
+        file["session/raw"] = counts * 0.25
+        file["session"].attrs["sampling_rate"] = 1000.0
+    back = read_recording(tmp_path / "o.hdf5", channels=["2"])
+    assert (back.rate_hz, back.is_counts) == (1000.0, False)
+    np.testing.assert_array_equal(back.microvolts(3, 66_000)[:, 0], counts[3:66_000, 2] * 0.25)
+
+    with h5py.File(tmp_path / "two.h5", "w") as file:
+        file["a"] = file["b"] = counts
+    with pytest.raises(DataError, match="matrices a, b; name the signal's `emg`"):
+        read_recording(tmp_path / "two.h5", rate_hz=10.0)
+    with h5py.File(tmp_path / "nan.h5", "w") as file:
+        file["emg"] = np.where(np.arange(140_000).reshape(70_000, 2) == 135_001, np.nan, 0.5)
+        file["emg"][5, 0] = 1.0
+    with pytest.raises(DataError, match="sample 67500, channel 1 is nan"):
+        read_recording(tmp_path / "nan.h5", rate_hz=10.0).read()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
@@ -148,6 +183,7 @@ def test_other_peoples_tables(tmp_path: Path) -> None:
         ("a.bdf", b"", "the header is cut off"),
         ("a.edf", b"0" * 500, "not readable as EDF"),
         ("a.mat", b"nonsense" * 40, "not readable as a MATLAB file"),
+        ("a.h5", b"nonsense" * 40, "not readable as an HDF5 file"),
         ("a.hea", b"nonsense", "not readable as a WFDB header"),
         ("a.hea", b"a 1 100 10\na.dat 16 200 16 0 0 0 0 EMG\n", "a.dat: missing beside"),
         ("a.csv", b"", "no column names"),

@@ -55,7 +55,7 @@ def test_tune_writes_a_spec_that_trains_where_it_stands(project: Path, tmp_path:
         "--out",
         out,
         "--trials",
-        "3",
+        "2",
         "--epochs",
         "1",
         "--finalists",

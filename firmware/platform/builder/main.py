@@ -11,6 +11,7 @@ env = DefaultEnvironment()
 project = Path(env.subst("$PROJECT_DIR"))
 firmware = Path(env.subst("$PROJECT_SRC_DIR"))
 port = env.GetProjectOption("custom_port")
+application = os.environ.get("MYOPATCH_APP", env.GetProjectOption("custom_app"))
 bundle = project / os.environ.get("MYOPATCH_BUNDLE", env.GetProjectOption("custom_bundle"))
 
 STRICT = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
@@ -21,6 +22,7 @@ REPRODUCIBLE = [f"-ffile-prefix-map={bundle}=bundle", f"-ffile-prefix-map={proje
 sys.path[:0] = [str(project / "export"), str(project / "pipeline")]
 from myo_export.cores import CPU_FLAGS  # noqa: E402  (the project's packages need not be installed)
 
+APPLICATIONS = ("app", "mlperf")  # folders in firmware/
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -85,6 +87,8 @@ def locate_cmsis_dsp() -> Path:
 
 if port not in PORTS:
     fail(f"no port {port}: custom_port is one of {', '.join(PORTS)}")
+if application not in APPLICATIONS:
+    fail(f"no application {application}: custom_app is one of {', '.join(APPLICATIONS)}")
 settings = PORTS[port]
 if which(settings["compiler"]) is None:
     fail(f"{settings['compiler']} is not on this machine; run: sudo apt-get install {settings['package']}")
@@ -101,7 +105,7 @@ env.Replace(
     LINK=f"{prefix}gcc",
     PROGNAME=name,
     PROGSUFFIX=suffix,
-    SRC_FILTER=["+<core/>", "+<app/>", *(f"+<ports/{folder}/>" for folder in settings["folders"])],
+    SRC_FILTER=["+<core/>", f"+<{application}/>", *(f"+<ports/{folder}/>" for folder in settings["folders"])],
 )
 env.Append(
     CFLAGS=["-std=c11"],

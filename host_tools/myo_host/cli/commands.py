@@ -21,6 +21,10 @@ BoardOption = Annotated[
     str, typer.Option("--board", help="Virtual board: virtual_m0, m3, m4, m7, m33, m55, or native.")
 ]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder that holds the data sets.")]
+MlperfOption = Annotated[
+    bool,
+    typer.Option("--mlperf", help="The network behind the MLPerf Tiny runner's protocol, not the patch."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 data_app = typer.Typer(help="Data sets: list and get them.", no_args_is_help=True)
@@ -166,7 +170,7 @@ def export_command(bundle: BundleArgument) -> None:
     )
 
 
-def _build(bundle: Path, board: str) -> Path:
+def _build(bundle: Path, board: str, app: str = "app") -> Path:
     """Build the firmware of an exported bundle and return its ELF."""
     from myo_export.firmware_build import build_firmware, check_budget
     from myo_host.boards import find_board
@@ -182,12 +186,12 @@ def _build(bundle: Path, board: str) -> Path:
                 done = next(steps)  # how many there are is not told beforehand
                 progress(text, done / (done + 10))
 
-        built = build_firmware(bundle, board, step)
+        built = build_firmware(bundle, board, step, app)
     weights = int(opened.read_json("budget.json")["network"]["flash_bytes"])
     parts = {name: sum(built.symbol_bytes.get(s, 0) for s in symbols) for name, symbols in _RAM_PARTS.items()}
     parts |= {"stack": built.stack_bytes}
     write_json(
-        bundle / "firmware" / f"{board}.json",
+        built.elf.with_suffix(".json"),
         {
             "flash_bytes": built.flash_bytes,
             "ram_bytes": built.ram_bytes,
@@ -204,9 +208,9 @@ def _build(bundle: Path, board: str) -> Path:
 
 
 @app.command()
-def build(bundle: BundleArgument, board: BoardOption = "virtual_m4") -> None:
+def build(bundle: BundleArgument, board: BoardOption = "virtual_m4", mlperf: MlperfOption = False) -> None:
     """Build the firmware with PlatformIO."""
-    _build(bundle, board)
+    _build(bundle, board, "mlperf" if mlperf else "app")
 
 
 @app.command(short_help="Build, flash, and check that the board answers.")
@@ -235,7 +239,7 @@ def flash(
 
 
 @app.command(short_help="Boot a virtual board and leave its port open.")
-def run(bundle: BundleArgument, board: BoardOption = "virtual_m4") -> None:
+def run(bundle: BundleArgument, board: BoardOption = "virtual_m4", mlperf: MlperfOption = False) -> None:
     """Boot a virtual board and leave its serial port open until Ctrl-C."""
     from myo_host.boards import find_board, start_board
     from myo_pipeline.bundle import open_bundle
@@ -243,13 +247,20 @@ def run(bundle: BundleArgument, board: BoardOption = "virtual_m4") -> None:
     description = find_board(board)
     open_bundle(bundle)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the ordinary way to end it from a script
-    with start_board(description, _firmware(bundle, board)) as port:
-        print(f"{board} is up at {port}; try: myopatch validate {bundle} --port {port}", flush=True)
+    with start_board(description, _firmware(bundle, board, "mlperf" if mlperf else "app")) as port:
+        use = (
+            "give it to the MLPerf Tiny runner"
+            if mlperf
+            else f"try: myopatch validate {bundle} --port {port}"
+        )
+        print(f"{board} is up at {port}; {use}", flush=True)
         signal.pause()
 
 
-def _firmware(bundle: Path, board: str) -> Path:
-    return bundle / "firmware" / (f"{board}.elf")
+def _firmware(bundle: Path, board: str, app: str = "app") -> Path:
+    from myo_export.firmware_build import firmware_path
+
+    return firmware_path(bundle, board, app)
 
 
 @app.command(
@@ -259,7 +270,9 @@ def _firmware(bundle: Path, board: str) -> Path:
 def validate(
     bundle: BundleArgument,
     board: Annotated[str | None, typer.Option(help="Boot this virtual board.")] = None,
-    port: Annotated[str | None, typer.Option(help="Serial port of a board that runs the bundle.")] = None,
+    port: Annotated[
+        str | None, typer.Option(help="Serial port of a board that runs the bundle, usb:SERIAL, or auto.")
+    ] = None,
     as_json: JsonOption = False,
     junit: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write the verdicts as JUnit XML.")
@@ -323,6 +336,26 @@ def doctor(as_json: JsonOption = False) -> None:
                 print(f"        {finding.needed_for}; mend with: {finding.remedy}")
     if not all(f.ok or f.optional for f in findings):
         raise typer.Exit(1)
+
+
+@app.command()
+def ports(as_json: JsonOption = False) -> None:
+    """List the serial ports and what is plugged in there."""
+    from dataclasses import asdict
+
+    from myo_host.ports import list_ports
+    from myo_pipeline.bundle import render_json
+
+    found = list_ports()
+    if as_json:
+        print(render_json([{"name": port.name, **asdict(port)} for port in found]))
+        return
+    for port in found:
+        print(
+            f"{port.name:<32} {port.device:<16} {port.what}{'' if port.permitted else '; not permitted, see doctor'}"
+        )
+    if not found:
+        print("no serial port; plug a board in, or start a virtual one with `myopatch run`")
 
 
 @app.callback(invoke_without_command=True)

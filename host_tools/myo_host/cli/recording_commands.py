@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from myo_pipeline.recording import Recording
 
 BoardOption = Annotated[str | None, typer.Option("--board", help="Boot this virtual board.")]
-PortOption = Annotated[str | None, typer.Option("--port", help="Serial port of a board that is up.")]
+PortOption = Annotated[
+    str | None, typer.Option("--port", help="Serial port of a board that is up, usb:SERIAL, or auto.")
+]
 ChannelsOption = Annotated[
     str | None, typer.Option("--channels", help="Channels, by name or number from 0, in order: 3,1,2.")
 ]
@@ -152,7 +154,7 @@ def _open_recording(
     epilog="Exit codes: 0 fine; 1 the twin decided otherwise (--twin); 2 could not replay; 130 interrupted.",
 )
 def replay(
-    recording: Annotated[str, typer.Argument(help="A .bdf .edf .hea .csv .mat file, or a data set: NAME[:P/S/T].")],
+    recording: Annotated[str, typer.Argument(help="A .bdf .edf .hea .csv .mat .h5 file, or a data set: NAME[:P/S/T].")],
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
     board: BoardOption = None,
     port: PortOption = None,
@@ -218,7 +220,7 @@ def replay(
 
 @app.command(short_help="Convert a recording to another format.")
 def convert(
-    recording: Annotated[str, typer.Argument(help="A .bdf .edf .hea .csv .mat file, or a data set: NAME[:P/S/T].")],
+    recording: Annotated[str, typer.Argument(help="A .bdf .edf .hea .csv .mat .h5 file, or a data set: NAME[:P/S/T].")],
     out: Annotated[Path, typer.Argument(help="New file; its ending names the format.")],
     channels: ChannelsOption = None,
     rate_hz: RateOption = None,

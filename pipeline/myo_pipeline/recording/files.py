@@ -17,7 +17,9 @@ FORMATS = {
     ".edf": "EDF+, 16-bit counts",
     ".hea": "WFDB, counts of up to 32 bits; give the .hea file",
     ".csv": "text, counts or microvolts",
-    ".mat": "MATLAB 5, counts or microvolts",
+    ".mat": "MATLAB, counts or microvolts",
+    ".h5": "HDF5, counts or microvolts",
+    ".hdf5": "HDF5, counts or microvolts",
 }
 
 
@@ -43,7 +45,7 @@ def read_recording(
     rate_hz, lsb_uv
         Sample rate and microvolts a count where the file does not say; where it does, they must agree.
     unit
-        ``counts`` or ``uv``, for text and MATLAB files that do not say; whole numbers are counts without.
+        ``counts`` or ``uv``, for text, MATLAB and HDF5 files that do not say; whole numbers are counts without.
 
     Raises
     ------
@@ -66,6 +68,10 @@ def read_recording(
             from myo_pipeline.recording.csv_file import read_csv
 
             found = read_csv(path, channels, rate_hz, unit)
+        elif suffix in (".h5", ".hdf5"):
+            from myo_pipeline.recording.hdf5_file import read_hdf5
+
+            found = read_hdf5(path, rate_hz, unit)
         else:
             from myo_pipeline.recording.mat_file import read_mat
 
@@ -113,7 +119,7 @@ def write_recording(path: Path, recording: Recording) -> list[str]:
     if not recording.is_counts and suffix in (".edf", ".bdf", ".hea"):
         raise DataError(
             f"{recording.source}: holds microvolts, {path.name} would hold counts: not without rounding; "
-            "write .csv or .mat, or say with --quantize-uv what a count shall be worth"
+            "write .csv, .mat or .h5, or say with --quantize-uv what a count shall be worth"
         )
     write: Callable[[Path, Recording], list[str]]
     if suffix in (".edf", ".bdf"):
@@ -122,6 +128,8 @@ def write_recording(path: Path, recording: Recording) -> list[str]:
         from myo_pipeline.recording.wfdb_file import write_wfdb as write
     elif suffix == ".csv":
         from myo_pipeline.recording.csv_file import write_csv as write
+    elif suffix in (".h5", ".hdf5"):
+        from myo_pipeline.recording.hdf5_file import write_hdf5 as write
     else:
         from myo_pipeline.recording.mat_file import write_mat as write
     try:

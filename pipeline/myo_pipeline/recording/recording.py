@@ -147,13 +147,13 @@ def spread(value: Any, n: int) -> NDArray[np.float64]:  # noqa: ANN401
     return np.broadcast_to(np.asarray(value, np.float64), (n,)).copy()
 
 
-def check_finite(source: str, samples: NDArray[np.float64]) -> None:
-    """Refuse NaN and infinity, naming the first."""
+def check_finite(source: str, samples: NDArray[np.float64], start: int = 0) -> None:
+    """Refuse NaN and infinity, naming the first; the samples are those from ``start`` on."""
     bad = ~np.isfinite(samples)
     if bad.any():
         row, column = np.argwhere(bad)[0]
         raise DataError(
-            f"{source}: sample {row}, channel {column} is {samples[row, column]}, expected a finite number; "
+            f"{source}: sample {start + row}, channel {column} is {samples[row, column]}, expected a finite number; "
             "interpolate the gap or cut the recording there"
         )
 
