@@ -13,7 +13,7 @@ import flatbuffers
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from myo_pipeline.features import compile_features
+from myo_pipeline.feature_stage import compile_spec_features
 from myo_pipeline.spec import MlpModel, PatchSpec
 
 INPUT_SCALE = 1 / 128  # as training fixes it
@@ -139,10 +139,7 @@ def make_dry_model(spec: PatchSpec) -> bytes:
     """
     model, n_outputs = spec.model, len(spec.output_names)
     if isinstance(model, MlpModel):
-        config = compile_features(
-            spec.features, n_channels=spec.front_end_channels, window=spec.window_samples, hop=spec.hop_samples,
-            word_shift=16 - spec.sensor.adc_bits,
-        )  # fmt: skip
+        config = compile_spec_features(spec, 16 - spec.sensor.adc_bits)
         builder = _Builder((1, 1, config.n_components, spec.front_end_channels))
         builder.flatten()
         dense = list(model.hidden)

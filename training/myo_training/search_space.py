@@ -10,13 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, get_args
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from myo_pipeline.errors import SpecError
-from myo_pipeline.feature_stage import compile_spec_features
+from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
 from myo_pipeline.features import FEATURE_TABLES, Feature
 from myo_pipeline.spec import VOTE_MAX, MlpModel, PatchSpec
 from myo_pipeline.stages import LinearStage, Spatial
+from myo_training.windows import compute_windows
 
 Value = str | float | int | bool
 Params = dict[str, Value]
@@ -32,6 +35,7 @@ _HIDDEN: Final = ("", "16", "32", "48", "64", "96", "128", "48 24", "96 48")
 _WIDTHS: Final = (0.5, 0.75, 1.0, 1.5)
 _KERNELS: Final = (3, 5, 7, 9)
 _DENSE: Final = (0, 16, 32, 64)
+_SAME: Final = 1e-6  # deviations that z-scores of equal features differ by at most
 # Of a feature's key that has no default, or depends on the signal: times the median magnitude behind the filters.
 _SIZED: Final = {"threshold": 0.2, "range": 4.0}
 
@@ -73,19 +77,25 @@ def list_candidates(spec: PatchSpec, size: float) -> tuple[list[Feature], list[s
         else:
             logs = ({"log": True}, {}) if "log" in table.model_fields else ({},)
             tables += [values | log for log in logs]
-    chosen: dict[str, Feature] = {}
+    chosen: list[Feature] = []
+    scores: list[NDArray[np.float64]] = []
     for entry in tables:
         feature: Feature = known[entry["kind"]].model_validate(entry)
-        chosen.setdefault(_essence(spec, feature), feature)
-    return list(chosen.values()), left_out
+        score = _score_noise(spec, feature, size)
+        if not any(score.shape == other.shape and np.abs(score - other).max() < _SAME for other in scores):
+            chosen.append(feature)
+            scores.append(score)
+    return chosen, left_out
 
 
-def _essence(spec: PatchSpec, feature: Any) -> str:  # noqa: ANN401 - of the registry
-    """Describe a feature but for its scale and offset, which a z-score takes away."""
-    config = compile_spec_features(spec.model_copy(update={"features": [feature]}), 16 - spec.sensor.adc_bits)
-    row = config.rows[0]
-    rest = feature.model_dump(exclude={"kind", "log"})
-    return f"{row.value.name} {row.transform.name} {row.n_components} {rest}"
+def _score_noise(spec: PatchSpec, feature: Any, size: float) -> NDArray[np.float64]:  # noqa: ANN401 - of the registry
+    """Z-scores of a feature over windows of noise: equal of those that differ by scale and offset alone."""
+    noise = np.random.default_rng(1).normal(size=(12, spec.window_samples, spec.front_end_channels))
+    windows = noise * np.geomspace(0.5, 5, 12)[:, None, None] * max(size, 1.0)
+    config = compile_spec_features(spec.model_copy(update={"features": [feature]}), choose_word_shift(spec))
+    x = compute_windows(config, windows)
+    spread = x.std(axis=(0, 2), keepdims=True)
+    return np.asarray((x - x.mean(axis=(0, 2), keepdims=True)) / np.where(spread > 0, spread, 1.0))
 
 
 def _round_to(values: Sequence[float], quantum: float, low: float, high: float) -> list[float]:
