@@ -19,7 +19,7 @@ from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
 from myo_pipeline.features import FEATURE_TABLES, Feature
 from myo_pipeline.spec import VOTE_MAX, MlpModel, PatchSpec
 from myo_pipeline.stages import LinearStage, Spatial
-from myo_training.windows import compute_windows
+from myo_training.windows import _compute_features
 
 Value = str | float | int | bool
 Params = dict[str, Value]
@@ -93,7 +93,7 @@ def _score_noise(spec: PatchSpec, feature: Any, size: float) -> NDArray[np.float
     noise = np.random.default_rng(1).normal(size=(12, spec.window_samples, spec.front_end_channels))
     windows = noise * np.geomspace(0.5, 5, 12)[:, None, None] * max(size, 1.0)
     config = compile_spec_features(spec.model_copy(update={"features": [feature]}), choose_word_shift(spec))
-    x = compute_windows(config, windows)
+    x = _compute_features(config, windows)
     spread = x.std(axis=(0, 2), keepdims=True)
     return np.asarray((x - x.mean(axis=(0, 2), keepdims=True)) / np.where(spread > 0, spread, 1.0))
 

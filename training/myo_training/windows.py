@@ -82,7 +82,7 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
         if features is None:
             windows = cut_windows(filtered.astype(np.float32), spec.window_samples, hop_samples)
         else:
-            windows = compute_windows(features, cut_windows(filtered, spec.window_samples, hop_samples))
+            windows = _compute_features(features, cut_windows(filtered, spec.window_samples, hop_samples))
         ends = window_ends(len(filtered), spec.window_samples, hop_samples) * spec.decimation
         counts.append(np.asarray(windows, np.float32))
         labels.append(recording.labels[ends - 1])
@@ -97,8 +97,8 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
     return WindowSet(np.concatenate(counts), joined, tuple(lengths), tuple(persons))
 
 
-def compute_windows(config: FeatureConfig, windows: NDArray[Any]) -> NDArray[np.float64]:
-    """Compute features of windows, in chunks: what they are computed by is many times as large as a window."""
+def _compute_features(config: FeatureConfig, windows: NDArray[Any]) -> NDArray[np.float64]:
+    """Features of windows, in chunks: what they are computed by is many times as large as a window."""
     chunks = [windows[start : start + CHUNK_WINDOWS] for start in range(0, len(windows), CHUNK_WINDOWS)]
     none = np.zeros((0, config.n_components, config.n_channels))
     return np.concatenate([none, *(compute_features(config, np.asarray(x, np.float64)) for x in chunks)])
