@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from myo_pipeline.features import Feature
 from myo_pipeline.spec import PatchSpec
 from myo_training.metrics import count_confusion, measure_macro
-from myo_training.search_data import SearchData, Sides, count_components
+from myo_training.search_data import SearchData, Sides, count_components, order_features
 from myo_training.search_space import name_feature
 from myo_training.windows import choose_balanced
 
@@ -247,7 +247,7 @@ def select_features(
     """
     tell = progress or (lambda _text, _fraction: None)
     tell("computing features", 0.0)
-    candidates = _keep_finite(spec, data, candidates)
+    candidates = _keep_finite(spec, data, order_features(candidates))
     wide = _with(spec, candidates, range(len(candidates)))
     judge = LinearJudge(spec, data.cut(wide), count_components(wide), spec.training.seed)
     n = len(candidates)

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import DataError
-from myo_pipeline.features import Feature
+from myo_pipeline.feature_stage import compile_spec_features
+from myo_pipeline.features import FEATURE_TABLES, AmplitudeFeature, Feature
 from myo_pipeline.spec import PatchSpec
 from myo_training.recordings import DataSet, Recording
 from myo_training.split import TRAIN, VALIDATION, Split, split_sessions
@@ -78,7 +79,7 @@ class SearchData:
         return train, validation
 
     def cut(self, spec: PatchSpec) -> Sides:
-        """Filter and cut for a spec of the search."""
+        """Filter and cut for a spec of the search; of features, components stand as :func:`order_features` has them."""
         hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
         return Sides(self._cut(TRAIN, spec, hop), self._cut(VALIDATION, spec, spec.hop_samples))
 
@@ -94,8 +95,9 @@ class SearchData:
         place = json.dumps(
             [role, hop, spec.window_samples, [stage.model_dump(mode="json") for stage in spec.stage]]
         )
-        keys = [f"{place} {feature.model_dump_json()}" for feature in spec.features]
-        missing = [feature for feature, key in zip(spec.features, keys, strict=True) if key not in self._kept]
+        features = order_features(spec.features)
+        keys = [f"{place} {feature.model_dump_json()}" for feature in features]
+        missing = [feature for feature, key in zip(features, keys, strict=True) if key not in self._kept]
         found = {key: self._kept[key] for key in keys if key in self._kept}
         if missing:
             found |= self._compute(role, spec.model_copy(update={"features": missing}), hop, place)
@@ -125,9 +127,22 @@ class SearchData:
             total -= self._kept.popitem(last=False)[1][0].nbytes
 
 
+def order_features(features: Sequence[Feature]) -> list[Feature]:
+    """Put features in the order of their words: family by family, within one as they stand.
+
+    Tables of :mod:`myo_pipeline.features` are one family, any other table is one of its own.
+    """
+    tables = list(dict.fromkeys(FEATURE_TABLES.values()))
+
+    def place(feature: Feature) -> int:
+        table = type(feature)
+        return -1 if table.__module__ == AmplitudeFeature.__module__ else tables.index(table)
+
+    return sorted(features, key=place)
+
+
 def count_components(spec: PatchSpec) -> list[int]:
     """Return the words a channel of each of a spec's features."""
-    from myo_pipeline.feature_stage import compile_spec_features
 
     def size(features: Sequence[Feature]) -> int:
         one = spec.model_copy(update={"features": list(features)})

@@ -19,6 +19,7 @@ from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
 from myo_pipeline.features import FEATURE_TABLES, Feature
 from myo_pipeline.spec import VOTE_MAX, MlpModel, PatchSpec
 from myo_pipeline.stages import LinearStage, Spatial
+from myo_training.search_data import order_features
 from myo_training.windows import _compute_features
 
 Value = str | float | int | bool
@@ -38,11 +39,14 @@ _DENSE: Final = (0, 16, 32, 64)
 _SAME: Final = 1e-6  # deviations that z-scores of equal features differ by at most
 # Of a feature's key that has no default, or depends on the signal: times the median magnitude behind the filters.
 _SIZED: Final = {"threshold": 0.2, "range": 4.0}
+_LENT: Final = (*_SIZED, "lags", "order", "taper")  # keys that features had better have alike
 
 
 def name_feature(feature: Feature) -> str:
-    """Name a feature as tables and axes do: ``rms``, or ``log rms``."""
-    return f"{'log ' * bool(getattr(feature, 'log', False))}{feature.kind}"
+    """Name a feature as tables and axes do: ``rms``, ``log rms``, or ``autocorrelation lags 6`` where that is said."""
+    said = sorted(feature.model_fields_set - {"kind", "log", *_SIZED})
+    rest = "".join(f" {key} {getattr(feature, key)}" for key in said)
+    return f"{'log ' * bool(getattr(feature, 'log', False))}{feature.kind}{rest}"
 
 
 def list_candidates(spec: PatchSpec, size: float) -> tuple[list[Feature], list[str]]:
@@ -60,17 +64,19 @@ def list_candidates(spec: PatchSpec, size: float) -> tuple[list[Feature], list[s
     list of Feature
         Sizes as they are and, where a kind has ``log``, as logarithms.
     list of str
-        Kinds left out, each with the key that nobody can guess.
+        Kinds left out, each with the key that nobody can guess, or what the window has no room for.
     """
-    given = {key: getattr(f, key) for f in spec.features for key in _SIZED if hasattr(f, key)}
+    given = {key: getattr(f, key) for f in spec.features for key in _LENT if key in f.model_fields_set}
     tables: list[dict[str, Any]] = [f.model_dump(exclude_unset=True) for f in spec.features]
     known: dict[str, Any] = dict(FEATURE_TABLES)
     left_out = []
     for kind, table in FEATURE_TABLES.items():
         values: dict[str, Any] = {"kind": kind}
         for key, field in table.model_fields.items():
-            if key in _SIZED:
-                values[key] = given.get(key, float(f"{_SIZED[key] * size:.2g}"))
+            if key in given:
+                values[key] = given[key]
+            elif key in _SIZED:
+                values[key] = float(f"{_SIZED[key] * size:.2g}")
             elif field.is_required() and key != "kind":
                 left_out.append(f"{kind} ({key})")
                 break
@@ -80,12 +86,33 @@ def list_candidates(spec: PatchSpec, size: float) -> tuple[list[Feature], list[s
     chosen: list[Feature] = []
     scores: list[NDArray[np.float64]] = []
     for entry in tables:
-        feature: Feature = known[entry["kind"]].model_validate(entry)
-        score = _score_noise(spec, feature, size)
+        try:
+            feature, score = _fit_feature(spec, known[entry["kind"]], entry, size)
+        except SpecError as error:
+            left_out.append(f"{entry['kind']} ({str(error).removeprefix('features, ')})")
+            continue
         if not any(score.shape == other.shape and np.abs(score - other).max() < _SAME for other in scores):
             chosen.append(feature)
             scores.append(score)
-    return chosen, left_out
+    return order_features(chosen), left_out
+
+
+def _fit_feature(
+    spec: PatchSpec, table: Any, entry: Mapping[str, Any], size: float  # noqa: ANN401 - of the registry
+) -> tuple[Feature, NDArray[np.float64]]:  # fmt: skip
+    """Make a feature that the spec's window has room for: whole numbers (levels, lags) shrink until it has."""
+    whole = {key: field.default for key, field in table.model_fields.items() if type(field.default) is int}
+    while True:
+        feature: Feature = table.model_validate(entry)
+        try:
+            return feature, _score_noise(spec, feature, size)
+        except SpecError:
+            whole = {
+                key: value - 1 for key, value in whole.items() if key not in entry or entry[key] == value
+            }
+            if not whole or min(whole.values()) < 1:
+                raise
+            entry = {**entry, **whole}
 
 
 def _score_noise(spec: PatchSpec, feature: Any, size: float) -> NDArray[np.float64]:  # noqa: ANN401 - of the registry
@@ -227,7 +254,7 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
     kept: list[Feature] = []
     if spec.features:
         own = {name_feature(f) for f in spec.features}
-        kept = [*spec.features, *(f for f in candidates if name_feature(f) not in own)]
+        kept = order_features([*spec.features, *(f for f in candidates if name_feature(f) not in own)])
         for feature in kept:
             name = name_feature(feature)
             add(f"feature {name}", [True, False], name in own)

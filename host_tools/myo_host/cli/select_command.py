@@ -206,4 +206,4 @@ def _show_selection(found: Selection, left_out: Sequence[str]) -> None:
             table.add_row(*row)
         console.print(table)
     if left_out:
-        console.print(f"left out, as a key has no default: {', '.join(left_out)}")
+        console.print(f"left out: {', '.join(left_out)}")
