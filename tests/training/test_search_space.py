@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from myo_pipeline.errors import SpecError
-from myo_pipeline.features import FEATURE_TABLES
 from myo_pipeline.spec import PatchSpec, find_templates, parse_spec
-from myo_training.search_space import list_candidates, make_space, name_feature
+from myo_training.search_space import FEATURE_TABLES, list_candidates, make_space, name_feature
 from test_train_features import make_feature_text
 from training_case import VALUES, make_text
 
