@@ -33,7 +33,8 @@ from bench_network import (
 from myo_export.emit_quality import render_quality
 from myo_pipeline.bundle import write_json
 from myo_pipeline.errors import BuildError
-from myo_pipeline.quality import QualityConfig, QualitySettings, compile_quality, flag_counts
+from myo_pipeline.quality import QualityConfig, QualitySettings, compile_quality
+from myo_pipeline.quality_flags import flag_counts
 
 RESULTS = Path(__file__).resolve().parent / "results" / "front_end.json"
 N_CHANNELS, HOP = 8, 100

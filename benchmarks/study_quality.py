@@ -27,9 +27,9 @@ from myo_pipeline.quality import (
     QualityConfig,
     QualitySettings,
     compile_quality,
-    flag_energies,
     measure_periods,
 )
+from myo_pipeline.quality_flags import flag_energies
 from myo_training.datasets import list_places
 
 Floats = NDArray[np.float64]

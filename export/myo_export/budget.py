@@ -15,8 +15,14 @@ from myo_export.front_end import FrontEnd
 from myo_export.front_end_cost import predict_front_end
 from myo_export.network_report import LayerReport, NetworkReport, count_code
 from myo_export.pack_dsp import Optimize
+from myo_export.quality_cost import (
+    count_quality_ram,
+    predict_quality_flash,
+    predict_quality_instructions,
+)
 from myo_pipeline.errors import ExportError
 from myo_pipeline.feature_stage import FeatureStage
+from myo_pipeline.quality_gate import compile_table
 from myo_pipeline.spec import Budget, PatchSpec
 from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
 
@@ -24,7 +30,7 @@ KB: Final = 1024
 
 # Of patches built for virtual_m4 (without stages, with a cascade, with every kind of step), flash without the network
 # and these settings is this within 100 bytes. tests/hil/test_budget_on_board.py says when it has changed.
-_FIRMWARE_FLASH: Final = 11594
+_FIRMWARE_FLASH: Final = 12154
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
 _FLASH_PER_STEP: Final = 16
 _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
@@ -35,7 +41,7 @@ _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
 _RING_FRAMES: Final = 128
 _TX_BYTES: Final = 2048
 _STACK_BYTES: Final = 8192  # firmware/ports/virtual_m4/memory.ld
-_OTHER_RAM: Final = 1492  # link, patch, rings' heads: what is left of the six images' RAM
+_OTHER_RAM: Final = 1604  # link, patch, rings' heads: what is left of the six images' RAM
 
 # Instructions of a vote over a few classes, as validation counts them.
 _DECISION: Final = 220.0
@@ -151,6 +157,7 @@ def predict_patch(
         By part.
     """
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
+    quality = compile_table(spec)
     n_input = features.n_words if features else spec.window_samples * front_end.n_out
     flash = {
         "weights and tables": sum(layer.flash_bytes for layer in layers),
@@ -161,6 +168,7 @@ def predict_patch(
             _FLASH_OF_KIND[kind] for kind in {step.kind for step in front_end.device_steps}
         ),
         **({"features": predict_feature_flash(features)} if features else {}),
+        **({"signal quality": predict_quality_flash(quality)} if quality else {}),
         "rest of the firmware": _FIRMWARE_FLASH,
     }
     credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16)
@@ -175,6 +183,7 @@ def predict_patch(
             if features
             else {}
         ),
+        **({"signal quality": count_quality_ram(quality)} if quality else {}),
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
         "front end state": 4 * front_end.state_words + 4,
         "rest of the firmware": _OTHER_RAM,
@@ -182,16 +191,20 @@ def predict_patch(
     }
     window = 0 if features else spec.window_samples
     filtering = predict_front_end(front_end.device_steps, channels, spec.hop_samples, window)
+    watching = predict_quality_instructions(quality, spec.hop_samples * spec.decimation) if quality else 0.0
+    in_quality = {"signal quality": watching} if quality else {}
     in_features = {"features": predict_feature_instructions(features)} if features else {}
     per_ms = spec.budget.clock_mhz * 1000
     instructions = {
         "front end": filtering,
+        **in_quality,
         **in_features,
         "network": push_share * sum(layer.cost.instructions for layer in layers),
         "decision": _DECISION,
     }
     latency_ms = {
         "front end": filtering * _CYCLES_PER_INSTRUCTION / per_ms,
+        **{k: v * _CYCLES_PER_INSTRUCTION / per_ms for k, v in in_quality.items()},
         **{k: v * _CYCLES_PER_INSTRUCTION / per_ms for k, v in in_features.items()},
         "network": push_share * sum(layer.cost.cycles for layer in layers) / per_ms,
         "decision": _DECISION * _CYCLES_PER_INSTRUCTION / per_ms,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from myo_export.emit_front_end import list_headers, render_steps
 from myo_export.front_end import FrontEnd
 from myo_pipeline.feature_stage import FeatureStage
+from myo_pipeline.quality_gate import QualityGate, name_flags
 from myo_pipeline.spec import PatchSpec
 from myo_pipeline.twin import TwinConfig
 
@@ -13,7 +16,7 @@ _MAKE = "Made by `myopatch export`; do not edit."
 
 def render_config_header(spec: PatchSpec, config: TwinConfig, front_end: FrontEnd) -> str:
     """Return ``patch_config.h``: the sizes of the application's static memory."""
-    stage = config.features
+    stage, gate = config.features, config.quality
     n_input = stage.n_words if stage else config.window_samples * config.front_end_channels
     return f"""/* Sizes of patch "{spec.name}". {_MAKE} */
 #ifndef PATCH_CONFIG_H
@@ -35,6 +38,8 @@ def render_config_header(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
 #define PATCH_FEATURE_WORDS {stage.n_words if stage else 0}u /* int32 words of a window's features */
 #define PATCH_FEATURE_SUMS {stage.config.memory_words if stage else 0}u /* 32-bit words of their sums */
 #define PATCH_FEATURE_FRAME_WORDS {f"(MYO_BLOCK_FRAMES * {front_end.n_out})" if stage else "0u"} /* int16 words of a block */
+#define PATCH_QUALITY_CHANNELS {config.n_channels if gate else 0} /* that the quality gate watches */
+#define PATCH_QUALITY_BLOCKS {config.n_channels * gate.config.group_blocks if gate else 0}u /* words of their sums */
 #define PATCH_N_OUTPUTS {config.n_outputs} /* {", ".join(spec.output_names)} */
 #define PATCH_OUTPUT_KIND {config.output_kind} /* {spec.output.kind} */
 #define PATCH_VOTE {config.vote}
@@ -61,9 +66,11 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
     out += [f"   {note}" for note in front_end.notes]
     out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"']
     out += ['#include "features_config.h"'] if stage else []
+    out += ['#include "quality_config.h"'] if config.quality else []
     out += [*(f'#include "{header}"' for header in list_headers(front_end)), ""]
     out += render_steps(front_end)
     out += _render_stage(stage) if stage else _render_quantize(config)
+    out += _render_gate(config.quality) if config.quality else []
     out += [
         "",
         "const myo_patch_config_t patch_config = {",
@@ -85,6 +92,7 @@ def render_config_source(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
         "            .n_channels = PATCH_N_CHANNELS,",
         "        },",
         "    .features = &feature_stage," if stage else "    .quantize = quantize,",
+        *(["    .quality = &quality_gate,"] if config.quality else []),
         "    .bundle_hash = PATCH_BUNDLE_HASH,",
         "    .net_input_size = NET_INPUT_SIZE,",
         "    .net_output_size = NET_OUTPUT_SIZE,",
@@ -131,6 +139,24 @@ def _render_stage(stage: FeatureStage) -> list[str]:
         f"    .shift = {stage.q31_shift},",
         f"    .zero_point = {n.zero_point},",
         "    .functions = &myo_feature_stage_functions,",
+        "};",
+    ]
+
+
+def _render_gate(gate: QualityGate) -> list[str]:
+    """C of the quality gate beside ``quality_config``."""
+    reach = [sum(1 << k for k in np.flatnonzero(row).tolist()) for row in gate.reach]
+    return [
+        "",
+        "/* Channels behind the front end that are made of each of the sensor. */",
+        f"static const uint64_t quality_reach[] = {{{', '.join(f'0x{bits:x}u' for bits in reach)}}};",
+        "",
+        "static const myo_quality_gate_config_t quality_gate = {",
+        "    .quality = &quality_config,",
+        "    .reach = quality_reach,",
+        f"    .max_masked = {gate.max_masked},",
+        f"    .mask_flags = {gate.mask_flags}, /* {', '.join(name_flags(gate.mask_flags)) or 'none'} */",
+        "    .functions = &myo_quality_gate_functions,",
         "};",
     ]
 

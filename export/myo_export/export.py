@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from myo_export.budget import Choice, choose_forms
 from myo_export.emit_features import render_features
 from myo_export.emit_net import emit_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
+from myo_export.emit_quality import render_quality
 from myo_export.fixed_point import quantize_multiplier
 from myo_export.float_layers import read_float_layers
 from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
@@ -51,6 +52,7 @@ from myo_pipeline.feature_stage import (
     make_stage,
 )
 from myo_pipeline.features import FULL_SCALE
+from myo_pipeline.quality_gate import make_gate
 from myo_pipeline.reference import cut_windows, filter_counts, mean_values, vote_classes, window_ends
 from myo_pipeline.spec import PatchSpec, load_spec
 from myo_pipeline.steps import pack_steps
@@ -118,6 +120,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
         render_config_header(spec, config, front_end),
     )
     _write_features(path, config)
+    _write_quality(path, config)
     write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end, hop is not None))
     float_model = (path / "model_float.tflite").read_bytes()
     float_twin = NetworkTwin(
@@ -160,6 +163,18 @@ def _write_features(path: Path, config: TwinConfig) -> None:
             file.unlink(missing_ok=True)
         return
     texts = render_features(config.features.config, f"myopatch export {path.name}")
+    for file, text in zip(files, texts, strict=True):
+        write_text(file, text)
+
+
+def _write_quality(path: Path, config: TwinConfig) -> None:
+    """Write the signal quality's C, or take away that of an earlier export."""
+    files = [path / "c/quality_config.h", path / "c/quality_config.c"]
+    if config.quality is None:
+        for file in files:
+            file.unlink(missing_ok=True)
+        return
+    texts = render_quality(config.quality.config, f"myopatch export {path.name}")
     for file, text in zip(files, texts, strict=True):
         write_text(file, text)
 
@@ -215,6 +230,7 @@ def _twin_config(
         reject_below=reject,
         layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
         features=stage,
+        quality=make_gate(spec, front_end.device_steps, spec.decimation),
     )
 
 
@@ -261,10 +277,17 @@ def _write_vectors(
         twin.reset()
         filtered, windows = twin.push(counts)
         float_filtered = filter_counts(spec, counts)
-        float_windows = np.asarray(
-            cut_windows(float_filtered, config.window_samples, config.hop_samples), np.float64
-        )
+        ends = window_ends(len(filtered), config.window_samples, config.hop_samples)
+        seen, gated = float_filtered, np.zeros(len(ends), bool)
+        if config.quality is not None:
+            gated = config.quality.gate_windows(twin.quality, ends)
+            if config.features is None:
+                masked = config.quality.mask_frames(twin.quality, 0, len(filtered))
+                seen = np.where(masked, 0.0, float_filtered)
+        float_windows = np.asarray(cut_windows(seen, config.window_samples, config.hop_samples), np.float64)
         expected = reference(float_windows)
+        if config.quality is not None and config.features is not None:
+            expected = _mask_inputs(expected, config.quality.mask_windows(twin.quality, ends))
         if config.features is not None:
             bounds = expected.feature_bounds.reshape(
                 -1, config.features.config.n_components, config.front_end_channels
@@ -277,12 +300,11 @@ def _write_vectors(
         float_outputs = np.stack([layers[-1] for layers in float_layers])
         if config.output_kind == CLASSES:
             float_decided: NDArray[Any] = vote_classes(
-                float_outputs, spec.decision.vote, spec.decision.reject_below
+                float_outputs, spec.decision.vote, spec.decision.reject_below, gated
             )[0].astype(np.int32)
         else:
-            float_decided = mean_values(float_outputs, spec.decision.vote)
+            float_decided = mean_values(float_outputs, spec.decision.vote, gated)
         n_traced = min(traced, len(windows))
-        ends = window_ends(len(filtered), config.window_samples, config.hop_samples) * config.decimation
         decisions = [w.decision for w in windows]
         GoldenSegment(
             person=piece.person,
@@ -290,7 +312,7 @@ def _write_vectors(
             trial=piece.trial,
             start=piece.start,
             counts=counts,
-            targets=piece.targets[ends - 1],
+            targets=piece.targets[ends * config.decimation - 1],
             filtered_q31=filtered,
             float_filtered=float_filtered,
             features=np.stack([w.feature_words.ravel() for w in windows]),
@@ -298,6 +320,7 @@ def _write_vectors(
             feature_bounds=expected.feature_bounds,
             float_inputs=expected.inputs if config.features else np.zeros((len(windows), 0)),
             input_bounds=expected.input_bounds,
+            quality=twin.quality,
             inputs=np.stack([w.network_input.ravel() for w in windows]),
             outputs=np.stack([w.output for w in windows]),
             float_outputs=float_outputs,
@@ -313,6 +336,18 @@ def _write_vectors(
             ],
         ).save(folder / f"{number:03d}.npz")
     return {"features": largest_features.tolist(), "input_units": largest_input}
+
+
+def _mask_inputs(found: FeatureReference, masked: NDArray[np.bool_]) -> FeatureReference:
+    """Give masked channels, bool (n_windows, n_channels), the network's zero: exact in the twin, so their bound is zero."""
+    spread = np.tile(
+        masked, (1, found.inputs.shape[1] // masked.shape[1])
+    )  # words lie component by component
+    return replace(
+        found,
+        inputs=np.where(spread, 0.0, found.inputs),
+        input_bounds=np.where(spread, 0.0, found.input_bounds),
+    )
 
 
 def _describe(proved: ProvedStep) -> dict[str, Any]:

@@ -34,6 +34,19 @@ static int32_t feature_words[PATCH_FEATURE_WORDS + 1u];
 static _Alignas(MYO_ARENA_ALIGNMENT) int8_t net_input[PATCH_NET_INPUT_SIZE];
 static _Alignas(MYO_ARENA_ALIGNMENT) int8_t net_output[PATCH_NET_OUTPUT_SIZE];
 static _Alignas(MYO_ARENA_ALIGNMENT) uint8_t net_arena[PATCH_NET_ARENA_SIZE];
+#if PATCH_QUALITY_CHANNELS > 0
+static myo_quality_gate_t quality;
+static myo_quality_channel_t quality_channels[PATCH_QUALITY_CHANNELS];
+static int32_t quality_blocks[PATCH_QUALITY_BLOCKS];
+#define QUALITY_MEMORY                                                                                       \
+    {                                                                                                        \
+        .state = &quality, .channels = quality_channels, .n_channels = PATCH_QUALITY_CHANNELS,               \
+        .blocks = quality_blocks, .n_blocks = PATCH_QUALITY_BLOCKS                                           \
+    }
+#else
+#define QUALITY_MEMORY                                                                                       \
+    { 0 }
+#endif
 static int8_t history[HISTORY_BYTES];
 static int32_t sums[PATCH_N_OUTPUTS];
 
@@ -98,6 +111,7 @@ static myo_status_t init_patch(void) {
                      .n_frame_words = PATCH_FEATURE_FRAME_WORDS,
                      .words = feature_words,
                      .n_words = PATCH_FEATURE_WORDS},
+        .quality = QUALITY_MEMORY,
         .input = net_input,
         .input_bytes = sizeof net_input,
         .output = net_output,
@@ -114,6 +128,7 @@ static myo_status_t init_patch(void) {
         .work_ticks = on_work_ticks,
         .tensor = myo_link_tensor,
         .decision = myo_link_decision,
+        .quality = PATCH_QUALITY_CHANNELS > 0 ? myo_link_quality : NULL,
     };
     const myo_status_t status = myo_ring_init(&ring, ring_counts, ring_ticks, RING_FRAMES, PATCH_N_CHANNELS);
     return status == MYO_OK ? myo_patch_init(&patch, &patch_config, &memory, &hooks) : status;

@@ -14,10 +14,13 @@ from myo_host.streaming import Capture
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.feature_twin import to_real
+from myo_pipeline.quality_gate import QualityGate
 from myo_pipeline.twin import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
 RAW_STAGE = "samples"  # the sensor's frames, before the front end may change their rate
+
+QUALITY_STAGE = "signal quality"  # a row a period, counted in the sensor's frames
 
 DECISION_FIELDS = ("decided", "raw", "confidence", "n_votes")  # of DECISION, in the golden vectors' order
 
@@ -175,6 +178,7 @@ class Comparison:
         self.bound: dict[str, float] = budget["front_end"]["error_bound"]
         self.input_quantum = float(budget["network"]["input_scale"])
         self.raw = StageResult(RAW_STAGE)
+        self.quality = StageResult(QUALITY_STAGE)
         self.filtered = StageResult("filtered signal")
         self.features = StageResult("features")
         self.input = StageResult("network input")
@@ -186,8 +190,10 @@ class Comparison:
     def stages(self) -> list[StageResult]:
         """All stages, in the order of the signal."""
         features = [self.features] if self.config.features else []
+        quality = [self.quality] if self.config.quality else []
         return [
             self.raw,
+            *quality,
             self.filtered,
             *features,
             self.input,
@@ -221,6 +227,8 @@ class Comparison:
         else:
             # The traced windows come again here: the same signal must give the same words without tracing.
             self.take_decisions(golden, capture, n_windows)
+        if config.quality is not None:
+            self._compare_quality(golden, capture, config.quality)
         outputs = Layout(golden.name, WINDOWS, config.n_outputs, self._name_outputs("output"))
         self.output.compare(capture.outputs, golden.outputs[:n_windows], outputs)
 
@@ -236,6 +244,19 @@ class Comparison:
         if config.output_kind == VALUES:
             sums = Layout(golden.name, WINDOWS, config.n_outputs, self._name_outputs("sum"))
             self.decision.compare(capture.sums, golden.sums[:n_windows], sums)
+
+    def _compare_quality(self, golden: GoldenSegment, capture: Capture, gate: QualityGate) -> None:
+        """Compare flags and masks of the periods that ended in the run."""
+        names = [f"channel {c} flags" for c in range(self.config.n_channels)]
+        layout = Layout(
+            golden.name,
+            SAMPLES,
+            len(names) + 2,
+            (*names, "masked channels", "gate"),
+            gate.config.period_frames,
+        )
+        n_periods = capture.status["samples_processed"] // layout.step
+        self.quality.compare(capture.quality, golden.quality[:n_periods], layout)
 
     def absorb(self, other: Comparison) -> None:
         """Add another run's words."""
@@ -257,8 +278,11 @@ class Comparison:
         if config.features is not None:
             self._measure_features(golden, config.features, inputs)
         else:
+            seen = golden.float_filtered
+            if config.quality is not None:
+                seen = np.where(config.quality.mask_frames(golden.quality, 0, len(seen)), 0.0, seen)
             windows = np.lib.stride_tricks.sliding_window_view(
-                golden.float_filtered / self.input_scale, config.window_samples, axis=0
+                seen / self.input_scale, config.window_samples, axis=0
             )[:: config.hop_samples].transpose(0, 2, 1)
             limits = (np.array([-128, 127]) - config.zero_point) * self.input_quantum
             reference = np.clip(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from myo_host import messages as m
-from myo_host.comparison import RAW_STAGE, Comparison, StageResult
+from myo_host.comparison import QUALITY_STAGE, RAW_STAGE, Comparison, StageResult
 from myo_host.link import PatchLink
 from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
@@ -103,7 +103,7 @@ def _count_windows(stage: StageResult, config: TwinConfig, segment: GoldenSegmen
     window = first.window
     if window is None:
         sample = first.sample or 0
-        if stage.name == RAW_STAGE:  # counted before the front end
+        if stage.name in (RAW_STAGE, QUALITY_STAGE):  # counted before the front end
             sample //= config.decimation
         beyond = sample + 1 - config.window_samples
         window = max(0, -(-beyond // config.hop_samples))

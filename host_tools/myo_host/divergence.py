@@ -31,12 +31,15 @@ class Layout:
         no time (features, outputs).
     fields
         Names of a row's words where they are not channels.
+    step
+        Samples that a row stands for, of which the last is named; above 1 where the rows are periods.
     """
 
     segment: str
     rows: str
     n_channels: int
     fields: tuple[str, ...] = ()
+    step: int = 1
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def find_divergence(device: NDArray[Any], twin: NDArray[Any], layout: Layout) ->
     sample, channel = divmod(word, layout.n_channels)
     holds_time = layout.rows == SAMPLES or twin.shape[1] > layout.n_channels
     if layout.rows == SAMPLES:
-        window, at = None, row
+        window, at = None, (row + 1) * layout.step - 1
     else:
         window, at = row, sample if holds_time else row
     return Divergence(
@@ -160,7 +163,7 @@ def _list_neighbours(
     for step in range(-NEIGHBOURS, NEIGHBOURS + 1):
         r, w = (row, word + step * layout.n_channels) if along_row else (row + step, word)
         if 0 <= r < max(len(device), len(twin)) and 0 <= w < twin.shape[1]:
-            found.append(Neighbour(at + step, _word(device, r, w), _word(twin, r, w)))
+            found.append(Neighbour(at + step * layout.step, _word(device, r, w), _word(twin, r, w)))
     return found
 
 
@@ -194,11 +197,12 @@ def describe_patterns(device: NDArray[Any], twin: NDArray[Any], layout: Layout) 
         )
     swapped = [(c, o) for c in affected for o in affected if o != c and _matches(d[..., c], t[..., o])]
     facts += [f"the device's channel {c} is the twin's channel {o}" for c, o in swapped[:4]]
+    noun_of_lag = "sample" if layout.step == 1 else "period"
     lag, share = _find_lag(d[..., affected], t[..., affected])
     if lag and not swapped:
         part = "" if share == 1 else f" in {100 * share:.3g} % of the words"
         facts.append(
-            f"the device is {abs(lag)} sample{'s' * (abs(lag) != 1)} {'late' if lag > 0 else 'early'}{part}"
+            f"the device is {abs(lag)} {noun_of_lag}{'s' * (abs(lag) != 1)} {'late' if lag > 0 else 'early'}{part}"
         )
     if _matches(-d[..., affected], t[..., affected]):
         facts.append("the device has the opposite sign")

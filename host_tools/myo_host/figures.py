@@ -147,8 +147,10 @@ def draw_segment(bundle: Bundle, config: TwinConfig, segment: GoldenSegment) -> 
             )
             axes.set_yticks(range(len(bundle.spec.output_names)), bundle.spec.output_names, fontsize=7)
         else:
-            n = np.minimum(np.arange(1, segment.n_windows + 1), config.vote)[:, None]
-            values = (segment.sums / n - config.output_zero_point) * config.output_scale
+            n = segment.decisions[:, 3:]
+            values = (
+                np.where(n > 0, segment.sums / np.maximum(n, 1), np.nan) - config.output_zero_point
+            ) * config.output_scale
             axes.plot(ends_s, segment.targets, color=_GREY, linewidth=3, alpha=0.5, label="target")
             axes.plot(ends_s, values, color=_ORANGE, linewidth=1.2, label="device")
         axes.legend(frameon=False, loc="upper right")

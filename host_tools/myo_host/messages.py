@@ -205,7 +205,7 @@ DECISION = Message(
         Field("window", "I", "window number since START"),
         Field("end_sample", "I", "samples since START at the window's end"),
         Field("decided", "h", "class after the vote; -1 none"),
-        Field("raw", "h", "class of this window alone; -1 for values"),
+        Field("raw", "h", "class of this window alone; -1 where it was gated, and for values"),
         Field("confidence", "h", "int8 network output of the raw class"),
         Field("n_votes", "H", "votes for the winner; for values, windows summed"),
         Field("front_end_ticks", "I", "front end since the last window"),
@@ -247,6 +247,19 @@ FAULT = Message(
     ),
 )
 
+QUALITY = Message(
+    "QUALITY",
+    0x87,
+    "What is wrong with each channel, after each period of a patch with [quality].",
+    (
+        Field("period", "I", "period number since START"),
+        Field("end_sample", "I", "samples since START at the period's end"),
+        Field("n_masked", "H", "channels behind the front end that are masked from here on"),
+        Field("gated", "B", "1 where windows that end from here on cast no vote"),
+    ),
+    tail="n_channels flags, uint8: 1 saturated, 2 flat, 4 off, 8 mains, 16 motion, 32 duplicated, 64 low_snr",
+)
+
 MESSAGES: tuple[Message, ...] = (
     HELLO_REQUEST,
     START,
@@ -260,6 +273,7 @@ MESSAGES: tuple[Message, ...] = (
     DECISION,
     STATUS,
     FAULT,
+    QUALITY,
 )
 BY_TYPE: dict[int, Message] = {message.type: message for message in MESSAGES}
 _ENUMS: tuple[type[IntEnum], ...] = (Stage, Dtype, Source, HelloReason, ResetKind, Fault)

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from myo_host import messages as m
 from myo_host.link import Hello, PatchLink
 from myo_pipeline.errors import LinkError
+from myo_pipeline.quality_gate import name_flags
 from myo_pipeline.recording.edf import EdfWriter
+from myo_pipeline.twin import VALUES
 
 STATUS_EVERY_S = 1.0  # how often the board's counters go into the file
 
@@ -123,6 +125,7 @@ def _run(
         raise LinkError(f"{link.port}: no hello yet: call say_hello first")
     samples = _Samples(hello.n_channels)
     sums: list[int] = []
+    quality = bytes(hello.n_channels)
     link.send(m.START, source=m.Source.ADC, trace_mask=1 << m.Stage.RAW)
     asked = time.monotonic()
     stopping = False
@@ -146,8 +149,15 @@ def _run(
             sums += np.frombuffer(tail, "<i4").tolist()
         elif message is m.DECISION:
             session.decisions += 1
-            writer.annotate(values["end_sample"] / hello.rate_hz, _describe(values, labels, sums))
+            is_values = hello.output_kind == VALUES
+            writer.annotate(
+                values["end_sample"] / hello.rate_hz, _describe(values, labels, sums if is_values else None)
+            )
             sums = []
+        elif message is m.QUALITY:
+            if said := _describe_change(values, tail, quality):
+                writer.annotate(values["end_sample"] / hello.rate_hz, said)
+            quality = tail
         elif message is m.FAULT:
             session.faults += 1
             code = values["code"]
@@ -174,9 +184,19 @@ def _run(
                 progress(session)
 
 
-def _describe(decision: dict[str, int], labels: list[str], sums: list[int]) -> str:
-    """Return a decision as an annotation's text."""
-    if decision["raw"] < 0:
+def _describe_change(values: dict[str, int], flags: bytes, before: bytes) -> str:
+    """Return as an annotation's text which channels' quality has changed; empty if none has."""
+    changed = [c for c, (old, new) in enumerate(zip(before, flags, strict=True)) if old != new]
+    if not changed:
+        return ""
+    said = ", ".join(f"channel {c} {' '.join(name_flags(flags[c])) or 'good'}" for c in changed)
+    gated = ", no votes" if values["gated"] else ""
+    return f"quality: {said}; {values['n_masked']} masked{gated}"
+
+
+def _describe(decision: dict[str, int], labels: list[str], sums: list[int] | None) -> str:
+    """Return a decision as an annotation's text; sums where the output is values."""
+    if sums is not None:
         return f"decision {decision['window']}: sums {' '.join(map(str, sums))} of {decision['n_votes']}"
     number = decision["decided"]
     name = "none" if number < 0 else labels[number] if number < len(labels) else str(number)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -129,7 +130,7 @@ def _row(bundle: Bundle, config: TwinConfig, decision: dict[str, int], sums: lis
     }
     if config.output_kind == VALUES:
         for name, value in zip(spec.output_names, sums, strict=True):
-            mean = value / int(decision["n_votes"])
+            mean = value / decision["n_votes"] if decision["n_votes"] else math.nan  # no window voted
             row[f"{name}_sum"], row[name] = value, (mean - config.output_zero_point) * config.output_scale
         return row
     decided = int(decision["decided"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,9 @@ class Capture:
         STATUS's fields at the end.
     seconds
         Wall time from START to STATUS.
+    quality
+        int32, a row a period: each channel's flags, masked channels behind the front end, 1 where windows cast no vote;
+        empty without ``[quality]``.
     """
 
     raw: NDArray[np.int32]
@@ -49,6 +52,7 @@ class Capture:
     sums: NDArray[np.int32]
     status: dict[str, int]
     seconds: float
+    quality: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
 
 
 _DTYPES: dict[int, np.dtype[Any]] = {
@@ -65,10 +69,18 @@ class _Collector:
         self._samples: dict[int, list[NDArray[Any]]] = {m.Stage.RAW: [], m.Stage.FILTERED: []}
         self._windows: dict[tuple[int, int], list[NDArray[Any]]] = {}
         self.decisions: list[dict[str, int]] = []
+        self._quality: list[list[int]] = []
 
     def take(self, message: m.Message, values: dict[str, Any], tail: bytes) -> None:
         if message is m.TENSOR:
             self._take_tensor(values, np.frombuffer(tail, _DTYPES[values["dtype"]]))
+        elif message is m.QUALITY:
+            if values["period"] != len(self._quality):
+                raise LinkError(
+                    f"{self._port}: quality of period {values['period']} came where {len(self._quality)} was due: "
+                    "frames were lost, check the line"
+                )
+            self._quality.append([*tail, values["n_masked"], values["gated"]])
         elif message is m.DECISION:
             if values["window"] != len(self.decisions):
                 raise LinkError(
@@ -103,6 +115,11 @@ class _Collector:
                 f"came where {due} was due: frames were lost, check the line"
             )
         pieces.append(data)
+
+    @property
+    def quality(self) -> NDArray[np.int32]:
+        rows = np.array(self._quality, np.int32)
+        return rows if self._quality else np.zeros((0, 0), np.int32)
 
     def samples(self, stage: m.Stage) -> NDArray[np.int32]:
         words = np.concatenate([np.zeros(0, np.int32), *self._samples[stage]])
@@ -198,6 +215,7 @@ def stream_segment(
         collector.windows(m.Stage.FEATURES).astype(np.int32), collector.windows(m.Stage.INPUT),
         [collector.windows(m.Stage.LAYER, k) for k in range(n_layers)], collector.windows(m.Stage.OUTPUT),
         collector.decisions, collector.windows(m.Stage.DECISION).astype(np.int32), status, seconds,
+        collector.quality,
     )  # fmt: skip
 
 

@@ -218,18 +218,21 @@ def _score(
     if config.output_kind == VALUES:
         scale, zero_point = config.output_scale, config.output_zero_point
 
-        def mean(sums: NDArray[np.int32]) -> NDArray[np.float64]:
-            n = np.minimum(np.arange(1, len(sums) + 1), config.vote)[:, None]
-            return np.asarray((sums / n - zero_point) * scale, dtype=np.float64)
+        def mean(sums: NDArray[np.int32], n_votes: NDArray[np.int32]) -> NDArray[np.float64]:
+            with np.errstate(invalid="ignore"):  # where signal quality let no window vote, there is no value
+                return np.asarray((sums / n_votes[: len(sums), None] - zero_point) * scale, dtype=np.float64)
 
         targets = np.concatenate([segment.targets for segment in golden])
+        votes = [segment.decisions[:, 3] for segment in golden]
         values = {
             "float": np.concatenate([segment.float_decided for segment in golden]),
-            "twin": np.concatenate([mean(segment.sums) for segment in golden]),
-            "device": np.concatenate([mean(sums) for sums in devices]),
+            "twin": np.concatenate([mean(segment.sums, n) for segment, n in zip(golden, votes, strict=True)]),
+            "device": np.concatenate([mean(sums, n) for sums, n in zip(devices, votes, strict=True)]),
         }
-        accuracy = {name: _measure_values(v, targets) for name, v in values.items()}
-        return accuracy, {"device_twin": float((values["device"] == values["twin"]).mean())}, []
+        voted = np.concatenate(votes) > 0
+        accuracy = {name: _measure_values(v[voted], targets[voted]) for name, v in values.items()}
+        same = np.equal(values["device"], values["twin"])[voted]
+        return accuracy, {"device_twin": float(same.mean())}, []
     targets = np.concatenate([segment.targets for segment in golden])
     decided = {
         "float": np.concatenate([segment.float_decided for segment in golden]),

@@ -54,6 +54,9 @@ class Flag(IntFlag):
 
 # Such a period says nothing of noise and signal.
 UNTOLD = int(Flag.SATURATED | Flag.FLAT | Flag.OFF)
+ALL_FLAGS = sum(Flag)
+# Checks that need the energy of the mains: by themselves, or for the rest.
+NEED_MAINS = int(Flag.OFF | Flag.MAINS | Flag.DUPLICATED | Flag.LOW_SNR)
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,12 @@ class QualityConfig:
     settle_periods: int
     periods_on: int
     periods_off: int
+    checks: int  # flags that are looked for; the others are never told
+
+    @property
+    def compares(self) -> bool:
+        """Whether channels are compared with each other."""
+        return bool(self.checks & Flag.DUPLICATED) and self.n_channels > 1
 
     @property
     def n_blocks(self) -> int:
@@ -174,6 +183,7 @@ def compile_quality(
     lsb_uv: float,
     mains_hz: float = 50.0,
     clip_counts: int | None = None,
+    checks: int = ALL_FLAGS,
 ) -> QualityConfig:
     """Turn thresholds in physical units to integers.
 
@@ -193,6 +203,8 @@ def compile_quality(
         50 or 60 Hz.
     clip_counts
         Where the amplifier ends, if before the converter.
+    checks
+        Sum of the flags that are looked for.
 
     Raises
     ------
@@ -262,6 +274,7 @@ def compile_quality(
         settle_periods=settings.settle_periods,
         periods_on=settings.periods_on,
         periods_off=settings.periods_off,
+        checks=checks,
     )
 
 
@@ -272,7 +285,7 @@ def _square_over(total: Ints, n: int) -> Ints:
     return result
 
 
-def _portion(value: Ints, ratio_q16: int) -> Ints:
+def take_portion(value: Ints, ratio_q16: int) -> Ints:
     """``floor(value * ratio)`` for ratios up to 1."""
     result: Ints = (value >> 16) * ratio_q16 + ((value & 0xFFFF) * ratio_q16 >> 16)
     return result
@@ -287,10 +300,10 @@ def cut_periods(config: QualityConfig, counts: NDArray[np.integer]) -> Ints:
 
 def offset_of_period(config: QualityConfig, period: int) -> int:
     """By how many channels the partner is away with which a channel is compared; 0: with none."""
-    return 1 + period % (config.n_channels // 2) if config.n_channels > 1 else 0
+    return 1 + period % (config.n_channels // 2) if config.compares else 0
 
 
-def measure_periods(config: QualityConfig, counts: NDArray[np.integer]) -> Energies:
+def measure_periods(config: QualityConfig, counts: NDArray[np.integer], first_period: int = 0) -> Energies:
     """Energies of each whole period, to the bit those of the device.
 
     Parameters
@@ -299,6 +312,8 @@ def measure_periods(config: QualityConfig, counts: NDArray[np.integer]) -> Energ
         What to compute.
     counts
         Raw samples, (n_frames, n_channels), the first frame the first of a period.
+    first_period
+        That period's number since the start.
     """
     x = cut_periods(config, counts)
     n_periods = len(x)
@@ -311,19 +326,21 @@ def measure_periods(config: QualityConfig, counts: NDArray[np.integer]) -> Energ
     baseline: Ints = _square_over(groups, config.group_frames).sum(axis=1) - of_mean
     mean: Ints = np.sign(whole) * (np.abs(whole) // config.n_blocks)
     squares = np.zeros_like(whole)
-    for wave, wave_sum in ((config.cosines, config.cosine_sum), (config.sines, config.sine_sum)):
+    waves = ((config.cosines, config.cosine_sum), (config.sines, config.sine_sum))
+    for wave, wave_sum in waves if config.checks & NEED_MAINS else ():
         part = np.tensordot(blocks, np.array(wave, np.int64), axes=(1, 0)) - mean * wave_sum
         squares += (part >> config.mains_shift) ** 2
     ends = np.where(x < 0, -1 - x, x) >= config.clip_level
     first = x[:, :, 0]
     difference = np.zeros_like(whole)
-    for period in range(n_periods if config.n_channels > 1 else 0):
-        step = first[period] - np.roll(first[period], -offset_of_period(config, period), axis=1)
+    for period in range(n_periods if config.compares else 0):
+        offset = offset_of_period(config, first_period + period)
+        step = first[period] - np.roll(first[period], -offset, axis=1)
         difference[period] = (step**2).sum(axis=0) - _square_over(step.sum(axis=0), config.n_blocks)
     return Energies(
         total=(x * x).sum(axis=(1, 2)) - of_mean,
         baseline=np.maximum(baseline, 0),
-        mains=_portion(squares >> config.mains_down, config.mains_q16) << config.mains_up,
+        mains=take_portion(squares >> config.mains_down, config.mains_q16) << config.mains_up,
         clipped=ends.sum(axis=(1, 2)),
         difference=difference * config.block_frames,
     )
@@ -342,58 +359,3 @@ def measure_float(config: QualityConfig, counts: NDArray[np.integer]) -> tuple[F
     factor = config.mains_q16 / RATIO_ONE * 2.0 ** (config.mains_up - config.mains_down)
     mains = np.abs(np.tensordot(centred, wave, axes=(1, 0))) ** 2 * factor
     return total, baseline, mains
-
-
-def _flag_spectrum(config: QualityConfig, energies: Energies) -> Ints:
-    """Give the flags that a period gives by itself."""
-    total, baseline, mains, rest = energies.total, energies.baseline, energies.mains, energies.rest
-    above = np.maximum(total - baseline, 0)
-    is_flat = above <= config.flat_energy
-    is_mains = (mains > config.mains_energy) & (mains > _portion(above, config.mains_share_q16))
-    is_off = is_mains & (total > config.off_energy) & (rest <= _portion(total, config.off_q16))
-    is_motion = (baseline > config.motion_energy) & (baseline > _portion(total, config.motion_q16))
-    flags = np.where(energies.clipped >= config.clip_count, Flag.SATURATED, 0)
-    for found, flag in (
-        (is_flat, Flag.FLAT), (is_off, Flag.OFF), (is_mains, Flag.MAINS), (is_motion, Flag.MOTION)
-    ):  # fmt: skip
-        flags = flags | np.where(found, int(flag), 0)
-    return np.asarray(flags, np.int64)
-
-
-def flag_energies(config: QualityConfig, energies: Energies) -> NDArray[np.uint8]:
-    """Give the flags after each period, (n_periods, n_channels), from the first period on."""
-    n_periods, n_channels = energies.total.shape
-    rest, raw = energies.rest, _flag_spectrum(config, energies)
-    equal_to = np.zeros(n_channels, np.int64)  # bit k: equal to the channel that is k + 1 further
-    floor, peak = np.full(n_channels, NO_FLOOR, np.int64), np.zeros(n_channels, np.int64)
-    n_tracked = np.zeros(n_channels, np.int64)
-    recent = [np.zeros(n_channels, np.int64)] * MAX_PERIODS
-    flags = np.zeros(n_channels, np.int64)
-    found = np.zeros((n_periods, n_channels), np.uint8)
-    for period in range(n_periods):
-        now, offset = raw[period].copy(), offset_of_period(config, period)
-        if offset:
-            is_live = (now & Flag.FLAT) == 0
-            both = rest[period] + np.roll(rest[period], -offset)
-            is_equal = energies.difference[period] <= _portion(both, config.duplicated_q16)
-            is_equal &= is_live & np.roll(is_live, -offset)
-            equal_to = equal_to & ~(1 << (offset - 1)) | (is_equal.astype(np.int64) << (offset - 1))
-            for far in range(1, n_channels // 2 + 1):
-                pair = (equal_to >> (far - 1) & 1) * int(Flag.DUPLICATED)
-                now |= pair | np.roll(pair, far)
-        is_clean = (now & UNTOLD) == 0
-        n_tracked += is_clean & (n_tracked < config.settle_periods)
-        floor = np.where(is_clean, np.minimum(rest[period], floor + (floor >> TRACK_SHIFT) + 1), floor)
-        peak = np.where(is_clean, np.maximum(rest[period], peak - (peak >> TRACK_SHIFT)), peak)
-        is_low = (n_tracked >= config.settle_periods) & (_portion(peak, config.snr_q16) <= floor)
-        now |= np.where(is_low, int(Flag.LOW_SNR), 0)
-        recent = [now, *recent[:-1]]
-        lasting = np.bitwise_and.reduce(recent[: config.periods_on])
-        flags = (flags | lasting) & np.bitwise_or.reduce(recent[: config.periods_off])
-        found[period] = flags
-    return found
-
-
-def flag_counts(config: QualityConfig, counts: NDArray[np.integer]) -> NDArray[np.uint8]:
-    """Give the flags after each whole period of raw counts (n_frames, n_channels)."""
-    return flag_energies(config, measure_periods(config, counts))

@@ -78,7 +78,10 @@ def cut_windows(x: NDArray[np.generic], window_samples: int, hop_samples: int) -
 
 
 def vote_classes(
-    probabilities: NDArray[np.floating], vote: int, reject_below: float = 0.0
+    probabilities: NDArray[np.floating],
+    vote: int,
+    reject_below: float = 0.0,
+    gated: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Decide classes from the network's outputs, window by window.
 
@@ -94,6 +97,8 @@ def vote_classes(
         Windows that vote.
     reject_below
         Smallest output that votes.
+    gated
+        Windows that the signal quality keeps from voting, (n_windows,); None: no window.
 
     Returns
     -------
@@ -102,6 +107,8 @@ def vote_classes(
     """
     winners = probabilities.argmax(axis=1)
     ballots = np.where(probabilities.max(axis=1) < reject_below, -1, winners)
+    if gated is not None:
+        ballots = np.where(gated, -1, ballots)
     decided, votes = np.full(len(ballots), -1), np.zeros(len(ballots), dtype=np.int64)
     for k in range(len(ballots)):
         recent = [int(b) for b in ballots[max(0, k - vote + 1) : k + 1] if b >= 0]
@@ -112,10 +119,18 @@ def vote_classes(
     return decided, votes
 
 
-def mean_values(values: NDArray[np.floating], vote: int) -> NDArray[np.float64]:
-    """Return the mean of the last ``vote`` outputs (fewer at the start), shape (n_windows, n_outputs)."""
-    sums = np.cumsum(np.concatenate([np.zeros((1, values.shape[1])), values]), axis=0)
+def mean_values(
+    values: NDArray[np.floating], vote: int, gated: NDArray[np.bool_] | None = None
+) -> NDArray[np.float64]:
+    """Return the mean of the last ``vote`` outputs (fewer at the start), shape (n_windows, n_outputs).
+
+    Windows that are ``gated``, (n_windows,), do not count; where none counts, the mean is NaN.
+    """
+    counts = np.ones(len(values)) if gated is None else 1.0 - gated
+    weighted = np.concatenate([np.zeros((1, values.shape[1] + 1)), np.c_[values * counts[:, None], counts]])
+    sums = np.cumsum(weighted, axis=0)
     k = np.arange(1, len(values) + 1)
-    first = np.maximum(0, k - vote)
-    mean: NDArray[np.float64] = (sums[k] - sums[first]) / (k - first)[:, None]
+    recent = sums[k] - sums[np.maximum(0, k - vote)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean: NDArray[np.float64] = np.where(recent[:, -1:] > 0, recent[:, :-1] / recent[:, -1:], np.nan)
     return mean

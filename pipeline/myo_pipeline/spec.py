@@ -17,6 +17,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, mode
 
 from myo_pipeline.errors import SpecError
 from myo_pipeline.features import FEATURE_TABLES, Feature, compile_features
+from myo_pipeline.quality_gate import Quality, compile_table
 from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
 
 FORMAT = 1
@@ -231,6 +232,9 @@ class PatchSpec(Table):
     features: list[Feature] = Field(
         default=[], max_length=32, description="features of a window, in the order of the network's input"
     )
+    quality: Quality | None = Field(
+        default=None, description="signal quality; nothing is watched if left out"
+    )
     window: Window
     model: Model = CnnModel()
     output: Output
@@ -267,6 +271,10 @@ class PatchSpec(Table):
         if self.window_samples > 65_535:
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
         self._check_features()
+        try:
+            compile_table(self)
+        except SpecError as error:
+            raise ValueError(str(error)) from None
         return self
 
     def _check_features(self) -> None:
@@ -329,7 +337,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     """Return the keys that the table at ``location`` (without its last part) may hold."""
     tables: dict[str, list[type[BaseModel]]] = {
         "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget],
-        "training": [Training], "model": [CnnModel],
+        "training": [Training], "model": [CnnModel], "quality": [Quality],
         "features": list(FEATURE_TABLES.values()),
         "output": [ClassesOutput, ValuesOutput], "stage": list(STAGE_TABLES.values()),
     }  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from myo_pipeline.features import FEATURE_TABLES
+from myo_pipeline.quality_gate import Quality
 from myo_pipeline.spec import (
     Budget,
     ClassesOutput,
@@ -44,7 +45,7 @@ def document_spec() -> str:
     sections: list[tuple[str, type[BaseModel]]] = [
         ("Top level", PatchSpec), ("`[sensor]`", Sensor),
         *((f'`[[stage]]` `kind = "{kind}"`', table) for kind, table in STAGE_TABLES.items()),
-        ("`[window]`", Window), *_feature_sections(),
+        ("`[quality]`", Quality), ("`[window]`", Window), *_feature_sections(),
         ('`[model]` `kind = "cnn"`', CnnModel), ('`[model]` `kind = "mlp"`', MlpModel),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
         ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),

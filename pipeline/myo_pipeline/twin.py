@@ -21,12 +21,15 @@ from numpy.typing import NDArray
 from myo_pipeline.bundle import replace_file
 from myo_pipeline.errors import BundleError, SpecError
 from myo_pipeline.feature_stage import FeatureStage
+from myo_pipeline.quality_gate import GateTwin, QualityGate
 from myo_pipeline.step_twin import AlignedStep
 from myo_pipeline.steps import Step, decimation_of, unpack_steps
 
 # The runtime's own estimate is too small where every tensor is preserved, and it then ends the process. Only touched
 # pages cost memory.
 _ARENA_BYTES = 16 << 20
+
+_PARTS = {"features", "quality"}  # of a TwinConfig, that may be missing
 
 CLASSES, VALUES = 0, 1  # output kinds, as the firmware numbers them
 
@@ -66,6 +69,8 @@ class TwinConfig:
         Tensor index in ``model.tflite`` of each layer's output, int64 (n_layers,).
     features
         What the network takes; None: the window itself.
+    quality
+        The gate before the vote; None: every channel is taken as it is.
     """
 
     n_channels: int
@@ -87,6 +92,7 @@ class TwinConfig:
     reject_below: int
     layer_tensors: NDArray[np.int64]
     features: FeatureStage | None = None
+    quality: QualityGate | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -110,8 +116,9 @@ class TwinConfig:
     def save(self, path: Path) -> None:
         """Write the configuration as ``.npz``, whole or not at all; the same configuration gives the same bytes."""
         with replace_file(path) as temporary, temporary.open("wb") as file:
-            values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "features"}
+            values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _PARTS}
             values |= self.features.to_arrays() if self.features else {}
+            values |= self.quality.to_arrays() if self.quality else {}
             np.savez(file, allow_pickle=False, **{name: np.asarray(value) for name, value in values.items()})
 
     @classmethod
@@ -130,9 +137,17 @@ class TwinConfig:
             raise BundleError(f"{path}: not readable ({error}); export the bundle again") from None
         values = {name: value if value.ndim else value.item() for name, value in values.items()}
         stage = {name: values.pop(name) for name in list(values) if name.startswith("features_")}
-        if {f.name for f in fields(cls)} - {"features"} != set(values):
+        gate = {name: values.pop(name) for name in list(values) if name.startswith("quality_")}
+        if {f.name for f in fields(cls)} - _PARTS != set(values):
             raise BundleError(f"{path}: holds another version's twin; export the bundle again")
         config = cls(**values)
+        if gate:
+            try:
+                config = replace(config, quality=QualityGate.from_arrays(gate, config.decimation))
+            except (KeyError, ValueError, TypeError) as error:
+                raise BundleError(
+                    f"{path}: holds another version's signal quality ({error}); export the bundle again"
+                ) from None
         if not stage:
             return config
         sizes = {"window": config.window_samples, "hop": config.hop_samples}
@@ -241,15 +256,17 @@ class DecisionTwin:
     def reset(self) -> None:
         """Forget earlier windows."""
         self._ballots: deque[int] = deque(maxlen=self._config.vote)
-        self._outputs: deque[NDArray[np.int32]] = deque(maxlen=self._config.vote)
+        self._outputs: deque[NDArray[np.int32] | None] = deque(maxlen=self._config.vote)
 
-    def decide(self, output: NDArray[np.int8]) -> Decision:
-        """Take one window's network output, int8 (n_outputs,), and return the decision."""
+    def decide(self, output: NDArray[np.int8], is_gated: bool = False) -> Decision:
+        """Take one window's network output, int8 (n_outputs,), and return the decision; a gated window casts no vote."""
         if self._config.output_kind == VALUES:
-            self._outputs.append(output.astype(np.int32))
-            return Decision(-1, -1, 0, len(self._outputs), np.sum(self._outputs, axis=0, dtype=np.int32))
-        raw = int(output.argmax())
-        confidence = int(output[raw])
+            self._outputs.append(None if is_gated else output.astype(np.int32))
+            counted = [values for values in self._outputs if values is not None]
+            sums = np.asarray(np.sum([np.zeros(len(output)), *counted], axis=0), np.int32)
+            return Decision(-1, -1, 0, len(counted), sums)
+        raw = -1 if is_gated else int(output.argmax())
+        confidence = 0 if is_gated else int(output[raw])
         self._ballots.append(-1 if confidence < self._config.reject_below else raw)
         cast = [ballot for ballot in self._ballots if ballot >= 0]
         most = max((cast.count(ballot) for ballot in cast), default=0)
@@ -282,6 +299,7 @@ class Twin:
     def __init__(self, config: TwinConfig, model: bytes) -> None:
         self.config = config
         self.front_end = FrontEndTwin(config)
+        self._gate = GateTwin(config.quality) if config.quality else None
         self._network = NetworkTwin(model, config.layer_tensors)
         self._decision = DecisionTwin(config)
         self.reset()
@@ -290,6 +308,8 @@ class Twin:
         """Return to the state after START."""
         self.front_end.reset()
         self._decision.reset()
+        if self._gate:
+            self._gate.reset()
         dtype = np.int16 if self.config.features else np.int8
         self._recent: NDArray[np.signedinteger[Any]] = np.zeros((0, self.config.front_end_channels), dtype)
         self._n_samples = 0
@@ -309,9 +329,20 @@ class Twin:
             The block behind the front end, and the windows that it completed.
         """
         filtered = self.front_end.filter(counts)
-        stage = self.config.features
+        stage, gate = self.config.features, self.config.quality
         words = stage.to_words(filtered) if stage else self.front_end.quantize(filtered)
+        if gate and self._gate:
+            full_scale = self.config.full_scale_counts
+            self._gate.push(np.clip(counts, -full_scale, full_scale - 1))
+            if not stage:
+                masked = gate.mask_frames(self._gate.rows, self._n_samples, len(words))
+                words = np.where(masked, np.int8(self.config.zero_point), words)
         return filtered, list(self._take(words))
+
+    @property
+    def quality(self) -> NDArray[np.int32]:
+        """What the gate said of each period since the start, see :meth:`QualityGate.judge`; empty without one."""
+        return self._gate.rows.astype(np.int32) if self._gate else np.zeros((0, 0), np.int32)
 
     def _take(self, words: NDArray[np.signedinteger[Any]]) -> Iterator[WindowResult]:
         config, stage = self.config, self.config.features
@@ -322,8 +353,14 @@ class Twin:
             window = self._recent[end - config.window_samples - first : end - first]
             features = stage.compute(window.astype(np.int16)) if stage else np.zeros((0, 0), np.int32)
             network_input = stage.normalize(features) if stage else window.astype(np.int8)
+            is_gated = False
+            if config.quality and self._gate:
+                (masked,) = config.quality.mask_windows(self._gate.rows, np.array([end]))
+                is_gated = int(masked.sum()) > config.quality.max_masked
+                if stage:
+                    network_input[:, masked] = config.zero_point
             layers = self._network.run(network_input)
-            decision = self._decision.decide(layers[-1])
+            decision = self._decision.decide(layers[-1], is_gated)
             yield WindowResult(
                 self._n_windows, end * config.decimation, features, network_input, layers, decision
             )

@@ -54,6 +54,9 @@ class GoldenSegment:
     float_inputs, input_bounds
         The same of the network's input, limited to what int8 holds; of the features alone, as ``float_filtered`` gives
         the others.
+    quality
+        What the gate says of each period, int32 (n_periods, n_channels + 2): see
+        :meth:`myo_pipeline.quality_gate.QualityGate.judge`; empty without one.
     """
 
     person: str
@@ -77,6 +80,7 @@ class GoldenSegment:
     feature_bounds: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     float_inputs: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     input_bounds: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    quality: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
 
     @property
     def n_windows(self) -> int:

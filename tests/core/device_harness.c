@@ -19,7 +19,8 @@ typedef struct {
     int32_t multiplier;
     uint32_t shift;
     int32_t zero_point;
-    uint32_t ring_frames, rx_bytes, tx_bytes, streams, n_filtered, factor, has_features, n_sections;
+    uint32_t ring_frames, rx_bytes, tx_bytes, streams, n_filtered, factor, has_features, has_quality,
+        n_sections;
 } settings_t;
 
 typedef struct { /* as pack_stage in device_line.py; block lengths, features and normalization follow */
@@ -27,6 +28,15 @@ typedef struct { /* as pack_stage in device_line.py; block lengths, features and
     int32_t n_features, n_components, needs, n_lags, order, n_bins, bin_range, bin_multiplier, bin_shift;
     int32_t threshold_zc, threshold_ssc, threshold_wamp, shift, zero_point, missing_sums, missing_words;
 } stage_t;
+
+typedef struct { /* as pack_gate in device_line.py; cosines, sines and reach follow */
+    int64_t n_channels, adc_bits, block_frames, group_blocks, n_groups, period_frames;
+    int64_t cosine_sum, sine_sum, mains_shift, mains_down, mains_up, mains_q16, clip_level, clip_count;
+    int64_t flat_energy, off_energy, mains_energy, motion_energy;
+    int64_t off_q16, mains_share_q16, motion_q16, duplicated_q16, snr_q16;
+    int64_t settle_periods, periods_on, periods_off, checks;
+    int64_t mask_flags, max_masked, missing_channels;
+} gate_t;
 
 static struct {
     settings_t settings;
@@ -44,6 +54,11 @@ static struct {
     myo_normalize_t normalize[1024];
     myo_features_config_t features_config;
     myo_feature_stage_config_t feature_stage;
+    gate_t gate;
+    int16_t waves[8192];
+    uint64_t reach[64];
+    myo_quality_config_t quality_config;
+    myo_quality_gate_config_t quality_gate;
     void *memory[24];
     size_t n_memory;
     myo_ring_t ring;
@@ -147,6 +162,64 @@ static void *own(size_t bytes) {
     void *memory = aligned_alloc(MYO_ARENA_ALIGNMENT, (bytes + 15u) / 16u * 16u + 16u);
     device.memory[device.n_memory++] = memory;
     return memory;
+}
+
+static const uint8_t *take_gate(const uint8_t *data) {
+    gate_t *const h = &device.gate;
+    memcpy(h, data, sizeof *h);
+    data += sizeof *h;
+    const size_t n_blocks = (size_t)(h->group_blocks * h->n_groups);
+    memcpy(device.waves, data, 4u * n_blocks);
+    data += 4u * n_blocks;
+    memcpy(device.reach, data, 8u * (size_t)h->n_channels);
+    device.quality_config = (myo_quality_config_t){.n_channels = (uint16_t)h->n_channels,
+                                                   .period_frames = (uint16_t)h->period_frames,
+                                                   .block_frames = (uint16_t)h->block_frames,
+                                                   .group_blocks = (uint16_t)h->group_blocks,
+                                                   .n_groups = (uint16_t)h->n_groups,
+                                                   .adc_bits = (uint8_t)h->adc_bits,
+                                                   .mains_shift = (uint8_t)h->mains_shift,
+                                                   .mains_down = (uint8_t)h->mains_down,
+                                                   .mains_up = (uint8_t)h->mains_up,
+                                                   .periods_on = (uint8_t)h->periods_on,
+                                                   .periods_off = (uint8_t)h->periods_off,
+                                                   .checks = (uint8_t)h->checks,
+                                                   .settle_periods = (uint16_t)h->settle_periods,
+                                                   .cosines = device.waves,
+                                                   .sines = &device.waves[n_blocks],
+                                                   .cosine_sum = (int32_t)h->cosine_sum,
+                                                   .sine_sum = (int32_t)h->sine_sum,
+                                                   .clip_level = (int32_t)h->clip_level,
+                                                   .clip_count = (uint32_t)h->clip_count,
+                                                   .flat_energy = (uint64_t)h->flat_energy,
+                                                   .off_energy = (uint64_t)h->off_energy,
+                                                   .mains_energy = (uint64_t)h->mains_energy,
+                                                   .motion_energy = (uint64_t)h->motion_energy,
+                                                   .mains_q16 = (uint32_t)h->mains_q16,
+                                                   .off_q16 = (uint32_t)h->off_q16,
+                                                   .mains_share_q16 = (uint32_t)h->mains_share_q16,
+                                                   .motion_q16 = (uint32_t)h->motion_q16,
+                                                   .duplicated_q16 = (uint32_t)h->duplicated_q16,
+                                                   .snr_q16 = (uint32_t)h->snr_q16};
+    device.quality_gate = (myo_quality_gate_config_t){.quality = &device.quality_config,
+                                                      .reach = device.reach,
+                                                      .max_masked = (uint16_t)h->max_masked,
+                                                      .mask_flags = (uint8_t)h->mask_flags,
+                                                      .functions = &myo_quality_gate_functions};
+    return data + 8u * (size_t)h->n_channels;
+}
+
+static myo_quality_gate_memory_t own_gate(void) {
+    if (!device.settings.has_quality) {
+        return (myo_quality_gate_memory_t){0};
+    }
+    const size_t n_channels = (size_t)(device.gate.n_channels - device.gate.missing_channels);
+    const size_t n_blocks = (size_t)(device.gate.n_channels * device.gate.group_blocks);
+    return (myo_quality_gate_memory_t){.state = own(sizeof(myo_quality_gate_t)),
+                                       .channels = own(n_channels * sizeof(myo_quality_channel_t)),
+                                       .n_channels = n_channels,
+                                       .blocks = own(4u * n_blocks),
+                                       .n_blocks = n_blocks};
 }
 
 static void take_stage(const uint8_t *data) {
@@ -260,6 +333,7 @@ static myo_status_t init_patch(void) {
                       .n_channels = (uint16_t)s->n_channels},
         .quantize = s->has_features ? NULL : device.quantize,
         .features = s->has_features ? &device.feature_stage : NULL,
+        .quality = s->has_quality ? &device.quality_gate : NULL,
         .bundle_hash = {1, 2, 3},
         .net_input_size = n_input,
         .net_output_size = s->n_outputs,
@@ -286,6 +360,7 @@ static myo_status_t init_patch(void) {
         .window = s->has_features ? NULL : own(input),
         .window_bytes = s->has_features ? 0 : input,
         .features = own_stage(),
+        .quality = own_gate(),
         .input = own(input),
         .input_bytes = input,
         .output = own(s->n_outputs),
@@ -300,7 +375,8 @@ static myo_status_t init_patch(void) {
     const myo_patch_hooks_t hooks = {.context = &device.link,
                                      .work_ticks = on_ticks,
                                      .tensor = myo_link_tensor,
-                                     .decision = myo_link_decision};
+                                     .decision = myo_link_decision,
+                                     .quality = s->has_quality ? myo_link_quality : NULL};
     return myo_patch_init(&device.patch, config, &memory, &hooks);
 }
 
@@ -310,10 +386,14 @@ static myo_status_t init_device(const uint8_t *data, uint32_t n) {
     }
     memcpy(&device.settings, data, sizeof device.settings);
     const size_t n_coefficients = 20u * device.settings.n_sections;
-    const uint8_t *const rest = data + sizeof device.settings;
+    const uint8_t *rest = data + sizeof device.settings;
     memcpy(device.coefficients, rest, n_coefficients);
-    if (sizeof device.settings + n_coefficients < n) {
-        take_stage(rest + n_coefficients);
+    rest += n_coefficients;
+    if (device.settings.has_quality) {
+        rest = take_gate(rest);
+    }
+    if (rest < data + n) {
+        take_stage(rest);
     }
     device.budget = UINT32_MAX;
     device.n_resets = device.n_waits = 0;

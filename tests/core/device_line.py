@@ -14,6 +14,7 @@ from cobs import cobs
 
 from myo_host import messages as m
 from myo_pipeline.feature_stage import FeatureStage
+from myo_pipeline.quality_gate import QualityGate
 
 
 class Harness:
@@ -75,14 +76,18 @@ class Settings:
     n_filtered: int = 0  # 0: as many as n_channels
     factor: int = 1
     has_features: int = 0
+    has_quality: int = 0
     sections: list[list[int]] = field(default_factory=list)
+    gate: bytes = b""  # as pack_gate gives it
     stage: bytes = b""  # as pack_stage gives it
 
     def pack(self) -> bytes:
-        *numbers, sections, stage = astuple(replace(self, n_filtered=self.n_filtered or self.n_channels))
+        *numbers, sections, gate, stage = astuple(
+            replace(self, n_filtered=self.n_filtered or self.n_channels)
+        )
         numbers.append(len(sections))
         flat = [c for section in sections for c in section]
-        return struct.pack(f"<{len(numbers) + len(flat)}i", *numbers, *flat) + stage
+        return struct.pack(f"<{len(numbers) + len(flat)}i", *numbers, *flat) + gate + stage
 
 
 def pack_stage(stage: FeatureStage, missing_sums: int = 0, missing_words: int = 0) -> bytes:
@@ -97,6 +102,25 @@ def pack_stage(stage: FeatureStage, missing_sums: int = 0, missing_words: int = 
     body = head + struct.pack(f"<{len(config.block_lengths)}H", *config.block_lengths)
     body += b"".join(bytes([row.value, row.transform, row.shift, 0]) for row in config.rows)
     return body + np.stack([n.mean, n.fraction, n.multiplier, n.shift], axis=-1).astype("<i4").tobytes()
+
+
+QUALITY_FIELDS = (
+    "n_channels", "adc_bits", "block_frames", "group_blocks", "n_groups", "period_frames",
+    "cosine_sum", "sine_sum", "mains_shift", "mains_down", "mains_up", "mains_q16", "clip_level", "clip_count",
+    "flat_energy", "off_energy", "mains_energy", "motion_energy",
+    "off_q16", "mains_share_q16", "motion_q16", "duplicated_q16", "snr_q16",
+    "settle_periods", "periods_on", "periods_off", "checks",
+)  # fmt: skip
+
+
+def pack_gate(gate: QualityGate, missing_channels: int = 0) -> bytes:
+    """Pack a quality gate as device_harness.c takes it."""
+    config = gate.config
+    head = [getattr(config, name) for name in QUALITY_FIELDS]
+    body = struct.pack("<30q", *head, gate.mask_flags, gate.max_masked, missing_channels)
+    body += np.array([*config.cosines, *config.sines], "<i2").tobytes()
+    reach = [sum(1 << int(k) for k in np.flatnonzero(row)) for row in gate.reach]
+    return body + np.array(reach, "<u8").tobytes()
 
 
 @dataclass

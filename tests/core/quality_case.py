@@ -6,23 +6,15 @@ import struct
 
 import numpy as np
 
-from device_line import Harness
+from device_line import QUALITY_FIELDS, Harness
 from myo_pipeline.quality import QualityConfig
-
-FIELDS = (
-    "n_channels", "adc_bits", "block_frames", "group_blocks", "n_groups", "period_frames",
-    "cosine_sum", "sine_sum", "mains_shift", "mains_down", "mains_up", "mains_q16", "clip_level", "clip_count",
-    "flat_energy", "off_energy", "mains_energy", "motion_energy",
-    "off_q16", "mains_share_q16", "motion_q16", "duplicated_q16", "snr_q16",
-    "settle_periods", "periods_on", "periods_off",
-)  # fmt: skip
 
 
 def ask_quality(
     harness: Harness, config: QualityConfig, counts: np.ndarray, pushes: list[int], n_missing: int = 0
 ) -> tuple[int, np.ndarray]:
     """Push counts (n_frames, n_channels) in those portions (-1: reset); give the status and each period's flags."""
-    body = struct.pack("<26q", *(getattr(config, name) for name in FIELDS))
+    body = struct.pack("<27q", *(getattr(config, name) for name in QUALITY_FIELDS))
     body += struct.pack("<2q", len(pushes), n_missing)
     body += np.array([*config.cosines, *config.sines], "<i2").tobytes()
     body += np.array(pushes, "<i4").tobytes() + counts.astype("<i4").tobytes()

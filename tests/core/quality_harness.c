@@ -7,7 +7,7 @@ typedef struct { /* as in quality_case.py */
     int64_t cosine_sum, sine_sum, mains_shift, mains_down, mains_up, mains_q16, clip_level, clip_count;
     int64_t flat_energy, off_energy, mains_energy, motion_energy;
     int64_t off_q16, mains_share_q16, motion_q16, duplicated_q16, snr_q16;
-    int64_t settle_periods, periods_on, periods_off;
+    int64_t settle_periods, periods_on, periods_off, checks;
     int64_t n_pushes, n_missing;
 } head_t;
 
@@ -37,6 +37,7 @@ static void quality(const uint8_t *data, buffer_t *out) {
         .mains_up = (uint8_t)head.mains_up,
         .periods_on = (uint8_t)head.periods_on,
         .periods_off = (uint8_t)head.periods_off,
+        .checks = (uint8_t)head.checks,
         .settle_periods = (uint16_t)head.settle_periods,
         .cosines = waves,
         .sines = waves + n_blocks,

@@ -11,7 +11,8 @@ import pytest
 
 from device_line import Harness
 from feature_case import portions
-from myo_pipeline.quality import Flag, QualityConfig, QualitySettings, compile_quality, flag_counts
+from myo_pipeline.quality import Flag, QualityConfig, QualitySettings, compile_quality
+from myo_pipeline.quality_flags import flag_counts
 from quality_case import ask_quality, faulty_counts
 
 

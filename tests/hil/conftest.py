@@ -50,9 +50,21 @@ CHAIN = "".join(f"[[stage]]\n{stage}\n" for stage in (
     'kind = "spatial"\nmode = "remap"\nchannels = [1, 0, 2, 1]',
 ))  # fmt: skip
 NOTCH = '[[stage]]\nkind = "notch"\nfrequency_hz = 60.0\nharmonics = 2'
+# Thresholds at which sound signals have faults now and then, so that flags, masks and gates change all the time.
+QUALITY = """
+[quality]
+period_ms = 80.0
+periods_on = 1
+periods_off = 1
+clip_counts = 900
+mains_uv = 5.0
+mains_share = 0.2
+mask = ["saturated", "mains"]
+max_masked = 1
+"""
 # Patches as unlike as they can be: 12 bits travel as int16, 24 bits as int32; an odd channel count.
 SENSORS = {
-    "classes": f"channels = 3\nrate_hz = 500.0\nlsb_uv = 1.0\nadc_bits = 12\n{BANDPASS}",
+    "classes": f"channels = 3\nrate_hz = 500.0\nlsb_uv = 1.0\nadc_bits = 12\n{BANDPASS}{QUALITY}",
     "chain": f"channels = 3\nrate_hz = 1000.0\nlsb_uv = 1.0\nadc_bits = 12\n{CHAIN}",
     "values": f"channels = 5\nrate_hz = 1000.0\nlsb_uv = 0.02\nadc_bits = 24\n{NOTCH}",
 }

@@ -76,6 +76,22 @@ FAULTS = {
         # A word that is read before it is written is 128 samples old: how many are depends on the line's pace.
         "samples", r"sample 0 channel 0", "the device is 1 sample late",
     ),
+    "quality flags stale": (  # the mask is the period's before
+        "firmware/core/stream/myo_quality_gate.c",
+        put("    if (!myo_quality_push(&memory->state->quality, &counts, &n_frames)) {\n        return false;\n    }\n"
+            "    update_mask(config, memory);\n    return true;\n",
+            "    update_mask(config, memory);\n    return myo_quality_push(&memory->state->quality, &counts, &n_frames);\n"),
+        "signal quality", r"sample \d+ (masked channels|gate)", "only words masked channels, gate",
+    ),
+    "mask survives START": (
+        "firmware/core/stream/myo_quality_gate.c",
+        put("quality);\n    memory->state->masked = 0;\n", "quality);\n"),
+        "network input", r"window 0 sample 0 channel \d", STATE_KEPT,
+    ),
+    "gated windows vote": (
+        PATCH, put("is_gated(self) ? config", "is_gated(self) && self->windows > 60000u ? config"),
+        "decision", r"window \d+ raw", "vote",
+    ),
     "swapped channels": (
         "firmware/core/dsp/myo_front_end.c",
         put("&counts[channel], config->n_channels", "&counts[channel < 2 ? 1 - channel : channel], config->n_channels"),

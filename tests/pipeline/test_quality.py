@@ -12,10 +12,10 @@ from myo_pipeline.quality import (
     QualitySettings,
     compile_quality,
     cut_periods,
-    flag_counts,
     measure_float,
     measure_periods,
 )
+from myo_pipeline.quality_flags import flag_counts
 
 RATES = [(200.0, 8), (1000.0, 12), (2000.0, 16), (4000.0, 24)]
 

@@ -376,3 +376,18 @@ void myo_link_decision(void *context, const myo_patch_result_t *result) {
     };
     send(self, DROP, MYO_MESSAGE_DECISION, &message, sizeof message, NULL, 0);
 }
+
+void myo_link_quality(void *context, const myo_quality_report_t *report) {
+    myo_link_t *self = context;
+    const myo_quality_message_t message = {
+        .period = report->period,
+        .end_sample = report->end_sample,
+        .n_masked = report->n_masked,
+        .gated = report->is_gated,
+    };
+    uint8_t flags[MYO_QUALITY_MAX_CHANNELS];
+    for (uint32_t channel = 0; channel < report->n_channels; channel++) {
+        flags[channel] = report->channels[channel].flags;
+    }
+    send(self, DROP, MYO_MESSAGE_QUALITY, &message, sizeof message, flags, report->n_channels);
+}

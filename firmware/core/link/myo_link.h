@@ -39,8 +39,8 @@ typedef struct {
     myo_byte_ring_t
         *rx; /* consumer: the link; room for a whole credit in any message sizes keeps the line lossless */
     myo_byte_ring_t *tx; /* producer: the link; at least MYO_FRAME_MAX_ENCODED + MYO_LINK_TX_RESERVE bytes */
-    myo_patch_t
-        *patch; /* initialised, with myo_link_tensor and myo_link_decision as hooks and the link as context */
+    myo_patch_t *patch;  /* initialised, with myo_link_tensor, myo_link_decision and myo_link_quality as hooks
+                            and the link as context */
     myo_link_hooks_t hooks;
 } myo_link_config_t;
 
@@ -75,5 +75,6 @@ bool myo_link_poll(myo_link_t *self);
 void myo_link_tensor(void *context, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
                      size_t n_elements);
 void myo_link_decision(void *context, const myo_patch_result_t *result);
+void myo_link_quality(void *context, const myo_quality_report_t *report);
 
 #endif

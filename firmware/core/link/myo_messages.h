@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define MYO_PROTOCOL_VERSION 1u
-#define MYO_SCHEMA_HASH 0x782a39f7u
+#define MYO_SCHEMA_HASH 0x3ebc86e2u
 #define MYO_MAX_PAYLOAD 512u
 
 typedef struct __attribute__((packed)) {
@@ -29,6 +29,7 @@ typedef enum {
     MYO_MESSAGE_DECISION = 0x84,
     MYO_MESSAGE_STATUS = 0x85,
     MYO_MESSAGE_FAULT = 0x86,
+    MYO_MESSAGE_QUALITY = 0x87,
 } myo_message_type_t;
 
 typedef enum {
@@ -141,7 +142,7 @@ typedef struct __attribute__((packed)) {
     uint32_t window; /* window number since START */
     uint32_t end_sample; /* samples since START at the window's end */
     int16_t decided; /* class after the vote; -1 none */
-    int16_t raw; /* class of this window alone; -1 for values */
+    int16_t raw; /* class of this window alone; -1 where it was gated, and for values */
     int16_t confidence; /* int8 network output of the raw class */
     uint16_t n_votes; /* votes for the winner; for values, windows summed */
     uint32_t front_end_ticks; /* front end since the last window */
@@ -176,5 +177,14 @@ typedef struct __attribute__((packed)) {
     uint32_t argument1; /* see Fault */
 } myo_fault_message_t;
 _Static_assert(sizeof(myo_fault_message_t) == 12, "fault");
+
+/* What is wrong with each channel, after each period of a patch with [quality]. Then: n_channels flags, uint8: 1 saturated, 2 flat, 4 off, 8 mains, 16 motion, 32 duplicated, 64 low_snr. */
+typedef struct __attribute__((packed)) {
+    uint32_t period; /* period number since START */
+    uint32_t end_sample; /* samples since START at the period's end */
+    uint16_t n_masked; /* channels behind the front end that are masked from here on */
+    uint8_t gated; /* 1 where windows that end from here on cast no vote */
+} myo_quality_message_t;
+_Static_assert(sizeof(myo_quality_message_t) == 11, "quality");
 
 #endif

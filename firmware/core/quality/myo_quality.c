@@ -7,6 +7,8 @@
 #define NO_FLOOR (1ull << 62)
 #define TRACK_SHIFT 7u /* floor and peak forget by 1/128 a period: half in 43 s of periods of 480 ms */
 #define FLAG_BITS 8u
+#define NEED_MAINS /* by themselves, or for the rest */                                                      \
+    (MYO_QUALITY_OFF | MYO_QUALITY_MAINS | MYO_QUALITY_DUPLICATED | MYO_QUALITY_LOW_SNR)
 #define UNTOLD /* such a period says nothing of noise and signal */                                          \
     (MYO_QUALITY_SATURATED | MYO_QUALITY_FLAT | MYO_QUALITY_OFF)
 
@@ -66,7 +68,8 @@ myo_status_t myo_quality_init(myo_quality_t *self, const myo_quality_config_t *c
 }
 
 static void begin_period(myo_quality_t *self) {
-    const uint32_t half = self->config->n_channels / 2u;
+    const bool compares = (self->config->checks & MYO_QUALITY_DUPLICATED) != 0;
+    const uint32_t half = compares ? self->config->n_channels / 2u : 0u;
     self->offset = (uint16_t)(half == 0 ? 0u : 1u + self->periods % half);
     self->group = 0;
     for (uint32_t c = 0; c < self->config->n_channels; c++) {
@@ -209,8 +212,10 @@ static uint32_t flag_channel(const myo_quality_config_t *config, myo_quality_cha
     const int32_t n_blocks = (int32_t)config->group_blocks * config->n_groups;
     const int64_t mean = channel->sum / n_blocks;
     const uint64_t squares =
-        square_shifted(channel->cosine - mean * config->cosine_sum, config->mains_shift) +
-        square_shifted(channel->sine - mean * config->sine_sum, config->mains_shift);
+        (config->checks & NEED_MAINS) == 0
+            ? 0
+            : square_shifted(channel->cosine - mean * config->cosine_sum, config->mains_shift) +
+                  square_shifted(channel->sine - mean * config->sine_sum, config->mains_shift);
     const uint64_t mains = portion(squares >> config->mains_down, config->mains_q16) << config->mains_up;
     const uint64_t above = total > baseline ? total - baseline : 0;
     channel->rest = above > mains ? above - mains : 0;
@@ -294,7 +299,8 @@ static void end_period(myo_quality_t *self) {
         for (uint32_t k = 1; k < config->periods_off; k++) {
             any |= channel->recent >> k * FLAG_BITS;
         }
-        channel->flags = (uint8_t)((channel->flags | lasting) & any);
+        channel->lasting = (uint8_t)((channel->lasting | lasting) & any);
+        channel->flags = channel->lasting & config->checks;
     }
     self->periods++;
     begin_period(self);
@@ -329,6 +335,12 @@ bool myo_quality_push(myo_quality_t *self, const int32_t **frames, size_t *n_fra
         }
     }
     return false;
+}
+
+uint32_t myo_quality_left(const myo_quality_t *self) {
+    const myo_quality_config_t *config = self->config;
+    const uint32_t blocks = (uint32_t)self->group * config->group_blocks + self->block;
+    return config->period_frames - (blocks * config->block_frames + self->block_frame);
 }
 
 uint64_t myo_quality_mask(const myo_quality_t *self, uint32_t flags) {

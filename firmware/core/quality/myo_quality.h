@@ -26,6 +26,7 @@
 #define MYO_QUALITY_MOTION (1u << 4)     /* baseline, by size and by share of the total */
 #define MYO_QUALITY_DUPLICATED (1u << 5) /* equal to another channel */
 #define MYO_QUALITY_LOW_SNR (1u << 6)    /* the strongest periods are hardly above the quietest */
+#define MYO_QUALITY_ALL 0x7Fu
 
 typedef struct {
     uint16_t n_channels;    /* 1 .. 64 */
@@ -39,6 +40,7 @@ typedef struct {
     uint8_t mains_up;       /* 0 .. 4: left shift after it */
     uint8_t periods_on;     /* periods in a row that set a flag, 1 .. 4 */
     uint8_t periods_off;    /* periods without it in a row that clear it, 1 .. 4 */
+    uint8_t checks;         /* flags that are looked for; the others are never told */
     uint16_t settle_periods;
     const int16_t *cosines; /* Q14, group_blocks * n_groups, and their sums: the mains' wave */
     const int16_t *sines;
@@ -73,6 +75,7 @@ typedef struct { /* of one channel */
     uint32_t equal_to; /* bit k: was equal to the channel k + 1 further when last compared */
     uint32_t recent;   /* flags of the last four periods by themselves, the latest in the lowest byte */
     uint16_t n_tracked;
+    uint8_t lasting; /* with those that are not told */
     uint8_t flags;
 } myo_quality_channel_t;
 
@@ -82,7 +85,7 @@ typedef struct {
     int32_t *blocks;      /* n_channels x group_blocks sums */
     uint64_t clip_energy; /* no end was reached in frames with less energy */
     uint32_t periods;     /* ended since the start */
-    uint16_t offset;      /* by how many channels a partner is further; 0: only one channel */
+    uint16_t offset;      /* by how many channels a partner is further; 0: none is compared */
     uint16_t block_frame; /* frames of the block taken */
     uint16_t block;       /* of the group */
     uint16_t group;       /* of the period */
@@ -101,6 +104,9 @@ void myo_quality_reset(myo_quality_t *self);
    what it took. True where a period ended: channels[].flags are new, and the call is to be repeated for the
    rest. False where all was taken. ISR-safe: no. */
 bool myo_quality_push(myo_quality_t *self, const int32_t **frames, size_t *n_frames);
+
+/* Frames that are missing to the period's end, at least one. ISR-safe: no. */
+uint32_t myo_quality_left(const myo_quality_t *self);
 
 /* Bit c: channel c has any of these flags. ISR-safe: no. */
 uint64_t myo_quality_mask(const myo_quality_t *self, uint32_t flags);

@@ -31,6 +31,7 @@ myo_status_t myo_decision_init(myo_decision_state_t *self, const myo_decision_co
 void myo_decision_reset(myo_decision_state_t *self) {
     self->n_windows = 0;
     self->next = 0;
+    self->absent = 0;
     if (self->config.output_kind == MYO_OUTPUT_VALUES) {
         memset(self->sums, 0, self->config.n_outputs * sizeof self->sums[0]);
     }
@@ -48,15 +49,9 @@ static int16_t vote_of(const myo_decision_state_t *self, uint8_t age) {
     return self->votes[(self->next + self->config.vote - 1u - age) % self->config.vote];
 }
 
-static myo_decision_t decide_class(myo_decision_state_t *self, const int8_t *outputs) {
-    uint16_t best = 0;
-    for (uint16_t i = 1; i < self->config.n_outputs; i++) {
-        if (outputs[i] > outputs[best]) {
-            best = i;
-        }
-    }
-    myo_decision_t decision = {.decided = NO_CLASS, .raw = (int16_t)best, .confidence = outputs[best]};
-    self->votes[self->next] = outputs[best] < self->config.reject_below ? NO_CLASS : (int16_t)best;
+static myo_decision_t count_votes(myo_decision_state_t *self, int16_t vote, int16_t raw, int16_t confidence) {
+    myo_decision_t decision = {.decided = NO_CLASS, .raw = raw, .confidence = confidence};
+    self->votes[self->next] = vote;
     advance(self);
     /* From the newest vote back, so that only more votes displace a candidate: equals go
        to the most recent. */
@@ -74,19 +69,42 @@ static myo_decision_t decide_class(myo_decision_state_t *self, const int8_t *out
     return decision;
 }
 
+static myo_decision_t decide_class(myo_decision_state_t *self, const int8_t *outputs) {
+    uint16_t best = 0;
+    for (uint16_t i = 1; i < self->config.n_outputs; i++) {
+        if (outputs[i] > outputs[best]) {
+            best = i;
+        }
+    }
+    const int16_t vote = outputs[best] < self->config.reject_below ? NO_CLASS : (int16_t)best;
+    return count_votes(self, vote, (int16_t)best, outputs[best]);
+}
+
+/* outputs: NULL where the window casts no vote, which leaves zeros in the history. */
 static myo_decision_t sum_values(myo_decision_state_t *self, const int8_t *outputs) {
     int8_t *slot = &self->history[(size_t)self->next * self->config.n_outputs];
     const int drop_oldest = self->n_windows == self->config.vote;
     for (uint16_t i = 0; i < self->config.n_outputs; i++) {
-        self->sums[i] += outputs[i] - (drop_oldest ? slot[i] : 0); /* at most 31 * 128: no overflow */
-        slot[i] = outputs[i];
+        const int8_t value = outputs != NULL ? outputs[i] : 0;
+        self->sums[i] += value - (drop_oldest ? slot[i] : 0); /* at most 31 * 128: no overflow */
+        slot[i] = value;
     }
+    const uint32_t bit = 1u << self->next;
+    self->absent = outputs != NULL ? self->absent & ~bit : self->absent | bit;
     advance(self);
-    return (myo_decision_t){
-        .decided = NO_CLASS, .raw = NO_CLASS, .n_votes = self->n_windows, .sums = self->sums};
+    uint16_t n_votes = self->n_windows;
+    for (uint32_t rest = self->absent; rest != 0; rest &= rest - 1u) {
+        n_votes--;
+    }
+    return (myo_decision_t){.decided = NO_CLASS, .raw = NO_CLASS, .n_votes = n_votes, .sums = self->sums};
 }
 
 myo_decision_t myo_decision_run(myo_decision_state_t *self, const int8_t *outputs) {
     return self->config.output_kind == MYO_OUTPUT_CLASSES ? decide_class(self, outputs)
                                                           : sum_values(self, outputs);
+}
+
+myo_decision_t myo_decision_abstain(myo_decision_state_t *self) {
+    return self->config.output_kind == MYO_OUTPUT_CLASSES ? count_votes(self, NO_CLASS, NO_CLASS, 0)
+                                                          : sum_values(self, NULL);
 }

@@ -20,9 +20,10 @@ typedef struct {
 } myo_decision_config_t;
 
 typedef struct {
-    int16_t decided;     /* classes: winner of the vote, -1 where nobody voted; values: -1 */
-    int16_t raw;         /* classes: best output of this window, the lowest index of equals; values: -1 */
-    int16_t confidence;  /* classes: that output; values: 0 */
+    int16_t decided; /* classes: winner of the vote, -1 where nobody voted; values: -1 */
+    int16_t raw;     /* classes: best output of this window, the lowest index of equals, -1 where it was not
+                        classified; values: -1 */
+    int16_t confidence;  /* classes: that output, or 0; values: 0 */
     uint16_t n_votes;    /* classes: votes for the winner; values: windows in the sums */
     const int32_t *sums; /* values: n_outputs sums over the last windows, until the next run; classes: NULL */
 } myo_decision_t;
@@ -34,6 +35,7 @@ typedef struct {
     int32_t *sums;               /* values: n_outputs, caller's */
     uint8_t n_windows;           /* windows in the ring, at most vote */
     uint8_t next;                /* ring slot that the next window takes */
+    uint32_t absent;             /* bit k: the window of slot k cast no vote, values only */
 } myo_decision_state_t;
 
 /* history (vote * n_outputs bytes) and sums (n_outputs words) are wanted for values; they
@@ -46,5 +48,8 @@ void myo_decision_reset(myo_decision_state_t *self);
 
 /* Takes one window's n_outputs and decides. Equal votes: the class that was voted for most recently. */
 myo_decision_t myo_decision_run(myo_decision_state_t *self, const int8_t *outputs);
+
+/* A window that is not classified: it takes its place among the last ones and casts no vote. */
+myo_decision_t myo_decision_abstain(myo_decision_state_t *self);
 
 #endif

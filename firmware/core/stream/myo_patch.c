@@ -59,7 +59,8 @@ static myo_status_t check_memory(const myo_patch_config_t *config, const myo_pat
 myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
                             const myo_patch_memory_t *memory, const myo_patch_hooks_t *hooks) {
     if (self == NULL || config == NULL || memory == NULL || hooks == NULL || hooks->work_ticks == NULL ||
-        hooks->tensor == NULL || hooks->decision == NULL) {
+        hooks->tensor == NULL || hooks->decision == NULL ||
+        (config->quality != NULL && (config->quality->functions == NULL || hooks->quality == NULL))) {
         return MYO_ERROR_NULL;
     }
     /* The front end first: what follows counts its channels. */
@@ -73,6 +74,11 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
     }
     if (status == MYO_OK && config->features != NULL) {
         status = config->features->functions->init(config->features, &memory->features, MYO_BLOCK_FRAMES);
+    }
+    if (status == MYO_OK && config->quality != NULL) {
+        status =
+            config->quality->functions->init(config->quality, &memory->quality, config->front_end.n_channels,
+                                             myo_front_end_channels(&config->front_end));
     }
     if (status == MYO_OK) {
         const myo_decision_config_t decision = {.output_kind = config->output_kind,
@@ -109,6 +115,9 @@ void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     if (self->config->features != NULL) {
         self->config->features->functions->reset(&self->memory.features);
     }
+    if (self->config->quality != NULL) {
+        self->config->quality->functions->reset(&self->memory.quality);
+    }
     myo_decision_reset(&self->decision);
     self->trace_mask = trace_mask;
     self->samples = 0;
@@ -138,32 +147,58 @@ static void trace(const myo_patch_t *self, myo_stage_t stage, uint32_t index, co
     }
 }
 
-/* Frames that the next block takes. It ends with the hop, so that windows end between blocks. */
-static uint32_t size_block(const myo_patch_t *self) {
-    const uint32_t ready = myo_ring_contiguous(self->memory.ring);
-    const uint32_t to_hop_end = self->hop_end - self->samples;
-    const uint32_t n_frames = ready < to_hop_end ? ready : to_hop_end;
-    return n_frames < MYO_BLOCK_FRAMES ? n_frames : MYO_BLOCK_FRAMES;
+static uint32_t smaller(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
 }
 
-/* Quantizes one channel of a filtered block into the window ring. */
+/* Frames that the next block takes. It ends with the hop and with the quality period, so that windows and
+   masks change between blocks. */
+static uint32_t size_block(const myo_patch_t *self) {
+    const myo_quality_gate_config_t *const gate = self->config->quality;
+    const uint32_t ready = myo_ring_contiguous(self->memory.ring);
+    uint32_t n_frames = smaller(ready, self->hop_end - self->samples);
+    if (gate != NULL) {
+        n_frames = smaller(n_frames, gate->functions->left(&self->memory.quality));
+    }
+    return smaller(n_frames, MYO_BLOCK_FRAMES);
+}
+
+static bool is_masked(const myo_patch_t *self, uint32_t channel) {
+    return self->config->quality != NULL && (self->memory.quality.state->masked >> channel & 1u) != 0;
+}
+
+static bool is_gated(const myo_patch_t *self) {
+    const myo_quality_gate_config_t *const gate = self->config->quality;
+    return gate != NULL && self->memory.quality.state->n_masked > gate->max_masked;
+}
+
+/* Quantizes one channel of a filtered block into the window ring; a masked one gives zero points. */
 static void quantize_channel(myo_patch_t *self, const int32_t *x, uint32_t n_frames, uint32_t channel,
                              size_t n_channels) {
     const myo_patch_config_t *config = self->config;
+    const bool masked = is_masked(self, channel);
     uint32_t row = self->window_row;
     for (uint32_t done = 0; done < n_frames;) { /* twice where the ring's end cuts the block */
         const uint32_t left = n_frames - done;
         const uint32_t to_end = config->window_samples - row;
         const uint32_t n = left < to_end ? left : to_end;
         int8_t *const first = &self->memory.window[row * n_channels + channel];
-        myo_quantize_block(&config->quantize[channel], &x[done], first, n_channels, n);
+        if (masked) {
+            for (uint32_t i = 0; i < n; i++) {
+                first[i * n_channels] = config->quantize[channel].zero_point;
+            }
+        } else {
+            myo_quantize_block(&config->quantize[channel], &x[done], first, n_channels, n);
+        }
         done += n;
         row = row + n == config->window_samples ? 0 : row + n;
     }
 }
 
-/* Takes n_frames of counts and returns the frames that they gave. */
-static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_frames) {
+/* Takes n_frames of counts and returns the frames that they gave; *period_ends where a quality period ended.
+ */
+static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_frames,
+                              bool *period_ends) {
     const uint32_t begin = work_ticks(self);
     int32_t *const block = self->memory.block;
     const size_t n_channels = myo_front_end_channels(&self->config->front_end);
@@ -178,6 +213,8 @@ static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t
     }
     const uint32_t row = self->window_row + n_given;
     self->window_row = (uint16_t)(row % self->config->window_samples);
+    const myo_quality_gate_config_t *const gate = self->config->quality;
+    *period_ends = gate != NULL && gate->functions->push(gate, &self->memory.quality, counts, n_frames);
     self->front_end_ticks += work_ticks(self) - begin;
     return n_given;
 }
@@ -216,12 +253,25 @@ static void observe_layer(void *context, uint16_t layer, const int8_t *data, siz
     self->hook_ticks += work_ticks(self) - begin;
 }
 
+/* Feature words lie component by component. */
+static void mask_features(const myo_patch_t *self, const myo_feature_stage_config_t *features) {
+    const uint32_t n_channels = features->features->n_channels;
+    for (uint32_t channel = 0; channel < n_channels; channel++) {
+        if (is_masked(self, channel)) {
+            for (size_t i = channel; i < self->config->net_input_size; i += n_channels) {
+                self->memory.input[i] = features->zero_point;
+            }
+        }
+    }
+}
+
 /* Makes the network's input of the window's features, or of the window itself. */
 static void make_input(myo_patch_t *self) {
     const myo_feature_stage_config_t *const features = self->config->features;
     const uint32_t begin = work_ticks(self);
     if (features != NULL) {
         features->functions->normalize(features, &self->memory.features, self->memory.input);
+        mask_features(self, features);
     } else {
         unroll_frames(self, self->config->window_samples);
     }
@@ -275,7 +325,8 @@ static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     trace(self, MYO_STAGE_OUTPUT, self->windows, memory->output, config->net_output_size);
 
     const uint32_t decision_begin = work_ticks(self);
-    const myo_decision_t decision = myo_decision_run(&self->decision, memory->output);
+    const myo_decision_t decision = is_gated(self) ? config->quality->functions->abstain(&self->decision)
+                                                   : myo_decision_run(&self->decision, memory->output);
     const myo_patch_result_t result = {
         .window = self->windows,
         .end_sample = self->samples,
@@ -290,6 +341,19 @@ static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     self->hooks.decision(self->hooks.context, &result);
 }
 
+static void report_quality(const myo_patch_t *self) {
+    const myo_quality_gate_t *const gate = self->memory.quality.state;
+    const myo_quality_report_t report = {
+        .period = gate->quality.periods - 1u,
+        .end_sample = self->samples,
+        .n_masked = gate->n_masked,
+        .is_gated = is_gated(self),
+        .n_channels = self->config->front_end.n_channels,
+        .channels = gate->quality.channels,
+    };
+    self->hooks.quality(self->hooks.context, &report);
+}
+
 uint32_t myo_patch_process(myo_patch_t *self) {
     myo_ring_t *ring = self->memory.ring;
     const uint32_t n_frames = size_block(self);
@@ -299,13 +363,17 @@ uint32_t myo_patch_process(myo_patch_t *self) {
     const int32_t *counts = myo_ring_peek(ring, 0);
     const size_t n_counts = (size_t)n_frames * self->config->front_end.n_channels;
     const uint32_t end_tick = myo_ring_peek_tick(ring, n_frames - 1u);
-    const uint32_t n_given = run_front_end(self, counts, n_frames);
+    bool period_ends;
+    const uint32_t n_given = run_front_end(self, counts, n_frames, &period_ends);
     trace(self, MYO_STAGE_RAW, self->samples, counts, n_counts);
     if (is_traced(self, MYO_STAGE_FILTERED)) {
         trace_filtered(self, n_given);
     }
     myo_ring_release(ring, n_frames);
     self->samples += n_frames;
+    if (period_ends) {
+        report_quality(self);
+    }
     if (self->samples == self->hop_end) {
         run_hop(self, end_tick);
     }

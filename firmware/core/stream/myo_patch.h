@@ -1,4 +1,6 @@
-/* The patch: sample ring -> block front end -> window ring, or features -> network -> decision.
+/* The patch: sample ring -> block front end -> window ring, or features -> network -> decision. Beside it the
+   quality gate watches the counts: what it masks gives the network its zero point, and a window that it gates
+   casts no vote.
 
    The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
    make none to any word. Windows are counted in frames behind the front end: window k is the last
@@ -17,6 +19,7 @@
 #include "myo_status.h"
 #include "stream/myo_decision.h"
 #include "stream/myo_feature_stage.h"
+#include "stream/myo_quality_gate.h"
 #include "stream/myo_ring.h"
 
 #define MYO_PATCH_MAX_CHANNELS MYO_STEP_MAX_CHANNELS
@@ -41,6 +44,7 @@ typedef struct {
     myo_front_end_config_t front_end; /* a frame of counts must fit one SAMPLES message */
     const myo_quantize_config_t *quantize;      /* one a channel behind the front end; with features NULL */
     const myo_feature_stage_config_t *features; /* what the network takes; NULL: the window itself */
+    const myo_quality_gate_config_t *quality;   /* NULL: every channel is taken as it is */
     uint8_t bundle_hash[32];                    /* SHA-256, compared by the host */
     size_t net_input_size; /* window_samples * channels behind the front end, int8, time-major; with features
                               one a word */
@@ -78,6 +82,8 @@ typedef struct {
     void (*tensor)(void *context, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
                    size_t n_elements);
     void (*decision)(void *context, const myo_patch_result_t *result);
+    /* The end of a quality period; may be NULL where the config has no gate. */
+    void (*quality)(void *context, const myo_quality_report_t *report);
 } myo_patch_hooks_t;
 
 /* Memory that the caller owns; sizes in elements. It must outlive the patch. */
@@ -90,6 +96,7 @@ typedef struct {
     int8_t *window; /* net_input_size; with features none, and may be NULL */
     size_t window_bytes;
     myo_feature_stage_memory_t features; /* all of it may be NULL where there are none */
+    myo_quality_gate_memory_t quality;   /* the same */
     int8_t *input;                       /* net_input_size */
     size_t input_bytes;
     int8_t *output; /* net_output_size */
@@ -123,12 +130,14 @@ typedef struct {
 myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
                             const myo_patch_memory_t *memory, const myo_patch_hooks_t *hooks);
 
-/* Starts again from sample 0: front end, window, votes and the ring are empty. Only while no producer runs.
+/* Starts again from sample 0: front end, gate, window, votes and the ring are empty. Only while no producer
+ * runs.
  */
 void myo_patch_start(myo_patch_t *self, uint32_t trace_mask);
 
-/* Takes at most one block off the ring, never beyond a window's end, and runs the window that it completes.
-   Returns the frames taken; 0: the ring is empty. Not reentrant: do not call it from a hook. */
+/* Takes at most one block off the ring, never beyond a window's or a quality period's end, and runs the
+   window that it completes. Returns the frames taken; 0: the ring is empty. Not reentrant: do not call it
+   from a hook. */
 uint32_t myo_patch_process(myo_patch_t *self);
 
 #endif

@@ -31,14 +31,16 @@ REPORT = "myo_link_decision"  # called once a window, at its end
 NETWORK = ("net_push", "net_run_observed", "net_run")  # what a decision runs: the first that the image has
 
 FILTERS, FRONT_END, NETWORK_STAGE, DECISION = "filters", "quantize, window", "network", "decision"
+QUALITY = "signal quality"
 _REPORTS = "reports and ticks"
 # Which function is for what; those that are not named belong to their caller.
 _GROUPS = {
     "myo_front_end_run": FILTERS,
+    "myo_quality_push": QUALITY,
     PROCESS: FRONT_END,
     **dict.fromkeys(NETWORK, NETWORK_STAGE),
     "myo_decision_run": DECISION,
-    **dict.fromkeys((REPORT, "myo_link_tensor", "on_work_ticks"), _REPORTS),
+    **dict.fromkeys((REPORT, "myo_link_quality", "myo_link_tensor", "on_work_ticks"), _REPORTS),
 }
 
 
@@ -132,7 +134,11 @@ def profile_patch(
     }
     return PatchProfile(
         n_windows - 1,
-        {name: groups[name] for name in (FILTERS, FRONT_END, NETWORK_STAGE, DECISION) if name in groups},
+        {
+            name: groups[name]
+            for name in (FILTERS, QUALITY, FRONT_END, NETWORK_STAGE, DECISION)
+            if name in groups
+        },
         others,
         match_layers(runs, layers),
         runs,
