@@ -15,7 +15,7 @@ from myo_training.recordings import DataSet, Recording
 from myo_training.search_data import SearchData, count_components
 from myo_training.search_space import list_candidates
 from myo_training.simulation import SimulatedSet
-from myo_training.split import TRAIN
+from myo_training.split import TRAIN, VALIDATION, split_sessions
 from myo_training.windows import cut_recordings
 from test_train_features import make_feature_text
 from training_case import SMALL, VALUES
@@ -52,10 +52,26 @@ def data(spec: PatchSpec, watched: Watched) -> SearchData:
 
 
 def test_persons_held_out_are_not_read(data: SearchData, watched: Watched) -> None:
-    held_out = {person for person, _ in data.split.across_persons}
+    split = split_sessions(watched.sessions(), 2, 1, 3)
+    held_out = {person for person, _ in split.across_persons}
     assert len(held_out) == 2
-    assert watched.read
-    assert not watched.read & held_out
+    assert watched.read == set(watched.persons()) - held_out
+    roles = [{person for person, _ in data.sessions[role]} for role in (TRAIN, VALIDATION)]
+    assert roles[0] | roles[1] == watched.read
+    assert not roles[0] & roles[1]
+    assert roles[1] == {person for person, _ in split.validation}
+    assert not {*split.across_sessions} & {*data.sessions[TRAIN], *data.sessions[VALIDATION]}
+
+
+def test_more_persons_may_judge(spec: PatchSpec, watched: Watched) -> None:
+    data = SearchData(spec, watched, 2)
+    assert data.n_judges == 2
+    validation = {person for person, _ in split_sessions(watched.sessions(), 2, 1, 3).validation}
+    assert validation < {person for person, _ in data.sessions[VALIDATION]}
+    with pytest.raises(
+        DataError, match=r"3 of 3 persons to judge by, expected at least 1 and 1 to learn from; .* --judges"
+    ):
+        SearchData(spec, watched, 3)
 
 
 def test_features_are_computed_once_and_are_those_of_a_cut(
@@ -77,15 +93,16 @@ def test_features_are_computed_once_and_are_those_of_a_cut(
     assert len(data._kept) == 1
 
 
-def test_recordings_are_cut_short_alike(spec: PatchSpec) -> None:
+def test_sessions_are_thinned_before_recordings_are_cut(
+    spec: PatchSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = SimulatedSet(spec, seed=1, size=SMALL)
-    short = SearchData(spec, whole, (40_000, 10_000))
+    monkeypatch.setattr(search_data, "LEAST_S", 3.0)
+    short = SearchData(spec, whole, None, (40_000, 4_000))
     assert short.seconds[0] == pytest.approx(50, rel=0.01)
-    assert short.seconds[1] == pytest.approx(12.5, rel=0.01)
-    with pytest.raises(DataError, match=r"validation_persons is 0: .*; name some"):
-        SearchData(
-            parse_spec(make_feature_text().replace("validation_persons = 1", "validation_persons = 0")), whole
-        )
+    assert {r.session for r in short._recordings[TRAIN]} == {"1", "2"}
+    assert short.seconds[1] == pytest.approx(5, rel=0.01)  # 4,000 counts of 4 channels
+    assert {r.session for r in short._recordings[VALIDATION]} == {"1"}
 
 
 def fake_measure(worths: Sequence[float], costs: Sequence[float]):

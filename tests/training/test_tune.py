@@ -13,6 +13,7 @@ from myo_training import tune
 from myo_training.search_data import SearchData
 from myo_training.search_space import SearchSpace, make_space
 from myo_training.simulation import SimulatedSet
+from myo_training.split import VALIDATION
 from myo_training.tune import Cost, Search, Tried, find_front, judge_spec
 from test_train_features import make_feature_text
 from training_case import SMALL
@@ -145,6 +146,6 @@ def test_a_front_holds_what_nothing_beats(space: SearchSpace) -> None:
 
 def test_a_short_training_judges_by_validation_persons(space: SearchSpace, data: SearchData) -> None:
     accuracy, persons = judge_spec(space.spec, data, 6)
-    assert set(persons) == {person for person, _ in data.split.validation}
+    assert set(persons) == {person for person, _ in data.sessions[VALIDATION]}
     assert accuracy > 0.5  # chance is 1/3
     assert judge_spec(space.spec, data, 6) == (accuracy, persons)

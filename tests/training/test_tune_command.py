@@ -106,9 +106,7 @@ def test_bad_input_is_one_line(project: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"model\.kind 'cnn' takes the window itself") as caught:
         run("select", project / "raw.toml", "--out", tmp_path)
     assert "\n" not in str(caught.value)
-    none = make_feature_text().replace("validation_persons = 1", "validation_persons = 0")
-    (project / "none.toml").write_text(none)
-    with pytest.raises(MyoError, match="validation_persons is 0") as caught:
-        run("tune", project / "none.toml", "--out", tmp_path)
+    with pytest.raises(MyoError, match="7 of 3 persons to judge by") as caught:
+        run("tune", project / "tuned.toml", "--out", tmp_path, "--judges", "7")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())

@@ -1,7 +1,7 @@
 """Features ranked and chosen by what they add to accuracy for the time that they take on the core.
 
-Accuracy is that of a linear discriminant (of values: R2 of a ridge regression), learned from training persons and measured on
-validation persons, each window by itself: quick enough to try hundreds of sets. What a set costs is the caller's to say.
+Accuracy is that of a linear discriminant (of values: R2 of a ridge regression), learned from some persons and measured on
+others, each window by itself: quick enough to try hundreds of sets. What a set costs is the caller's to say.
 
 References
 ----------
@@ -148,7 +148,7 @@ class LinearJudge:
         )  # fmt: skip
 
     def judge(self, features: Sequence[int]) -> float:
-        """Return macro accuracy, or R2, of a set of features; mean over validation persons."""
+        """Return macro accuracy, or R2, of a set of features; mean over the persons that judge."""
         x, y = (np.concatenate([side[k] for k in features], axis=1) for side in (self.columns, self._checked))
         return self.judge_columns(x, y)
 
@@ -235,7 +235,7 @@ def select_features(
     spec
         The patch: front end, window, and a network over features.
     data
-        Recordings of training and validation persons.
+        Recordings to learn from and to judge by.
     candidates
         Features to choose from.
     price

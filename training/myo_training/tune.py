@@ -1,6 +1,6 @@
-"""A search over specs: optuna proposes, the compiler's cost model prices, a short training on validation persons judges.
+"""A search over specs: optuna proposes, the compiler's cost model prices, a short training is judged by other persons.
 
-Two objectives: the decision's accuracy on validation persons, and what it takes (share of the core, flash or latency). What
+Two objectives: the decision's accuracy on those persons, and what it takes (share of the core, flash or latency). What
 exceeds the budget is priced and not trained. Persons held out for the test are never read. Every trial stands in a journal
 on disk; the sampler is seeded anew from the seed and the number of trials told, so a search that was stopped goes on as if it
 had not been.
@@ -87,7 +87,7 @@ class Tried:
     params, spec
         Its place in the space, and what it makes.
     accuracy
-        Of decisions: macro accuracy (of values R2), mean over validation persons.
+        Of decisions: macro accuracy (of values R2), mean over the persons that judge.
     persons
         The same by person.
     cost
@@ -130,7 +130,7 @@ class Found:
     finalists
         The best of the front and the spec itself, trained for all of the spec's epochs.
     chosen
-        The best of them on validation persons.
+        The best of them.
     n_refused
         Trials that the budget or the spec's own rules refused.
     """
@@ -143,7 +143,7 @@ class Found:
 
 
 def judge_spec(spec: PatchSpec, data: SearchData, epochs: int) -> tuple[float, dict[str, float]]:
-    """Train a spec's network on training persons and measure decisions on validation persons, in float.
+    """Train a spec's network on the persons to learn from and measure decisions on those that judge, in float.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def judge_spec(spec: PatchSpec, data: SearchData, epochs: int) -> tuple[float, d
     key = "macro_accuracy" if spec.output.kind == "classes" else "r2"
     if not np.isfinite(figures[key]["mean"]):
         raise DataError(
-            f"validation persons: {key} is {figures[key]['mean']}; record every class, or name other persons"
+            f"persons that judge: {key} is {figures[key]['mean']}; record every class, or name other persons"
         )
     return figures[key]["mean"], {person: own[key] for person, own in figures["per_person"].items()}
 
@@ -222,7 +222,7 @@ class Search:
                 dict(space.axes),
                 objective,
                 epochs,
-                data.split.roles(),
+                data.sessions,
             ]
         )
         identity = hashlib.sha256(said.encode()).hexdigest()
@@ -341,7 +341,7 @@ class Search:
         return tuple(tried.values())
 
     def conclude(self, n_finalists: int, progress: Progress | None = None) -> Found:
-        """Train the best of the front, and the spec itself, for all of its epochs, and choose by validation persons.
+        """Train the best of the front, and the spec itself, for all of its epochs, and choose.
 
         Raises
         ------

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from myo_training.search_data import SearchData
 
 SELECTION = "selection.json"
+JudgesOption = Annotated[
+    int | None,
+    typer.Option(
+        help="Persons that judge and are not learned from; half of those not held out if not given.", min=1
+    ),
+]
 
 
 def price_features(spec: PatchSpec) -> Tag:
@@ -31,7 +37,9 @@ def price_features(spec: PatchSpec) -> Tag:
     return Tag(sum(prediction.instructions.values()), 1000 * prediction.total_ms)
 
 
-def open_search_data(path: Path, spec: PatchSpec, data: Path | None) -> tuple[SearchData, str]:
+def open_search_data(
+    path: Path, spec: PatchSpec, data: Path | None, judges: int | None
+) -> tuple[SearchData, str]:
     """Read what a search may see of a spec's recordings, and say where they come from."""
     from myo_training.datasets import resolve_dataset
     from myo_training.recordings import check_fits
@@ -39,7 +47,7 @@ def open_search_data(path: Path, spec: PatchSpec, data: Path | None) -> tuple[Se
 
     found = resolve_dataset(spec.training.data, data, spec, path.parent)
     check_fits(found.info, spec)
-    return SearchData(spec, found), found.info.source
+    return SearchData(spec, found, judges), found.info.source
 
 
 def move_data(spec: PatchSpec, spec_folder: Path, out: Path) -> PatchSpec:
@@ -72,9 +80,10 @@ def select(
         float,
         typer.Option(help="Points of accuracy that a doubling of the time has to bring.", min=0, max=100),
     ] = 1.0,
+    judges: JudgesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Rank all features of the registry and choose a set: by validation persons, and by the core's time."""
+    """Rank all features of the registry and choose a set: by persons that it does not learn from, and by the core's time."""
     from myo_pipeline.bundle import render_json, write_json, write_text
     from myo_pipeline.spec_text import render_spec
     from myo_training.feature_selection import select_features
@@ -89,14 +98,14 @@ def select(
     folder = out or Path("build") / f"{loaded.name}-select"
     with show_progress("select") as progress:
         progress("reading recordings", 0.0)
-        recordings, source = open_search_data(path, loaded, data)
+        recordings, source = open_search_data(path, loaded, data, judges)
         candidates, left_out = find_candidates(loaded, recordings)
         found = select_features(loaded, recordings, candidates, price_features, worth / 100, progress)
     head = [
         f"Features chosen by `myopatch select`: {found.metric} {to_percent(found.chosen.accuracy)} of a linear model, each "
         f"window by itself, {found.chosen.tag.microseconds:.0f} us a decision; the spec given: {to_percent(found.own.accuracy)}, "
         f"{found.own.tag.microseconds:.0f} us.",
-        "On validation persons; persons held out for the test were not read.",
+        f"Measured on {recordings.n_judges} persons that it did not learn from; persons held out for the test were not read.",
     ]  # fmt: skip
     text = render_spec(move_data(found.spec, path.parent, folder), head)
     write_text(folder / "patch.toml", text)
@@ -181,7 +190,7 @@ def _draw_selection(found: Selection, folder: Path, name: str, text: str) -> Non
     summary = [
         ("chosen", f"{say(found.chosen)}, of {found.metric}"),
         ("given", say(found.own)),
-        ("measured by", "a linear model on validation persons, each window by itself; costs from the compiler's model"),
+        ("measured by", "a linear model on persons that it did not learn from, each window by itself; costs are predicted"),
     ]  # fmt: skip
     page = render_search_page(f"{name}: features", summary, to_svg(figure), tables, text)
     write_text(folder / "select.html", page)

@@ -16,6 +16,7 @@ from myo_host.cli.app import app, show_progress
 from myo_host.cli.commands import DataOption, JsonOption, SpecArgument, _spec_path
 from myo_host.cli.select_command import (
     SELECTION,
+    JudgesOption,
     describe_selection,
     find_candidates,
     move_data,
@@ -83,6 +84,7 @@ def tune(
     finalists: Annotated[
         int, typer.Option(help="Specs to train for all of the spec's epochs at the end.", min=1)
     ] = 3,
+    judges: JudgesOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Search filters, window, hop, features and model size together under the spec's budget, and write the best spec."""
@@ -92,7 +94,9 @@ def tune(
     loaded = load_spec(path)
     folder = out or Path("build") / f"{loaded.name}-tune"
     with show_progress("tune") as progress:
-        record = run_search(path, folder, data, trials, minutes, against.value, epochs, finalists, progress)
+        record = run_search(
+            path, folder, data, trials, minutes, against.value, epochs, finalists, progress, judges
+        )
     if as_json:
         print(render_json(record))
         return
@@ -102,7 +106,7 @@ def tune(
 
 def run_search(
     path: Path, folder: Path, data: Path | None, n_trials: int, minutes: float | None, against: Objective, epochs: int,
-    n_finalists: int, progress: Progress,
+    n_finalists: int, progress: Progress, judges: int | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Search from a spec, write ``patch.toml``, ``tune.json``, ``tune.html`` and ``pareto.png``; return what the second holds.
 
@@ -114,6 +118,8 @@ def run_search(
         As the command's options.
     progress
         Called with a phrase and a fraction of 0 .. 1.
+    judges
+        As the command's option.
     """
     from myo_pipeline.bundle import write_json, write_text
     from myo_pipeline.spec_text import render_spec
@@ -121,7 +127,7 @@ def run_search(
 
     spec = load_spec(path)
     progress("reading recordings", 0.0)
-    recordings, source = open_search_data(path, spec, data)
+    recordings, source = open_search_data(path, spec, data, judges)
     space, first = _make_space(spec, recordings, folder, lambda text, share: progress(text, 0.2 * share))
     search = Search(space, recordings, price_patch, folder, against, epochs)
     search.run(n_trials, first, minutes, lambda text, share: progress(text, 0.2 + 0.7 * share))
@@ -134,10 +140,10 @@ def run_search(
         "name": spec.name, "source": source, "against": against, "seed": spec.training.seed, "epochs": epochs,
         "n_trials": search.n_told, "n_refused": found.n_refused, "n_places": _count_places(space),
         "metric": "macro accuracy" if spec.output.kind == "classes" else "R2",
-        "validation_persons": sorted(found.chosen.persons), "seconds_read": list(recordings.seconds),
+        "judges": sorted(found.chosen.persons), "seconds_read": list(recordings.seconds),
         "decision_delay_ms": space.delay_ms,
         "chosen": _describe(found.chosen), "start": _describe(start) if start else None,
-        "gain_on_validation": compare_persons(found.chosen, start) if start else None,
+        "gain_on_judges": compare_persons(found.chosen, start) if start else None,
         "finalists": [_describe(t) for t in found.finalists], "front": [_describe(t) for t in found.front],
         "tried": [_describe(t) for t in found.tried],
     }  # fmt: skip
@@ -178,9 +184,7 @@ def _read_selection(
     from myo_pipeline.bundle import write_json
     from myo_training.feature_selection import select_features
 
-    said = json.dumps(
-        [spec.model_dump(mode="json"), data.split.roles(), [f.model_dump() for f in candidates]]
-    )
+    said = json.dumps([spec.model_dump(mode="json"), data.sessions, [f.model_dump() for f in candidates]])
     identity = hashlib.sha256(said.encode()).hexdigest()
     path = folder / SELECTION
     try:
@@ -219,7 +223,7 @@ def _write_head(found: Found, start: Tried | None, old: PatchSpec, n_trials: int
     chosen, metric = found.chosen, "R2" if found.chosen.spec.output.kind == "values" else "macro accuracy"
     lines = [
         f"Found by `myopatch tune`: {n_trials} specs, {n_trials - found.n_refused} of them within the budget and trained.",
-        f"On {len(chosen.persons)} validation persons: {metric} of decisions {to_percent(chosen.accuracy)}; "
+        f"On {len(chosen.persons)} persons that it did not learn from: {metric} of decisions {to_percent(chosen.accuracy)}; "
         f"{_say_cost(asdict(chosen.cost))} (predicted).",
     ]  # fmt: skip
     if start is not None:
@@ -279,8 +283,8 @@ def _summarize(record: dict[str, Any]) -> list[tuple[str, str]]:
     chosen, start = record["chosen"], record["start"]
     rows = [
         ("chosen", f"{chosen['what']}"),
-        ("", f"{record['metric']} of decisions {to_percent(chosen['accuracy'])} on {len(record['validation_persons'])} "
-             f"validation persons; {_say_cost(chosen['cost'])}"),
+        ("", f"{record['metric']} of decisions {to_percent(chosen['accuracy'])} on {len(record['judges'])} "
+             f"persons that it did not learn from; {_say_cost(chosen['cost'])}"),
     ]  # fmt: skip
     if start is not None:
         rows += [
