@@ -20,7 +20,6 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import bare_machine
 from bare_machine import EMULATOR
-from bench_features import CORE_DIR, link_image
 from bench_network import (
     C_FLAGS,
     COMPILER,
@@ -35,6 +34,7 @@ from myo_pipeline.bundle import write_json
 from myo_pipeline.errors import BuildError
 from myo_pipeline.quality import QualityConfig, QualitySettings, compile_quality
 from myo_pipeline.quality_flags import flag_counts
+from window_image import CORE_DIR, link_image
 
 RESULTS = Path(__file__).resolve().parent / "results" / "front_end.json"
 N_CHANNELS, HOP = 8, 100

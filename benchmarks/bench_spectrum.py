@@ -8,8 +8,6 @@ errors against float64 are those of the recordings that feature_errors.py takes;
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,31 +18,9 @@ import numpy as np
 from scipy import signal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from bench_features import (
-    HOP,
-    N_CHANNELS,
-    N_WINDOWS,
-    RESULTS,
-    SOURCES,
-    bench_words,
-    flash_bytes,
-    link_image,
-    run_image,
-    write_vectors,
-)
-from bench_network import (
-    C_FLAGS,
-    COMPILER,
-    CPU_FLAGS,
-    MACHINE,
-    count_instructions,
-    find_m4cost,
-    missing_tools,
-)
 from feature_errors import SOURCES as RECORDINGS
 from feature_errors import Source, find_folder, read_signals
 from myo_export.emit_spectrum import render_spectrum
-from myo_pipeline.bundle import write_json
 from myo_pipeline.feature_twin import cut_windows, round_to_words
 from myo_pipeline.spectrum import (
     SPECTRUM_CATALOGUE,
@@ -56,27 +32,32 @@ from myo_pipeline.spectrum import (
 )
 from myo_pipeline.spectrum_bounds import bound_spectrum, transform_error
 from myo_pipeline.spectrum_twin import compute_spectrum_words, spectrum_to_real
+from window_image import (
+    HOP,
+    N_CHANNELS,
+    N_WINDOWS,
+    Measured,
+    begin,
+    bench_words,
+    measure,
+    tell,
+    write_results,
+    write_subject,
+)
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "spectrum.md"
-SPECTRUM_BENCH_DIR = Path(__file__).resolve().parent / "spectrum_bench"
 RATE_HZ = 1000.0
 BANDS_HZ = ((20.0, 60.0), (60.0, 120.0), (120.0, 250.0), (250.0, 450.0))
 
 
-@dataclass(frozen=True)
-class SpectrumCost:
-    """One set's figures a decision; instructions are None where m4cost is absent."""
+@dataclass(frozen=True, kw_only=True)
+class SpectrumCost(Measured):
+    """One set's figures a decision."""
 
     name: str
     window: int
     length: int
     taper: str
-    instructions: float | None
-    cycles: float | None
-    flash: int
-    memory_bytes: int
-    equal_windows: int
-    n_windows: int
 
 
 @dataclass(frozen=True)
@@ -113,18 +94,9 @@ SETS: dict[str, tuple[Sequence[SpectrumFeature], int, Taper]] = {
 
 def write_sources(config: SpectrumConfig, x: np.ndarray, folder: Path) -> int:
     """Write a config and its vectors; give the number of windows."""
-    header, source = render_spectrum(config, "benchmarks/bench_spectrum.py")
-    (folder / "spectrum_config.h").write_text(header)
-    (folder / "spectrum_config.c").write_text(source)
+    texts = render_spectrum(config, "benchmarks/bench_spectrum.py")
     words = compute_spectrum_words(config, cut_windows(x, config.window, config.hop))
-    return write_vectors(x, words, folder)
-
-
-def build_image(folder: Path, machine: str = MACHINE) -> Path:
-    """Compile the sources that :func:`write_sources` wrote to an image for a machine."""
-    return link_image(
-        [*SOURCES, folder / "spectrum_config.c", SPECTRUM_BENCH_DIR / "main.c"], folder, machine
-    )
+    return write_subject("spectrum", texts, x, words, folder)
 
 
 def bench_set(name: str, counter: Path | None) -> SpectrumCost:
@@ -134,16 +106,9 @@ def bench_set(name: str, counter: Path | None) -> SpectrumCost:
         features, n_channels=N_CHANNELS, window=window, hop=HOP, rate_hz=RATE_HZ, word_shift=0, taper=taper
     )
     x = bench_words(window + (N_WINDOWS - 1) * HOP, N_CHANNELS)
-    with tempfile.TemporaryDirectory() as name_of_folder:
-        folder = Path(name_of_folder)
-        n_windows = write_sources(config, x, folder)
-        image = build_image(folder)
-        _, equal, memory = run_image(image)
-        instructions, cycles = count_instructions(image, counter) if counter else (None, None)
-        flash = flash_bytes(image)
-    return SpectrumCost(
-        name, window, config.length, taper, instructions, cycles, flash, 4 * memory, equal, n_windows
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        found = measure(Path(folder), write_sources(config, x, Path(folder)), counter)
+    return SpectrumCost(name=name, window=window, length=config.length, taper=taper, **vars(found))
 
 
 def measure_errors(source: Source, folder: Path, taper: Taper) -> list[SpectrumError]:
@@ -242,25 +207,11 @@ def render_page(costs: Sequence[SpectrumCost], errors: Sequence[SpectrumError]) 
 
 def main() -> int:
     """Bench the sets, measure the errors, print tables, write the results."""
-    parser = argparse.ArgumentParser(description="Cost and error of spectral features.")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    arguments = parser.parse_args()
-    if missing_tools():
-        print(f"bench_spectrum: {' and '.join(missing_tools())} not found")
+    begun = begin("bench_spectrum", "Cost and error of spectral features.")
+    if begun is None:
         return 2
-    counter = find_m4cost()
-    if counter is None:
-        print("bench_spectrum: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
-    print(
-        f"{'spectral features, a decision':34} {'instr':>8} {'cycles':>8} {'flash':>6} {'RAM':>6} {'equal':>6}"
-    )
-    costs = []
-    for name in SETS:
-        r = bench_set(name, counter)
-        costs.append(r)
-        instructions, cycles = (f"{v:.0f}" if v is not None else "-" for v in (r.instructions, r.cycles))
-        equal = f"{r.equal_windows}/{r.n_windows}"
-        print(f"{name:34} {instructions:>8} {cycles:>8} {r.flash:>6} {r.memory_bytes:>6} {equal:>6}")
+    out, counter = begun
+    costs = tell("spectral features, a decision", (bench_set(name, counter) for name in SETS))
     errors: list[SpectrumError] = []
     print(f"{'errors':54} {'median':>9} {'99 %':>9} {'largest':>9} {'bound':>9} {'of it':>6}")
     for source in RECORDINGS:
@@ -274,13 +225,7 @@ def main() -> int:
             print(
                 f"{e.data:16} {e.taper:5} {e.feature:16} {e.unit:14} {figures} {e.largest_share_of_bound:6.2f}"
             )
-    old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
-    how = f"mps2-an386 under QEMU, {COMPILER}, {' '.join([*CPU_FLAGS, *C_FLAGS])}; mean of 8 decisions"
-    old["spectrum"] = {
-        "how": how, "channels": N_CHANNELS, "hop": HOP, "sets": [asdict(r) for r in costs],
-        "errors": [asdict(e) for e in errors],
-    }  # fmt: skip
-    write_json(arguments.out, old)
+    write_results(out, "spectrum", costs, errors=[asdict(e) for e in errors])
     PAGE.write_text(render_page(costs, errors))
     return 0 if all(r.equal_windows == r.n_windows for r in costs) else 1
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from myo_export import feature_cost, front_end_cost, quality_cost
 from myo_export.feature_cost import predict_feature_flash, predict_feature_instructions
 from myo_export.front_end import FrontEnd
 from myo_export.front_end_cost import predict_front_end
@@ -43,9 +44,9 @@ _TX_BYTES: Final = 2048
 _STACK_BYTES: Final = 8192  # firmware/ports/virtual_m4/memory.ld
 _OTHER_RAM: Final = 1604  # link, patch, rings' heads: what is left of the six images' RAM
 
-# Instructions of a vote over a few classes, as validation counts them.
+# Instructions of a vote over a few classes, as validation counts them, and their cycles at what `myopatch profile` counts.
 _DECISION: Final = 220.0
-_CYCLES_PER_INSTRUCTION: Final = 1.6  # of what is no network; see docs/cost.md
+_DECISION_CYCLES: Final = 1.52 * _DECISION
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,10 @@ class Prediction:
         Bytes.
     instructions : mapping
         Of a decision.
-    latency_ms : mapping
-        Time of a decision at the budget's clock, estimated.
+    cycles : mapping
+        Of a decision on a Cortex-M4F with zero wait states, estimated.
+    clock_mhz : float
+        The budget's, for which times are stated.
     is_modelled : bool
         Whether every layer has a formula.
     """
@@ -67,7 +70,8 @@ class Prediction:
     flash: Mapping[str, int]
     ram: Mapping[str, int]
     instructions: Mapping[str, float]
-    latency_ms: Mapping[str, float]
+    cycles: Mapping[str, float]
+    clock_mhz: float
     is_modelled: bool
 
     @property
@@ -81,6 +85,11 @@ class Prediction:
         return sum(self.ram.values())
 
     @property
+    def latency_ms(self) -> Mapping[str, float]:
+        """Time of a decision, by part."""
+        return {part: cycles / (1000 * self.clock_mhz) for part, cycles in self.cycles.items()}
+
+    @property
     def total_ms(self) -> float:
         """Time of a decision."""
         return sum(self.latency_ms.values())
@@ -92,6 +101,8 @@ class Prediction:
             "ram_bytes": {**self.ram, "total": self.ram_bytes},
             "instructions": {k: round(v) for k, v in self.instructions.items()}
             | {"total": round(sum(self.instructions.values()))},
+            "cycles": {k: round(v) for k, v in self.cycles.items()}
+            | {"total": round(sum(self.cycles.values()))},
             "latency_ms": {k: round(v, 4) for k, v in self.latency_ms.items()}
             | {"total": round(self.total_ms, 4)},
             "every_layer_modelled": self.is_modelled,
@@ -194,7 +205,6 @@ def predict_patch(
     watching = predict_quality_instructions(quality, spec.hop_samples * spec.decimation) if quality else 0.0
     in_quality = {"signal quality": watching} if quality else {}
     in_features = {"features": predict_feature_instructions(features)} if features else {}
-    per_ms = spec.budget.clock_mhz * 1000
     instructions = {
         "front end": filtering,
         **in_quality,
@@ -202,15 +212,15 @@ def predict_patch(
         "network": push_share * sum(layer.cost.instructions for layer in layers),
         "decision": _DECISION,
     }
-    latency_ms = {
-        "front end": filtering * _CYCLES_PER_INSTRUCTION / per_ms,
-        **{k: v * _CYCLES_PER_INSTRUCTION / per_ms for k, v in in_quality.items()},
-        **{k: v * _CYCLES_PER_INSTRUCTION / per_ms for k, v in in_features.items()},
-        "network": push_share * sum(layer.cost.cycles for layer in layers) / per_ms,
-        "decision": _DECISION * _CYCLES_PER_INSTRUCTION / per_ms,
+    cycles = {
+        "front end": filtering * front_end_cost.CYCLES_PER_INSTRUCTION,
+        **{k: v * quality_cost.CYCLES_PER_INSTRUCTION for k, v in in_quality.items()},
+        **{k: v * feature_cost.CYCLES_PER_INSTRUCTION for k, v in in_features.items()},
+        "network": push_share * sum(layer.cost.cycles for layer in layers),
+        "decision": _DECISION_CYCLES,
     }
     is_modelled = all(layer.cost.is_modelled for layer in layers)
-    return Prediction(flash, ram, instructions, latency_ms, is_modelled)
+    return Prediction(flash, ram, instructions, cycles, spec.budget.clock_mhz, is_modelled)
 
 
 def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -> list[LayerReport]:

@@ -144,14 +144,16 @@ def _clamp(requantize: Requantize, n_words: int) -> Events:
 
 
 def _tiles(form: str, at_once: str, n_calls: int, n_tiles: int, n_groups: int) -> Events:
-    """`tiles_of_two` or `tiles_of_one`: the loop turns over two groups, an odd one comes first by itself."""
+    """`tiles_of_two` or `tiles_of_one`: the loop turns over four groups or two, and those too many come first."""
     n = n_calls * n_tiles
     name = f"tiles.{form}.{at_once}"
+    in_turn = 4 if at_once == "two" else 2
+    turns = -(-n_groups // in_turn)
     found: Events = Counter(
-        {f"{name}.call": n_calls, f"{name}.tile": n, f"{name}.group": n * n_groups, f"{name}.turn": n * -(-n_groups // 2)}
-    )  # fmt: skip
-    if n_groups % 2:
-        found[f"{name}.odd"] = n
+        {f"{name}.call": n_calls, f"{name}.tile": n, f"{name}.group": n * n_groups, f"{name}.turn": n * turns}
+    )
+    if n_groups % in_turn:
+        found[f"{name}.first_{n_groups % in_turn}"] = n
     return found
 
 
@@ -179,9 +181,9 @@ def _widen(n_words: int, times: int, name: str = "widen") -> Events:
 
 
 def _gather(layer: Conv, row_size: int, rows: list[int], columns: list[int], is_grouped: bool) -> Events:
-    """Every output position's window, looked up and widened."""
+    """Windows of output positions, those of the columns that are given, looked up and widened."""
     window, channels = layer.window, layer.weights.shape[3]
-    height, width = layer.output_shape[:2]
+    height, width = layer.output_shape[0], len(columns)
     is_dense = not is_grouped and (window.dilation_width == 1 or window.width == 1)
     is_whole = row_size % 4 == 0
     n_positions = height * width
@@ -207,6 +209,22 @@ def _gather(layer: Conv, row_size: int, rows: list[int], columns: list[int], is_
     return found + _widen(row_size * window.height, n_positions)
 
 
+def _find_run(layer: Conv, row_size: int, n_groups: int) -> tuple[int, int]:
+    """As find_run in conv_dsp.c: from where to where windows are contiguous in the input and inside of it."""
+    window, (height, width, _) = layer.window, layer.output_shape
+    is_dense = n_groups == 1 and (window.dilation_width == 1 or window.width == 1)
+    if window.height != 1 or not is_dense or row_size % 4:
+        return 0, 0
+    if (window.width, window.stride_height, window.stride_width) == (1, 1, 1) and (
+        layer.input_shape[:2] == layer.output_shape[:2]
+    ):
+        return 0, height * width
+    room = layer.input_shape[1] + window.pad_left - window.width
+    if height != 1 or layer.input_shape[0] != 1 or room < 0:
+        return 0, 0
+    return -(-window.pad_left // window.stride_width), min(room // window.stride_width + 1, width)
+
+
 def _conv_dsp(layer: Conv, form: str) -> Events:
     window = layer.window
     height, width, _ = layer.output_shape
@@ -216,24 +234,19 @@ def _conv_dsp(layer: Conv, form: str) -> Events:
     row_size = window.width * weight_channels
     n_positions = height * width
     rows, columns = window_axes(window, layer.input_shape, layer.output_shape)
-    # As find_step in conv_dsp.c: windows that are contiguous and equally far apart are widened two at once.
-    is_pointwise = (window.width, window.stride_height, window.stride_width) == (1, 1, 1)
-    last = (width - 1) * window.stride_width + window.width
-    in_one_row = height == 1 and layer.input_shape[0] == 1
-    is_dense = n_groups == 1 and (window.dilation_width == 1 or window.width == 1)
-    is_inside = window.pad_left == 0 and last <= layer.input_shape[1]
-    is_stepped = (
-        window.height == 1 and is_dense and row_size % 4 == 0 and (is_pointwise or (in_one_row and is_inside))
-    )
     n_pairs, n_single = divmod(n_positions, 2)
+    begin, end = _find_run(layer, row_size, n_groups)
+    stepped = [p for p in range(0, 2 * n_pairs, 2) if begin <= p and p + 2 <= end]
     each: Events = Counter({"conv.group": 1, "conv.pair": n_pairs, "conv.single": n_single})
-    if is_stepped:
-        each += Counter({"widen_two.call": n_pairs, "widen_two.4_words": n_pairs * row_size // 4})
-        if n_single:
-            each += Counter({"gather.position": 1, "gather.row": 1}) + _widen(row_size, 1)
-    else:
-        each += _gather(layer, row_size, rows, columns, n_groups > 1)
-        each["conv.gathered_pair"] += n_pairs
+    each += Counter({"widen_two.call": len(stepped), "widen_two.4_words": len(stepped) * row_size // 4})
+    if not stepped or height == 1:
+        known = {q for p in stepped for q in (p, p + 1)}
+        each += _gather(
+            layer, row_size, rows, [n for q, n in enumerate(columns) if q not in known], n_groups > 1
+        )
+        each["conv.gathered_pair"] += n_pairs - len(stepped)
+    elif n_single:  # of a pointwise convolution
+        each += Counter({"gather.position": 1, "gather.row": 1}) + _widen(row_size, 1)
     words = -(-row_size * window.height // 4)
     per_group = layer.output_shape[2] // n_groups
     each += _run_tiles(form, "two", n_pairs, per_group, words)

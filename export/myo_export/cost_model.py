@@ -37,27 +37,36 @@ CONSTANTS: Final = Path(__file__).with_name("cost_m4.json")
 # loop but the last, hence the differences that are not instructions.
 #   call: registers saved and restored, less the branch that the last tile does not take
 #   tile: biases, loop set-up, four outputs scaled and stored
-#   group: four input words against four outputs; turn: the end of a turn over two groups; odd: a first turn of one
+#   group: four input words against four outputs; turn: the end of a turn over four groups, or two of one position;
+#   first_n: a first turn of n groups; odd: the same of one
 ASSEMBLY: Final[dict[str, tuple[int, int]]] = {
     "tiles.wide.two.call": (4, 26),
-    "tiles.wide.two.tile": (65, 85),
+    "tiles.wide.two.tile": (66, 88),
     "tiles.wide.two.group": (22, 34),
     "tiles.wide.two.turn": (3, 6),
-    "tiles.wide.two.odd": (0, 2),
+    "tiles.wide.two.first_1": (0, 2),
+    "tiles.wide.two.first_2": (1, 1),
+    "tiles.wide.two.first_3": (0, 0),
+    "tiles.wide.two.odd": (0, 2),  # of gates, whose turns are two groups
     "tiles.packed.two.call": (4, 26),
-    "tiles.packed.two.tile": (73, 93),
+    "tiles.packed.two.tile": (74, 96),
     "tiles.packed.two.group": (30, 42),
     "tiles.packed.two.turn": (3, 6),
-    "tiles.packed.two.odd": (0, 2),
+    "tiles.packed.two.first_1": (0, 2),
+    "tiles.packed.two.first_2": (1, 1),
+    "tiles.packed.two.first_3": (0, 0),
+    "tiles.packed.two.odd": (0, 2),  # of gates, whose turns are two groups
     "tiles.wide.one.call": (5, 27),
     "tiles.wide.one.tile": (38, 57),
     "tiles.wide.one.group": (11, 21),
     "tiles.wide.one.turn": (2, 4),
+    "tiles.wide.one.first_1": (0, 2),
     "tiles.wide.one.odd": (0, 2),
     "tiles.packed.one.call": (5, 27),
     "tiles.packed.one.tile": (42, 61),
     "tiles.packed.one.group": (18, 24),
     "tiles.packed.one.turn": (2, 4),
+    "tiles.packed.one.first_1": (0, 2),
     "tiles.packed.one.odd": (0, 2),
     "tiles.depthwise.call": (8, 31),
     "tiles.depthwise.tile": (35, 58),  # an even number of elements: the first branch is taken

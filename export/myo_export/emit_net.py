@@ -13,7 +13,7 @@ from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
 from myo_export.emit_net_stream import stream_header, stream_text
 from myo_export.emit_net_tflm import tflm_files
-from myo_export.fold_mve import Form, fold_layer
+from myo_export.fold_mve import Folded, Form, fold_layer
 from myo_export.graph import Tensor
 from myo_export.lower import lower_graph
 from myo_export.lowered import (
@@ -139,6 +139,7 @@ _KERNEL_HEADERS: dict[Kernels, str] = {
     "both": '#include "myo_nn_dispatch.h"\n#include "myo_nn_dsp.h"\n#include "myo_nn_mve.h"\n',
     "mve": """\
 #include "myo_nn_dispatch.h"
+#include "myo_nn_dsp.h"
 #include "myo_nn_mve.h"
 
 #if !MYO_NN_MVE
@@ -184,7 +185,8 @@ def _hold(layer: Layer, kernels: Kernels, optimize: Optimize) -> Form:
         case "plain":
             return "the core has no DSP extension"
         case "mve":
-            return fold_layer(layer)
+            folded = fold_layer(layer)
+            return folded if isinstance(folded, Folded) else pack_layer(layer, optimize)
         case _:
             return pack_layer(layer, optimize)
 

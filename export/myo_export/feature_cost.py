@@ -7,6 +7,9 @@ from typing import Final
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.features import FeatureConfig, Sum, Transform
 
+# Median of what `python benchmarks/bench_features.py` counts with m4cost, of which nearly all lie between 1.2 and 1.5.
+CYCLES_PER_INSTRUCTION: Final = 1.36
+
 # Fitted by benchmarks/fit_feature_cost.py to m4cost's counts of 195 configs: median error 3 %, largest 23 %.
 _CONSTANTS: Final[dict[str, float]] = {
     "ABS block": 5.93, "ABS frame": 4.42, "AR value": 455, "BEND block": 13.5, "BEND frame": 4.6,

@@ -34,7 +34,8 @@ from myo_export.lower_moves import (
 from myo_export.lower_reduce import lower_mean, lower_reduce
 from myo_export.lower_shapes import lower_alias, lower_pad, lower_pool
 from myo_export.lower_weights import lower_conv, lower_depthwise_conv, lower_transpose_conv
-from myo_export.lowered import Network, OpView, Step
+from myo_export.lowered import Network, Step
+from myo_export.op_view import OpView
 
 _LOWERINGS: Final[dict[str, Callable[[OpView], Step | tuple[Step, ...]]]] = {
     "ABS": lower_table,

@@ -16,12 +16,12 @@ from myo_export.lowered import (
     Layer,
     Mul,
     Operand,
-    OpView,
     Prelu,
     SquaredDifference,
     Step,
     Table,
 )
+from myo_export.op_view import OpView
 
 Shape4 = tuple[int, int, int, int]
 

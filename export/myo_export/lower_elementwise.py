@@ -7,7 +7,8 @@ import numpy as np
 from myo_export import quantized_functions as functions
 from myo_export import quantized_math as q
 from myo_export.graph import LeakyReluOptions, SoftmaxOptions
-from myo_export.lowered import OpView, Softmax, Step, Table
+from myo_export.lowered import Softmax, Step, Table
+from myo_export.op_view import OpView
 
 # From 512 equal words on, the division by their sum asks for a shift of more than 31 bits: the format's end.
 _SOFTMAX_MAX_ROW = 511

@@ -13,7 +13,8 @@ import numpy as np
 
 from myo_export import quantized_functions as f
 from myo_export.graph import Graph, Tensor
-from myo_export.lowered import Alias, OpView, Step, Table
+from myo_export.lowered import Alias, Step, Table
+from myo_export.op_view import OpView
 
 FLOAT_FUNCTIONS: Final[dict[str, Callable[[np.ndarray], np.ndarray]]] = {
     "ABS": np.abs,

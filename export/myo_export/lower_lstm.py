@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 
 from myo_export.graph import LstmOptions, Tensor
-from myo_export.lowered import Lstm, LstmGate, OpView, Step
+from myo_export.lowered import Lstm, LstmGate, Step
+from myo_export.op_view import OpView
 from myo_export.quantized_math import quantize_factor
 
 _N_INPUTS: Final = 24

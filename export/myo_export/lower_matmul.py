@@ -6,7 +6,8 @@ import numpy as np
 
 from myo_export.graph import BatchMatmulOptions, FullyConnectedOptions, Tensor
 from myo_export.lower_weights import clamp_of, lower_fully_connected
-from myo_export.lowered import BatchMatmul, Matrices, Operand, OpView, Step
+from myo_export.lowered import BatchMatmul, Matrices, Operand, Step
+from myo_export.op_view import OpView
 from myo_export.quantized_math import INT32_MAX, quantize_factor
 from myo_export.strided_copy import dense_strides
 

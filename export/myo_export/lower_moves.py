@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from myo_export.graph import ConcatenationOptions, PackOptions, StridedSliceOptions, Tensor
-from myo_export.lowered import Alias, Copy, CopyPart, Layer, OpView, Part, Step
+from myo_export.lowered import Alias, Copy, CopyPart, Layer, Part, Step
+from myo_export.op_view import OpView
 from myo_export.strided_copy import Axis, copy_part, dense_strides
 
 _MAX_AXES = 5  # of the kernel, and of the format's own

@@ -3,7 +3,8 @@
 from itertools import groupby
 
 from myo_export.graph import Tensor
-from myo_export.lowered import Mean, OpView, Reduce, Step
+from myo_export.lowered import Mean, Reduce, Step
+from myo_export.op_view import OpView
 from myo_export.quantized_math import Factor, quantize_factor
 
 

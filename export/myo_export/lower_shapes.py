@@ -2,7 +2,8 @@
 
 from myo_export.graph import PoolOptions
 from myo_export.lower_weights import clamp_of, window_of
-from myo_export.lowered import Alias, OpView, Pad, Pool, Step
+from myo_export.lowered import Alias, Pad, Pool, Step
+from myo_export.op_view import OpView
 
 
 def lower_pool(view: OpView) -> Step:

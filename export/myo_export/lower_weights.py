@@ -7,13 +7,13 @@ from myo_export.lowered import (
     Conv,
     DepthwiseConv,
     FullyConnected,
-    OpView,
     Requantize,
     Shape3,
     Step,
     TransposeConv,
     Window,
 )
+from myo_export.op_view import OpView
 from myo_export.quantized_math import Factor, activation_range, quantize_factor
 from myo_export.unfold_transpose_conv import as_conv
 

@@ -12,6 +12,7 @@ _SETTINGS: Final = 120
 _STATE: Final = 64
 _CHANNEL: Final = 96  # bytes of myo_quality_gate_t and myo_quality_channel_t
 _PER_SAMPLE: Final = 12.4  # instructions of a sample and channel
+CYCLES_PER_INSTRUCTION: Final = 1.38  # as m4cost counts them for benchmarks/bench_quality.py
 
 
 def predict_quality_flash(config: QualityConfig) -> int:

@@ -34,8 +34,8 @@ class Board:
         What starts it, ``{elf}`` standing for the firmware; empty for a board that is plugged in.
     instructions_per_tick
         Instructions per tick of the board's counter where that is exact, else None.
-    cycles_per_instruction
-        To estimate time on real silicon from instructions (zero wait states), or None.
+    has_cycles
+        Whether the export's estimate of cycles (Cortex-M4, zero wait states) is meant for its core.
     clock_hz
         Core clock for which times are stated.
     """
@@ -44,7 +44,7 @@ class Board:
     description: str
     command: tuple[str, ...] = ()
     instructions_per_tick: float | None = None
-    cycles_per_instruction: float | None = None
+    has_cycles: bool = False
     clock_hz: float = 64e6
 
     @property
@@ -56,24 +56,20 @@ class Board:
 NS_PER_INSTRUCTION = 64  # QEMU's clock under `-icount shift=6`
 
 
-def _virtual(
-    name: str, machine: str, description: str, tick_hz: float, cycles_per_instruction: float | None = None
-) -> Board:
+def _virtual(name: str, machine: str, description: str, tick_hz: float, has_cycles: bool = False) -> Board:
     """Describe a machine of QEMU whose counter runs at ``tick_hz``."""
     command = (
         "qemu-system-arm", "-M", machine, "-kernel", "{elf}", "-display", "none", "-monitor", "none",
         "-serial", "pty", "-icount", "shift=6",
     )  # fmt: skip
     per_tick = 1e9 / tick_hz / NS_PER_INSTRUCTION
-    return Board(name, f"{description} in QEMU", command, per_tick, cycles_per_instruction)
+    return Board(name, f"{description} in QEMU", command, per_tick, has_cycles)
 
 
-# 1.6 cycles an instruction is what the TRM's timings give for the DSP kernels on a Cortex-M4, which are rich in
-# LDRD (1.54 to 1.81 on the bench's networks, docs/network.md; plain C has 1.3). No such count was made for the others.
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
-        _virtual("virtual_m4", "mps2-an386", "Cortex-M4F (Arm MPS2 AN386)", 25e6, cycles_per_instruction=1.6),
+        _virtual("virtual_m4", "mps2-an386", "Cortex-M4F (Arm MPS2 AN386)", 25e6, has_cycles=True),
         _virtual("virtual_m0", "microbit", "Cortex-M0 (nRF51822, 16 kB of RAM)", 16e6),
         _virtual("virtual_m3", "mps2-an385", "Cortex-M3 (Arm MPS2 AN385)", 25e6),
         _virtual("virtual_m7", "mps2-an500", "Cortex-M7 (Arm MPS2 AN500)", 25e6),

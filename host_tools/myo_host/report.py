@@ -97,7 +97,8 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
         rows.append(
             (
                 "time a decision, estimated",
-                f"{cost['compute_ms']:.2f} ms at 64 MHz, {100 * cost['core_share']:.1f} % of the core",
+                f"{cost['compute_ms']:.2f} ms at 64 MHz, {100 * cost['core_share']:.1f} % of the core; "
+                f"{cost['cycles']:,.0f} cycles, {cost['cycles_per_instruction']:.2f} an instruction by the cost model",
             )
         )
     latency = result.latency

@@ -278,6 +278,27 @@ def _ticks(decisions: list[dict[str, int]], paced: list[dict[str, int]]) -> dict
     return out
 
 
+# What the board counts by itself, and the parts of the export's prediction that it stands for.
+_PARTS = {
+    "front_end": ("front end", "signal quality", "features"),
+    "network": ("network",),
+    "decision": ("decision",),
+}
+
+
+def cycles_each(bundle: Bundle, part: str) -> float:
+    """Return the cycles of an instruction of a part, as the export's cost model predicts them for this bundle."""
+    predicted = bundle.read_json("budget.json").get("predicted", {})
+    if "cycles" not in predicted:
+        raise BundleError(
+            f"{bundle.path}/budget.json: predicts no cycles; run `myopatch export {bundle.path}` again"
+        )
+    cycles, instructions = (
+        sum(predicted[what].get(name, 0) for name in _PARTS[part]) for what in ("cycles", "instructions")
+    )
+    return float(cycles / instructions)
+
+
 def _cost(
     bundle: Bundle, board: Board, hello: Hello, ticks: dict[str, float]
 ) -> tuple[dict[str, float], dict[str, float]]:
@@ -295,13 +316,17 @@ def _cost(
     if per_tick is None:
         latency["compute_ms"] = ticks["latency_ticks_max"] / hello.tick_hz * 1000
     else:
-        for key in ("front_end", "network", "decision"):
-            cost[f"{key}_instructions"] = ticks[f"{key}_ticks_mean"] * per_tick
-        total = cost["instructions"] = sum(cost.values())
-        if board.cycles_per_instruction is not None:
-            ms = board.cycles_per_instruction / board.clock_hz * 1000
-            cost["compute_ms"] = total * ms
+        counts = {part: ticks[f"{part}_ticks_mean"] * per_tick for part in _PARTS}
+        cost |= {f"{part}_instructions": count for part, count in counts.items()}
+        cost["instructions"] = sum(counts.values())
+        if board.has_cycles:
+            cycles = {part: count * cycles_each(bundle, part) for part, count in counts.items()}
+            cost |= {f"{part}_cycles": count for part, count in cycles.items()}
+            cost["cycles"] = sum(cycles.values())
+            cost["cycles_per_instruction"] = cost["cycles"] / cost["instructions"]
+            cost["compute_ms"] = cost["cycles"] / board.clock_hz * 1000
             cost["core_share"] = cost["compute_ms"] / spec.window.hop_ms
-            latency["compute_ms"] = ticks["latency_ticks_max"] * per_tick * ms
+            slowest = ticks["latency_ticks_max"] * per_tick * cost["cycles_per_instruction"]
+            latency["compute_ms"] = slowest / board.clock_hz * 1000
     latency["worst_case_ms"] = sum(latency.values())
     return cost, latency

@@ -14,7 +14,7 @@ from bare_machine import BOARD_DIR, EMULATOR, MACHINES, run_image
 from myo_export.cores import CPU_FLAGS
 from myo_export.emit_net import NetworkSource, render_network
 from myo_export.emit_net_step import Kernels
-from myo_export.pack_dsp import Optimize
+from myo_export.pack_dsp import Optimize, PackedLstm
 from nn_lstm_models import LstmCase, lstm_model
 from nn_models import RandomNetwork
 from nn_moving_models import MOVED, PRODUCTS, MovingNetwork
@@ -143,6 +143,7 @@ def objects(tmp_path_factory):
         if code.kernels != "plain":
             packed = [form for text in texts for form in text.packed if not isinstance(form, str)]
             assert len(packed) > 150  # the plain kernels are not what this is about
+            assert sum(isinstance(form, PackedLstm) for form in packed) == 16  # Helium runs them as well
         sources, n_words = write_batch(texts, wanted, folder)
         ours = [*NN_DIR.glob("*.c"), Path(__file__).parent / "nn_board.c", BOARD_DIR / "startup.c"]
         command = [COMPILER, *code.cpu, *WARNINGS, code.level, f"-I{NN_DIR}", f"-I{BOARD_DIR}"]

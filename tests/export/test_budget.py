@@ -162,7 +162,7 @@ def test_an_export_holds_the_budget_and_says_what_it_predicts(tmp_path: Path) ->
     exported = export_bundle(trained)
     budget = json.loads((trained / "budget.json").read_text())
     assert budget["limits"] == {"flash_kb": 16.0, "ram_kb": None, "latency_ms": None, "clock_mhz": 64.0}
-    for part in ("flash_bytes", "ram_bytes", "instructions"):
+    for part in ("flash_bytes", "ram_bytes", "instructions", "cycles"):
         figures = dict(budget["predicted"][part])
         assert figures.pop("total") == pytest.approx(sum(figures.values()), abs=2)
     assert budget["predicted"]["flash_bytes"]["total"] == exported.choice.prediction.flash_bytes <= 16 * KB

@@ -68,7 +68,10 @@ def test_builds_for_every_core(core, optimize, model, tmp_path):
     subprocess.run(command, check=True)
 
 
-@pytest.mark.parametrize(("core", "optimize"), [("m0", "size"), ("m4", "speed"), ("m33", "size")])
+@pytest.mark.parametrize(
+    ("core", "optimize"),
+    [("m0", "size"), ("m4", "speed"), ("m33", "size"), ("m55", "speed"), ("m55", "size")],
+)
 def test_an_lstm_builds_with_what_it_needs(core, optimize, tmp_path):
     """Linked whole: a source that build.json forgets would leave a name undefined."""
     if shutil.which("arm-none-eabi-gcc") is None:
@@ -76,7 +79,8 @@ def test_an_lstm_builds_with_what_it_needs(core, optimize, tmp_path):
     path, out = tmp_path / "lstm.tflite", tmp_path / "out"
     path.write_bytes(lstm_model(1, LstmCase()))
     report = compile_model(path, core, optimize, out)
-    assert report.layers[0].kernel.startswith("dsp") == (CORES[core].kernels == "dsp")
+    width = "int16" if optimize == "speed" else "int8"
+    assert (report.layers[0].kernel == f"dsp, weights {width}") == (CORES[core].kernels != "plain")
     (tmp_path / "main.c").write_text(
         '#include "net.h"\nint main(void) { int8_t x[NET_INPUT_SIZE] = {0}, y[NET_OUTPUT_SIZE];'
         " static _Alignas(16) unsigned char a[NET_ARENA_SIZE]; net_init(a); net_run(a, x, y); return y[0]; }\n"

@@ -43,7 +43,9 @@ def test_recorded_outputs_push_by_push(name, tmp_path):
     assert bench.run_image(image) == (0, 64, 64)
 
 
-@pytest.mark.parametrize(("name", "hop"), [("gesture_ds", None), ("gesture_small", bench.STREAM_HOP)])
+@pytest.mark.parametrize(
+    ("name", "hop"), [("gesture_ds", None), ("gesture_small", bench.STREAM_HOP), ("lstm", None)]
+)
 def test_recorded_outputs_on_helium(name, hop, tmp_path):
     image, _ = bench.build_image(MODELS, name, tmp_path, hop=hop, machine=bench.HELIUM_MACHINE, kernels="mve")
     assert bench.run_image(image, bench.HELIUM_MACHINE) == (0, 64, 64)

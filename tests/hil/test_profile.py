@@ -299,6 +299,12 @@ def test_patch_against_the_firmwares_own_counter(built: Callable[[str, str], Pat
     front_end = rows["filters"]["instructions"] + rows["quantize, window"]["instructions"]
     # Each block of samples has a cost of its own, and how many there are depends on the line.
     assert front_end == pytest.approx(measured("front_end_ticks").mean(), rel=0.5)
+    # Validation's cycles are the cost model's share of the instructions; the profile counts them one by one.
+    predicted = json.loads((bundle / "budget.json").read_text())["predicted"]
+    in_network = [row for name, row in rows.items() if name[0].isdigit() or name == "between layers"]
+    counted = sum(row["cycles"] for row in in_network) / sum(row["instructions"] for row in in_network)
+    modelled = predicted["cycles"]["network"] / predicted["instructions"]["network"]
+    assert modelled == pytest.approx(counted, rel=0.03)
     # The sum of the layers is the network; the stack is what the firmware painted.
     layers = [
         row["instructions"] for name, row in rows.items() if name[0].isdigit() or name == "between layers"

@@ -51,7 +51,14 @@ def test_device_equals_twin_at_every_stage(built: Built, board: str, kind: str) 
     assert not re.search(r'(src|href)="(?!#|data:)', page), "the page must need no other file"
     if board == "virtual_m4":
         assert 0 < result["status"]["stack_used_bytes"] < result["status"]["stack_bytes"]
-        assert result["cost"]["network_instructions"] > 1000
+        cost = result["cost"]
+        assert cost["network_instructions"] > 1000
+        predicted = json.loads((bundle / "budget.json").read_text())["predicted"]
+        each = predicted["cycles"]["network"] / predicted["instructions"]["network"]
+        assert cost["network_cycles"] == pytest.approx(each * cost["network_instructions"])
+        parts = ("front_end_cycles", "network_cycles", "decision_cycles")
+        assert cost["cycles"] == pytest.approx(sum(cost[key] for key in parts))
+        assert cost["compute_ms"] == pytest.approx(cost["cycles"] / 64e3)
 
 
 def test_a_chain_of_every_kind_of_step_is_the_twins(built: Built, board: str) -> None:

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from myo_export.export import export_bundle
 from myo_host.comparison import StageResult
 from myo_host.divergence import SAMPLES, Layout
 from myo_host.junit import write_junit, write_junit_error
-from myo_host.validate import Validation
+from myo_host.validate import Validation, cycles_each
 from myo_host.validation_schema import check_record, render_schema
-from myo_pipeline.bundle import render_json
+from myo_pipeline.bundle import open_bundle, render_json, write_json
+from myo_pipeline.errors import BundleError
+from tiny_bundle import write_trained
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -95,3 +98,12 @@ def test_junit_tells_why_it_could_not_run(tmp_path: Path) -> None:
     suite = ElementTree.parse(path).getroot().find("testsuite")
     assert suite.get("errors") == "1"
     assert suite.find("testcase/error").get("message") == "no answer ? & <silence>"
+
+
+def test_a_bundle_that_predicts_no_cycles_is_one_line(tmp_path: Path) -> None:
+    """Its export is older than this validation: no number is made up for it."""
+    bundle = open_bundle(export_bundle(write_trained(tmp_path / "tiny")).bundle.path)
+    assert 1 < cycles_each(bundle, "network") < 3
+    write_json(bundle.path / "budget.json", {"predicted": {"instructions": {"network": 1}}})
+    with pytest.raises(BundleError, match=r"budget\.json: predicts no cycles; run `myopatch export"):
+        cycles_each(bundle, "network")

@@ -40,19 +40,19 @@ validation_persons = 1
 """
 
 
-def make_model(floating: bool) -> bytes:
-    """Reshape, then a dense layer: the same operators as int8 and as float."""
+def make_model(floating: bool, steps: int = WINDOW, channels: int = CHANNELS) -> bytes:
+    """Reshape, then a dense layer: the same operators as int8 and as float. The input is (steps, channels)."""
     rng = np.random.default_rng(3)
-    n = WINDOW * CHANNELS
+    n = steps * channels
     weights = rng.integers(-127, 128, (len(LABELS), n)).astype(np.int8)
     b = ModelBuilder()
     if floating:
-        source = b.tensor((1, 1, WINDOW, CHANNELS), dtype="float32")
+        source = b.tensor((1, 1, steps, channels), dtype="float32")
         flat, out = b.tensor((1, n), dtype="float32"), b.tensor((1, len(LABELS)), dtype="float32")
         w = b.tensor(weights.shape, data=(weights * np.float32(0.01)).astype(np.float32))
         bias = b.tensor((len(LABELS),), data=np.zeros(len(LABELS), np.float32))
     else:
-        source = b.activation((1, 1, WINDOW, CHANNELS), 1 / 128, 0)
+        source = b.activation((1, 1, steps, channels), 1 / 128, 0)
         flat, out = b.activation((1, n), 1 / 128, 0), b.activation((1, len(LABELS)), 0.05, 0)
         w = b.tensor(weights.shape, [0.01], [0], weights)
         bias = b.tensor((len(LABELS),), [0.01 / 128], [0], np.zeros(len(LABELS), np.int32))

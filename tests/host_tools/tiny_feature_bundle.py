@@ -8,15 +8,12 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 import tiny_bundle
 from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_stage import FeatureScale, choose_word_shift, compile_spec_features
 from myo_pipeline.reference import cut_windows, filter_counts
 from myo_pipeline.spec import parse_spec
-from nn_models import ModelBuilder, fill
-from tiny_bundle import CHANNELS, LABELS
 
 # Of every transform, of counts and of ratios, one.
 FEATURES = """
@@ -62,31 +59,10 @@ attenuation_db = 0
 N_COMPONENTS = 11
 
 
-def make_feature_model(floating: bool, channels: int = CHANNELS) -> bytes:
-    """Reshape, then a dense layer: the same operators as int8 and as float."""
-    n = N_COMPONENTS * channels
-    weights = np.random.default_rng(3).integers(-127, 128, (len(LABELS), n)).astype(np.int8)
-    b = ModelBuilder()
-    if floating:
-        source = b.tensor((1, 1, N_COMPONENTS, channels), dtype="float32")
-        flat, out = b.tensor((1, n), dtype="float32"), b.tensor((1, len(LABELS)), dtype="float32")
-        w = b.tensor(weights.shape, data=(weights * np.float32(0.01)).astype(np.float32))
-        bias = b.tensor((len(LABELS),), data=np.zeros(len(LABELS), np.float32))
-    else:
-        source = b.activation((1, 1, N_COMPONENTS, channels), 1 / 128, 0)
-        flat, out = b.activation((1, n), 1 / 128, 0), b.activation((1, len(LABELS)), 0.05, 0)
-        w = b.tensor(weights.shape, [0.01], [0], weights)
-        bias = b.tensor((len(LABELS),), [0.01 / 128], [0], np.zeros(len(LABELS), np.int32))
-    shape = b.tensor((2,), data=np.array([1, n], np.int32))
-    b.op("RESHAPE", [source, shape], [flat], schema.ReshapeOptionsT())
-    b.op("FULLY_CONNECTED", [flat, w, bias], [out], fill(schema.FullyConnectedOptionsT()))
-    return b.pack(source, out)
-
-
 def write_trained_features(folder: Path, n_segments: int = 3, spec: str = SPEC) -> Path:
     """Write what training leaves; means and deviations are those of the segments themselves."""
     patch = parse_spec(spec)
-    make = partial(make_feature_model, channels=patch.front_end_channels)
+    make = partial(tiny_bundle.make_model, steps=N_COMPONENTS, channels=patch.front_end_channels)
     tiny_bundle.write_trained(folder, n_segments, make)
     (folder / "patch.toml").write_text(spec)
     word_shift = choose_word_shift(patch)

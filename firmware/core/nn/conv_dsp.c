@@ -36,23 +36,41 @@ static void copy_row(const myo_conv_plan_t *plan, const int8_t *row, myo_nn_span
     }
 }
 
-/* Distance from the window of one position to that of the next, where all windows are contiguous in the
-   input, lie inside of it, and are equally far apart; 0 where not. A convolution over time without padding is
-   so, and a pointwise one. */
-static size_t find_step(const myo_conv_plan_t *plan) {
+/* Positions whose windows are contiguous in the input, lie inside of it, and are equally far apart: windows
+   of two such neighbours are widened together where they stand. */
+typedef struct {
+    size_t begin;
+    size_t n_pairs; /* from there on, that is how many positions begin a pair */
+    size_t step;    /* words from the window of one position to that of the next */
+    size_t offset;  /* words by which the window of position 0 begins before the input */
+} myo_conv_run_t;
+
+/* All positions of a pointwise convolution, and those of a convolution over time whose windows padding does
+   not reach into; elsewhere none. */
+static myo_conv_run_t find_run(const myo_conv_plan_t *plan) {
     const myo_conv_dsp_config_t *config = plan->config;
     const myo_nn_window_t *window = &config->window;
+    const size_t n_columns = config->output.width;
     const bool pointwise = window->width == 1 && window->stride_height == 1 && window->stride_width == 1 &&
                            config->input.height == config->output.height &&
                            config->input.width == config->output.width;
-    const int32_t last = (config->output.width - 1) * window->stride_width + window->width;
     const bool one_row = config->output.height == 1 && config->input.height == 1;
-    const bool inside = window->pad_left == 0 && last <= config->input.width;
-    if (window->height != 1 || !plan->rows_dense || !plan->rows_whole ||
-        !(pointwise || (one_row && inside))) {
-        return 0;
+    const int32_t room = config->input.width + window->pad_left - window->width;
+    myo_conv_run_t run = {.step = (size_t)window->stride_width * config->input.channels};
+    if (window->height != 1 || !plan->rows_dense || !plan->rows_whole) {
+        return run;
     }
-    return (size_t)window->stride_width * config->input.channels;
+    size_t end = 0;
+    if (pointwise) {
+        end = config->output.height * n_columns;
+    } else if (one_row && room >= 0) {
+        const size_t n_fitting = (size_t)(room / window->stride_width) + 1;
+        run.begin = (size_t)((window->pad_left + window->stride_width - 1) / window->stride_width);
+        end = n_fitting < n_columns ? n_fitting : n_columns;
+        run.offset = (size_t)window->pad_left * config->input.channels;
+    }
+    run.n_pairs = end > run.begin ? end - run.begin - 1 : 0;
+    return run;
 }
 
 /* The window of one output position, widened. `group`: the input at the group's first channel. */
@@ -110,7 +128,7 @@ void myo_conv_dsp_run(const myo_conv_dsp_config_t *config, const int8_t *input, 
         .rows_whole = row_size % 4 == 0,
         .patch = (int8_t *)(x + widened),
     };
-    const size_t step = find_step(&plan);
+    const myo_conv_run_t run = find_run(&plan);
 
     for (size_t group = 0; group < n_groups; group++) {
         const int8_t *from = input + group * config->weight_channels;
@@ -119,9 +137,9 @@ void myo_conv_dsp_run(const myo_conv_dsp_config_t *config, const int8_t *input, 
         int8_t *to = output + group * n_outputs;
         size_t position = 0;
         for (; position + 2 <= n_positions; position += 2) {
-            if (step > 0) {
-                const int8_t *const first = from + position * step;
-                myo_nn_widen_two(first, first + step, row_size, x);
+            if (position - run.begin < run.n_pairs) {
+                const int8_t *const first = from + (position * run.step - run.offset);
+                myo_nn_widen_two(first, first + run.step, row_size, x);
             } else {
                 gather(&plan, from, position, x, 2);
                 gather(&plan, from, position + 1, x + 1, 2);

@@ -9,8 +9,8 @@
    these are functions of instructions, each the same as its namesake in C in tile_dsp.c. The comments name
    the registers.
 
-   Loops go over two groups of four input words at once; where their number is odd, the first turn begins in
-   the middle. One bit of a tile's size tells. */
+   Loops go over two groups of four input words at once, with two positions over four; where their number is
+   no multiple of that, the first turn begins in the middle. One or two bits of a tile's size tell. */
 
 /* Parameters stand in registers and on the stack, not behind their names. */
 #pragma GCC diagnostic ignored "-Wunused-parameter"
@@ -39,7 +39,7 @@
 /* r0: x, r1: weights, r2: tiles until the sums begin, r4-r7 and r8-r11: sums of the first and second
    position. Stack: 0: x, 4: end of the tile's weights, 8: tiles, 12: output, 52: next_position, 56:
    tile_bytes, 60: n_tiles. odd_bit: by how much the size is shifted to bring the lowest bit of the groups'
-   number to the sign. */
+   number to the sign, and the next one to the carry. */
 #define TILES_OF_TWO(group, odd_bit, doubled)                               \
     __asm__ volatile(                                                       \
         "push {r4-r11, lr}\n"                                               \
@@ -56,10 +56,18 @@
         "mov r9, r5\n"                                                      \
         "mov r10, r6\n"                                                     \
         "mov r11, r7\n"                                                     \
+        "bcc 6f\n"                                                          \
         "bmi 3f\n"                                                          \
+        "b 4f\n"                                                            \
+        "6:\n"                                                              \
+        "bmi 5f\n"                                                          \
         "2:\n"                                                              \
         group                                                               \
         "3:\n"                                                              \
+        group                                                               \
+        "4:\n"                                                              \
+        group                                                               \
+        "5:\n"                                                              \
         group                                                               \
         "ldr r12, [sp, #4]\n"                                               \
         "cmp r1, r12\n"                                                     \

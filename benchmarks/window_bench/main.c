@@ -4,13 +4,13 @@
    and roi_end is empty, so that a counter can subtract its cost; then comes one region for each of the first
    windows after the first: the push of one hop that ends in a decision. */
 #include "board.h"
-#include "spectrum_config.h"
-#include "vectors.h" /* N_FRAMES, N_WINDOWS, vector_frames, vector_words: made by bench_spectrum.py */
+#include "subject.h" /* which features: subject_t and what names its functions */
+#include "vectors.h" /* N_FRAMES, N_WINDOWS, N_WORDS, vector_frames, vector_words; both made by window_image.py */
 
 #define N_REGIONS 8
 
-static uint32_t memory[SPECTRUM_MEMORY_WORDS];
-static int32_t words[SPECTRUM_N_FEATURES * SPECTRUM_N_CHANNELS];
+static uint32_t memory[SUBJECT_MEMORY_WORDS];
+static int32_t words[N_WORDS];
 
 __attribute__((noinline)) void roi_begin(void) {
     __asm__ volatile("nop");
@@ -21,32 +21,32 @@ __attribute__((noinline)) void roi_end(void) {
 }
 
 int main(void) {
-    myo_spectrum_t spectrum;
+    subject_t subject;
     uint32_t n_differing = 0;
     uint32_t n_equal = 0;
     uint32_t window = 0;
-    if (myo_spectrum_init(&spectrum, &spectrum_config, memory, SPECTRUM_MEMORY_WORDS) != MYO_OK) {
+    if (subject_init(&subject, &subject_config, memory, SUBJECT_MEMORY_WORDS) != MYO_OK) {
         board_print("INIT\n");
         return 1;
     }
     roi_begin();
     roi_end();
     for (size_t done = 0; done < N_FRAMES;) {
-        const size_t portion = done == 0 ? SPECTRUM_WINDOW : SPECTRUM_HOP;
+        const size_t portion = done == 0 ? SUBJECT_WINDOW : SUBJECT_HOP;
         size_t n_frames = portion < N_FRAMES - done ? portion : N_FRAMES - done;
-        const int16_t *frames = vector_frames + done * SPECTRUM_N_CHANNELS;
+        const int16_t *frames = vector_frames + done * SUBJECT_N_CHANNELS;
         const bool is_counted = window > 0 && window <= N_REGIONS;
         done += n_frames;
         if (is_counted) {
             roi_begin();
         }
-        const bool is_window = myo_spectrum_push(&spectrum, &frames, &n_frames, words);
+        const bool is_window = subject_push(&subject, &frames, &n_frames, words);
         if (is_counted) {
             roi_end();
         }
         if (is_window) {
             uint32_t n = 0;
-            for (uint32_t k = 0; k < SPECTRUM_N_FEATURES * SPECTRUM_N_CHANNELS; k++) {
+            for (uint32_t k = 0; k < N_WORDS; k++) {
                 n += words[k] != vector_words[window][k];
             }
             n_differing += n;
@@ -61,7 +61,7 @@ int main(void) {
     board_print(" OF ");
     board_print_number(N_WINDOWS);
     board_print(" MEMORY ");
-    board_print_number((uint32_t)myo_spectrum_memory_words(&spectrum_config));
+    board_print_number((uint32_t)subject_memory_words(&subject_config));
     board_print("\n");
     return n_differing != 0;
 }
