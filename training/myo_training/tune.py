@@ -110,7 +110,7 @@ class Tried:
         size = (
             f"hidden {model.hidden}"
             if model.kind == "mlp"
-            else f"filters {model.filters}, kernel {model.kernel}"
+            else f"filters {model.filters}, kernel {model.kernel}, dense {model.dense}"
         )
         window = self.spec.window
         what = f"{features}; " if features else ""

@@ -64,6 +64,11 @@ def to_percent(value: float) -> str:
     return f"{100 * value:.1f} %"
 
 
+def say_judges(n: int) -> str:
+    """Say who judges."""
+    return f"{n} person{'s' * (n != 1)} that it did not learn from"
+
+
 def find_candidates(spec: PatchSpec, data: SearchData) -> tuple[list[Any], list[str]]:
     """List the features of the registry for a spec, and those left out."""
     from myo_training.search_space import list_candidates
@@ -105,7 +110,7 @@ def select(
         f"Features chosen by `myopatch select`: {found.metric} {to_percent(found.chosen.accuracy)} of a linear model, each "
         f"window by itself, {found.chosen.tag.microseconds:.0f} us a decision; the spec given: {to_percent(found.own.accuracy)}, "
         f"{found.own.tag.microseconds:.0f} us.",
-        f"Measured on {recordings.n_judges} persons that it did not learn from; persons held out for the test were not read.",
+        f"Measured on {say_judges(recordings.n_judges)}; persons held out for the test were not read.",
     ]  # fmt: skip
     text = render_spec(move_data(found.spec, path.parent, folder), head)
     write_text(folder / "patch.toml", text)

@@ -22,6 +22,7 @@ from myo_host.cli.select_command import (
     move_data,
     open_search_data,
     price_features,
+    say_judges,
     to_percent,
 )
 from myo_pipeline.spec import PatchSpec, load_spec
@@ -223,7 +224,7 @@ def _write_head(found: Found, start: Tried | None, old: PatchSpec, n_trials: int
     chosen, metric = found.chosen, "R2" if found.chosen.spec.output.kind == "values" else "macro accuracy"
     lines = [
         f"Found by `myopatch tune`: {n_trials} specs, {n_trials - found.n_refused} of them within the budget and trained.",
-        f"On {len(chosen.persons)} persons that it did not learn from: {metric} of decisions {to_percent(chosen.accuracy)}; "
+        f"On {say_judges(len(chosen.persons))}: {metric} of decisions {to_percent(chosen.accuracy)}; "
         f"{_say_cost(asdict(chosen.cost))} (predicted).",
     ]  # fmt: skip
     if start is not None:
@@ -283,8 +284,8 @@ def _summarize(record: dict[str, Any]) -> list[tuple[str, str]]:
     chosen, start = record["chosen"], record["start"]
     rows = [
         ("chosen", f"{chosen['what']}"),
-        ("", f"{record['metric']} of decisions {to_percent(chosen['accuracy'])} on {len(record['judges'])} "
-             f"persons that it did not learn from; {_say_cost(chosen['cost'])}"),
+        ("", f"{record['metric']} of decisions {to_percent(chosen['accuracy'])} on "
+             f"{say_judges(len(record['judges']))}; {_say_cost(chosen['cost'])}"),
     ]  # fmt: skip
     if start is not None:
         rows += [
