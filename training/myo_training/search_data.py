@@ -11,14 +11,15 @@ import json
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 
 from myo_pipeline.errors import DataError
 from myo_pipeline.feature_stage import compile_spec_features
-from myo_pipeline.features import FEATURE_TABLES, AmplitudeFeature, Feature
+from myo_pipeline.features import AmplitudeFeature, Feature
 from myo_pipeline.spec import PatchSpec
 from myo_training.recordings import DataSet, Recording
 from myo_training.split import TRAIN, VALIDATION, Session, split_sessions
@@ -136,15 +137,26 @@ class SearchData:
             total -= self._kept.popitem(last=False)[1][0].nbytes
 
 
+def list_feature_tables() -> dict[str, type[BaseModel]]:
+    """Return the table of each kind that a spec takes as a feature, families in the order of their words."""
+    (entry,) = get_args(PatchSpec.model_fields["features"].annotation)
+    union = get_args(entry)[0]  # behind Annotated
+    return {
+        str(kind): table
+        for table in get_args(union)
+        for kind in get_args(table.model_fields["kind"].annotation)
+    }
+
+
 def order_features(features: Sequence[Feature]) -> list[Feature]:
     """Put features in the order of their words: family by family, within one as they stand.
 
     Tables of :mod:`myo_pipeline.features` are one family, any other table is one of its own.
     """
-    tables = list(dict.fromkeys(FEATURE_TABLES.values()))
+    tables: list[type[BaseModel]] = list(dict.fromkeys(list_feature_tables().values()))
 
     def place(feature: Feature) -> int:
-        table = type(feature)
+        table: type[BaseModel] = type(feature)
         return -1 if table.__module__ == AmplitudeFeature.__module__ else tables.index(table)
 
     return sorted(features, key=place)

@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
-from myo_pipeline.features import FEATURE_TABLES, Feature
+from myo_pipeline.features import Feature
 from myo_pipeline.spec import VOTE_MAX, MlpModel, PatchSpec
 from myo_pipeline.stages import LinearStage, Spatial
-from myo_training.search_data import order_features
+from myo_training.search_data import list_feature_tables, order_features
 from myo_training.windows import _compute_features
 
 Value = str | float | int | bool
@@ -68,9 +68,9 @@ def list_candidates(spec: PatchSpec, size: float) -> tuple[list[Feature], list[s
     """
     given = {key: getattr(f, key) for f in spec.features for key in _LENT if key in f.model_fields_set}
     tables: list[dict[str, Any]] = [f.model_dump(exclude_unset=True) for f in spec.features]
-    known: dict[str, Any] = dict(FEATURE_TABLES)
+    known: dict[str, Any] = dict(list_feature_tables())
     left_out = []
-    for kind, table in FEATURE_TABLES.items():
+    for kind, table in known.items():
         values: dict[str, Any] = {"kind": kind}
         for key, field in table.model_fields.items():
             if key in given:
