@@ -1,6 +1,6 @@
 """What a search is worth on persons that it never saw, and what scalings of the features are worth.
 
-usage: python benchmarks/study_tune.py [--trials N] [--work FOLDER] [--out FILE]
+usage: python benchmarks/study_tune.py [--trials N] [--judges N] [--work FOLDER] [--out FILE]
 
 From the template `features` under a budget: `myopatch tune`, then the template, what was found, and the template with other
 scalings are trained in full and measured on the persons held out. Each stands in the work folder, and a study that was stopped
@@ -77,6 +77,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--trials", type=int, default=N_TRIALS)
+    parser.add_argument("--judges", type=int)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "study_tune")
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
@@ -90,7 +91,16 @@ def main() -> int:
     write_text(given, specs["template"])
     with show_progress("search") as progress:
         search = run_search(
-            given, options.work / "search", None, options.trials, None, "core", EPOCHS, N_FINALISTS, progress
+            given,
+            options.work / "search",
+            None,
+            options.trials,
+            None,
+            "core",
+            EPOCHS,
+            N_FINALISTS,
+            progress,
+            options.judges,
         )
     specs["found by the search"] = (options.work / "search" / "patch.toml").read_text(encoding="utf-8")
     parse_spec(specs["found by the search"])
