@@ -41,9 +41,10 @@ bench: setup ## count instructions of the bench networks, the filters, features 
 	$(VENV)/python benchmarks/bench_quality.py
 	$(VENV)/python benchmarks/bench_spectrum.py
 
-study: setup ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; a search (half an hour)
+study: setup ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; the heart removed; a search (half an hour)
 	$(VENV)/python benchmarks/study_network.py
 	$(VENV)/python benchmarks/study_quality.py
+	$(VENV)/python benchmarks/study_front_end.py
 	$(VENV)/python benchmarks/study_tune.py
 
 docs: setup ## make docs/spec.md and docs/validation.schema.json from their descriptions

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from bench_network import COMPILER, CPU_FLAGS, LINK_FLAGS, PEERS, find_m4cost, missing_tools
 from myo_export import cmsis_dsp
-from myo_export.front_end_cost import count_step_terms, count_terms, predict_front_end
+from myo_export.front_end_cost import count_apart_terms, count_step_terms, count_terms, predict_front_end
 from myo_pipeline.bundle import write_json
 from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
 
@@ -31,12 +31,15 @@ ROOT = HERE.parent
 RESULTS = HERE / "results" / "front_end.json"
 BIQUAD = "Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c"
 CONFIGURATIONS = list(itertools.product((4, 8, 16), (0, 1, 3, 5), (10, 32, 50, 100)))
-# As front_end_bench/main.c runs them: taps, factor, or for a matrix 1 where it only picks.
+# As front_end_bench/main.c runs them: taps, or for a matrix 1 where it only picks.
 OTHERS = (
     ("scale", Kind.RECTIFY, 0), ("align", Kind.RECTIFY, 0), ("rectify", Kind.RECTIFY, 0), ("mean", Kind.MEAN, 37),
-    ("decimate", Kind.DECIMATE, 4), ("tkeo", Kind.TKEO, 0), ("fir", Kind.FIR, 8), ("fir", Kind.FIR, 64),
-    ("matrix", Kind.MATRIX, 1), ("matrix", Kind.MATRIX, 2),
+    ("decimate", Kind.DECIMATE, 0), ("tkeo", Kind.TKEO, 0), ("fir", Kind.FIR, 8), ("fir", Kind.FIR, 64),
+    ("matrix", Kind.MATRIX, 1), ("matrix", Kind.MATRIX, 2), ("fir that decimates", Kind.FIR, 8),
+    ("fir that decimates", Kind.FIR, 64), ("sos wide", Kind.SOS_WIDE, 1), ("sos wide", Kind.SOS_WIDE, 3),
 )  # fmt: skip
+HEARTS = (160, 96)  # windows of beats that are removed
+FACTOR = 4  # of what decimates
 STANDARD = (8, 3, 100)  # the budget's: 8 channels at 2 kHz, three sections, a hop of 50 ms
 RATE_HZ, CLOCK_HZ, BLOCK_SAMPLES, WINDOW = 2000, 64e6, 64, 400  # as front_end_bench/main.c has them
 
@@ -61,25 +64,35 @@ def count(channels: int, sections: int, hop: int, counter: Path) -> tuple[list[f
     return [n / BLOCK_SAMPLES for n in instructions[1:5]], instructions[5], instructions[6:]
 
 
+def list_terms(name: str, kind: Kind, n: int, channels: int, frames: int) -> tuple[float, ...]:
+    """Return how often each part of one of OTHERS runs."""
+    given = frames // FACTOR
+    if name == "fir that decimates":
+        return count_apart_terms(channels, n, frames, given, 1)
+    if kind is Kind.SOS_WIDE:
+        return 1, channels, channels * n, channels * n * frames
+    products = n * channels if kind is Kind.MATRIX and n == 1 else channels**2 if kind is Kind.MATRIX else n
+    return count_step_terms(kind, channels, products, given if kind is Kind.DECIMATE else frames, 1)
+
+
 def fit_others(measured: dict[int, list[float]]) -> dict[str, list[float]]:
     """Fit each kind of step to what it took with each number of channels; print how far off the fit is at most."""
     rows: dict[str, list[tuple[float, ...]]] = {}
     for channels, instructions in measured.items():
-        places = itertools.product((8, BLOCK_FRAMES), OTHERS)
-        for (frames, (name, kind, n)), taken in zip(places, instructions, strict=True):
-            count = (
-                n * channels if kind is Kind.MATRIX and n == 1 else channels**2 if kind is Kind.MATRIX else n
-            )
-            terms = count_step_terms(
-                kind, channels, count, frames // n if kind is Kind.DECIMATE else frames, 1
-            )
-            rows.setdefault(name, []).append((*terms, taken))
+        taken = iter(instructions)
+        for frames in (8, BLOCK_FRAMES):
+            for name, kind, n in OTHERS:
+                rows.setdefault(name, []).append((*list_terms(name, kind, n, channels, frames), next(taken)))
+            for window, n_beats in itertools.product(HEARTS, (0, 1)):
+                beats = n_beats * channels
+                terms = (1, channels, frames, frames * channels, beats, beats * window)
+                rows.setdefault("ecg", []).append((*terms, next(taken)))
     found = {}
     for name, values in rows.items():
         table = np.array(values)
-        terms, taken = table[:, :-1], table[:, -1]
-        constants = np.linalg.lstsq(terms / taken[:, None], np.ones(len(taken)), rcond=None)[0]
-        off = np.abs(terms @ constants / taken - 1).max()
+        terms, took = table[:, :-1], table[:, -1]
+        constants = np.linalg.lstsq(terms / took[:, None], np.ones(len(took)), rcond=None)[0]
+        off = np.abs(terms @ constants / took - 1).max()
         found[name] = [round(float(c), 2) for c in constants]
         print(f"{name}: {', '.join(f'{c:.2f}' for c in constants)}; off by {100 * off:.1f} % at most")
     return found

@@ -263,7 +263,7 @@ def study(source: Source, folder: Path) -> dict[str, object]:
         for half in halves
     ]
     choosing = [e for person in halves[0] for e in person]
-    rms = float(np.sqrt(np.median(np.concatenate([e.rest.ravel() for e in choosing])) / config.period_frames))
+    rms = float(np.sqrt(np.median(np.concatenate([e.rest.ravel() for e in choosing])) / config.period_looks))
     settings = choose(compile_with, halves[0], config.period_frames / source.rate_hz / 3600, rms)
     config = compile_with(settings)
     alarms = count_alarms(config, [e for person in halves[1] for e in person])

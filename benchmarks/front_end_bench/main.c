@@ -10,12 +10,14 @@
 
 #include "board.h"
 #include "dsp/myo_decimate.h"
+#include "dsp/myo_ecg.h"
 #include "dsp/myo_fir.h"
 #include "dsp/myo_matrix.h"
 #include "dsp/myo_moving_average.h"
 #include "dsp/myo_rectify.h"
 #include "dsp/myo_scale.h"
 #include "dsp/myo_sos.h"
+#include "dsp/myo_sos_wide.h"
 #include "dsp/myo_tkeo.h"
 #include "stream/myo_patch.h"
 
@@ -110,7 +112,7 @@ static void fill(uint32_t n_frames) {
 #define TAPS 64u
 #define MEAN 37u
 
-static int32_t taps[TAPS], step_state[(TAPS + MYO_BLOCK_FRAMES + MEAN) * N_CHANNELS];
+static int32_t taps[TAPS], step_state[(TAPS + MYO_BLOCK_FRAMES + MEAN) * N_CHANNELS + 1];
 static myo_matrix_term_t terms[N_CHANNELS * N_CHANNELS];
 static uint16_t one_term[N_CHANNELS], all_terms[N_CHANNELS];
 static const myo_moving_average_config_t mean = {.n = MEAN, .before = 6, .shift = 31, .multiplier = 1 << 30};
@@ -123,12 +125,54 @@ static const myo_matrix_config_t dense = {.n_terms = all_terms, .terms = terms, 
 #define STEP(of, with, factor)                                                                               \
     { .kind = &(of), .config = (with), .n_in = N_CHANNELS, .n_out = N_CHANNELS, .decimation = (factor) }
 
+static const myo_sos_config_t one_section = {.n_sections = 1, .post_shift = 1, .coefficients = coefficients};
+static const myo_sos_config_t three_sections = {
+    .n_sections = 3, .post_shift = 1, .coefficients = coefficients};
+
 static const myo_step_t others[] = {
-    STEP(myo_rectify_kind, NULL, 1),   STEP(myo_moving_average_kind, &mean, 1),
-    STEP(myo_decimate_kind, NULL, 4),  STEP(myo_tkeo_kind, &tkeo, 1),
-    STEP(myo_fir_kind, &short_fir, 1), STEP(myo_fir_kind, &long_fir, 1),
-    STEP(myo_matrix_kind, &remap, 1),  STEP(myo_matrix_kind, &dense, 1),
+    STEP(myo_rectify_kind, NULL, 1),          STEP(myo_moving_average_kind, &mean, 1),
+    STEP(myo_decimate_kind, NULL, 4),         STEP(myo_tkeo_kind, &tkeo, 1),
+    STEP(myo_fir_kind, &short_fir, 1),        STEP(myo_fir_kind, &long_fir, 1),
+    STEP(myo_matrix_kind, &remap, 1),         STEP(myo_matrix_kind, &dense, 1),
+    STEP(myo_fir_kind, &short_fir, 4),        STEP(myo_fir_kind, &long_fir, 4),
+    STEP(myo_sos_wide_kind, &one_section, 1), STEP(myo_sos_wide_kind, &three_sections, 1),
 };
+
+/* A beat in what teaches and a beat behind it: of the second, a block before it and the block with which its
+   window is complete. */
+#define LEARN_BEAT 100u
+#define BEAT 400u
+
+static const myo_ecg_config_t hearts[] = {
+    {.refractory = 200, .learn = 300, .before = 60, .after = 100, .log2_beats = 5, .magnitude_shift = 6},
+    {.refractory = 200, .learn = 300, .before = 24, .after = 72, .log2_beats = 5, .magnitude_shift = 6}};
+static int32_t heart_state[MYO_ECG_HEAD_WORDS + 100u + 2u * 160u * N_CHANNELS];
+
+static bool run_heart(const myo_ecg_config_t *config, uint32_t n_frames) {
+    const myo_step_t step = STEP(myo_ecg_kind, config, 1);
+    if (myo_ecg_kind.check(&step) != MYO_OK || myo_ecg_kind.count_state(&step) > sizeof heart_state / 4u) {
+        return false;
+    }
+    memset(heart_state, 0, sizeof heart_state);
+    const uint32_t last = (BEAT + config->after - 1u) / n_frames;
+    for (uint32_t number = 0; number <= last; number++) {
+        for (uint32_t i = 0; i < n_frames; i++) {
+            const uint32_t frame = number * n_frames + i;
+            for (uint32_t channel = 0; channel < N_CHANNELS; channel++) {
+                block[channel * MYO_BLOCK_FRAMES + i] = frame == LEARN_BEAT || frame == BEAT ? 1 << 28 : 0;
+            }
+        }
+        const bool is_counted = number == last - 3u || number == last;
+        if (is_counted) {
+            roi_begin();
+        }
+        (void)myo_ecg_kind.run(&step, heart_state, block, n_frames);
+        if (is_counted) {
+            roi_end();
+        }
+    }
+    return heart_state[6] == 1; /* n_beats */
+}
 
 static bool run_others(uint32_t n_frames) {
     roi_begin();
@@ -151,7 +195,7 @@ static bool run_others(uint32_t n_frames) {
         (void)other->kind->run(other, step_state, block, n_frames);
         roi_end();
     }
-    return true;
+    return run_heart(&hearts[0], n_frames) && run_heart(&hearts[1], n_frames);
 }
 
 int main(void) {

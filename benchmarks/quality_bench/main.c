@@ -11,7 +11,7 @@
 #define PORTION 32u
 
 static myo_quality_channel_t channels[QUALITY_N_CHANNELS];
-static int32_t blocks[QUALITY_N_BLOCKS];
+static int32_t kept[QUALITY_N_WORDS];
 
 __attribute__((noinline)) void roi_begin(void) {
     __asm__ volatile("nop");
@@ -25,7 +25,7 @@ int main(void) {
     myo_quality_t quality;
     uint32_t n_differing = 0;
     uint32_t period = 0;
-    if (myo_quality_init(&quality, &quality_config, channels, QUALITY_N_CHANNELS, blocks, QUALITY_N_BLOCKS) !=
+    if (myo_quality_init(&quality, &quality_config, channels, QUALITY_N_CHANNELS, kept, QUALITY_N_WORDS) !=
         MYO_OK) {
         board_print("INIT\n");
         return 1;
@@ -51,7 +51,7 @@ int main(void) {
     board_print(" OF ");
     board_print_number(period * QUALITY_N_CHANNELS);
     board_print(" MEMORY ");
-    board_print_number(sizeof quality + sizeof channels + sizeof blocks);
+    board_print_number(sizeof quality + sizeof channels + sizeof kept);
     board_print("\n");
     return n_differing != 0;
 }

@@ -35,7 +35,8 @@ _FIRMWARE_FLASH: Final = 12154
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
 _FLASH_PER_STEP: Final = 16
 _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
-    Kind.SOS: 1992, Kind.MATRIX: 566, Kind.RECTIFY: 94, Kind.MEAN: 366, Kind.DECIMATE: 178, Kind.FIR: 768, Kind.TKEO: 250,
+    Kind.SOS: 1992, Kind.MATRIX: 566, Kind.RECTIFY: 94, Kind.MEAN: 366, Kind.DECIMATE: 178, Kind.FIR: 1212, Kind.TKEO: 250,
+    Kind.ECG: 1952, Kind.SOS_WIDE: 756,
 }  # fmt: skip
 
 # As firmware/app/main.c allots them.
@@ -128,8 +129,9 @@ class Choice:
 def _count_step(step: Step) -> int:
     """Return the flash of a step's settings."""
     words = {
-        Kind.SOS: 2 + 5 * step.count, Kind.MATRIX: 3 + step.count + -(-step.n_out // 2), Kind.MEAN: 2,
-        Kind.FIR: 2 + step.count, Kind.TKEO: 1,
+        Kind.SOS: 2 + 5 * step.count, Kind.SOS_WIDE: 2 + 5 * step.count,
+        Kind.MATRIX: 3 + step.count + -(-step.n_out // 2), Kind.MEAN: 2,
+        Kind.FIR: 2 + step.count, Kind.TKEO: 1, Kind.ECG: 5,
     }  # fmt: skip
     return _FLASH_PER_STEP + 4 * words.get(step.kind, 0)
 

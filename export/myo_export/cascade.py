@@ -9,6 +9,10 @@ input of the given magnitude, by norms:
 * the 64-bit sum overflows on the way. It is at most ``sum |c_i| * max |node|``.
 
 The input exponent is the largest for which both hold, so that as many bits as possible stay below the count.
+
+A section whose poles lie near DC makes much of its own truncation. In the wide form (``myo_sos_wide``) it keeps 31 more
+bits of its past outputs, so that what it feeds back is exact to about 2^-29 of a unit, and rounds only what it gives.
+:mod:`myo_export.section_forms` takes it for the sections that need it.
 """
 
 from __future__ import annotations
@@ -62,6 +66,8 @@ class Cascade:
         Predicted error of truncation, rms with offset, in the input's unit.
     n_arrangements
         Arrangements of which this one has the least noise.
+    is_wide
+        Whether its sections keep 64 bits of their past outputs.
     """
 
     sections: NDArray[np.float64]
@@ -78,6 +84,7 @@ class Cascade:
     rounding_lsb: float
     noise: float
     n_arrangements: int
+    is_wide: bool = False
 
 
 def quantize_coefficients(sections: NDArray[np.float64]) -> tuple[NDArray[np.int32], int]:
@@ -144,7 +151,7 @@ def _settled(sections: NDArray[np.float64], what: str = "filter") -> int:
     return length
 
 
-def _impulse(sections: NDArray[np.float64]) -> NDArray[np.float64]:
+def impulse_response(sections: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return an impulse response, long enough that what follows is below 1e-12 of its sum."""
     impulse = np.zeros(_settled(sections))
     impulse[0] = 1.0
@@ -224,7 +231,39 @@ class _Fit:
     noise: float
 
 
-def _fit(order: NDArray[np.float64], peak: float, loss_lsb: float = 0.0) -> _Fit | None:
+@dataclass(frozen=True)
+class _Shaped:
+    """What the roundings of a cascade come to: at most behind each section, and variance and offset at its end."""
+
+    most: NDArray[np.float64]
+    variance: float
+    offset: float
+
+
+def _shape_rounding(rounded: NDArray[np.float64], post_shift: int, length: int, is_wide: bool) -> _Shaped:
+    """Follow each section's roundings through its own poles and all later sections."""
+    most, variance, offset = np.zeros(len(rounded)), 0.0, 0.0
+    # Truncation is in (-1, 0] units at each section's output, of mean -1/2 and variance 1/12. In the wide form it is two
+    # products of fractions, each cut to two units of the sum.
+    unit = 2.0 ** (post_shift - 31) if is_wide else 1.0
+    cut, square = (4 * unit, 2 * unit**2 / 3) if is_wide else (unit, unit**2 / 12)
+    for j in range(len(rounded)):
+        feedback = np.concatenate([[1.0, 0.0, 0.0], rounded[j, 3:]])
+        for k, response in enumerate(_through(rounded[j + 1 :], feedback, length), j):
+            most[k] += cut * np.abs(response).sum()
+        variance += square * float((response**2).sum())
+        offset += cut / 2 * float(response.sum())
+        if is_wide:  # what it gives is rounded to a word, which its own poles do not see
+            identity = np.array([1.0, 0.0, 0.0, 1.0, 0.0, 0.0])
+            for k, response in enumerate(_through(rounded[j + 1 :], identity, length), j):
+                most[k] += 0.5 * np.abs(response).sum()
+            variance += float((response**2).sum()) / 12
+    return _Shaped(most, variance, offset)
+
+
+def _fit(
+    order: NDArray[np.float64], peak: float, loss_lsb: float = 0.0, is_wide: bool = False
+) -> _Fit | None:
     """Round an arrangement and find the largest exponent that is safe; None if there is none.
 
     The input is at most ``peak``, and another ``loss_lsb`` units of the last bit from the rounding before it.
@@ -234,25 +273,17 @@ def _fit(order: NDArray[np.float64], peak: float, loss_lsb: float = 0.0) -> _Fit
     rounded = dequantize_coefficients(coefficients, post_shift)
     length = _settled(rounded)
     gains = np.array([np.abs(r).sum() for r in _through(rounded[1:], rounded[0], length)])
-    # Truncation adds an error in (-1, 0] units at each section's output, of mean -1/2 and variance 1/12, which its own
-    # poles and all later sections shape.
-    shaped, variance, offset = np.zeros(len(rounded)), 0.0, 0.0
-    for j in range(len(rounded)):
-        feedback = np.concatenate([[1.0, 0.0, 0.0], rounded[j, 3:]])
-        for k, response in enumerate(_through(rounded[j + 1 :], feedback, length), j):
-            shaped[k] += np.abs(response).sum()
-        variance += float((response**2).sum()) / 12
-        offset += float(response.sum()) / 2
+    shaped = _shape_rounding(rounded, post_shift, length, is_wide)
     sums = np.abs(coefficients.astype(np.float64)).sum(axis=1) / Q31
     highest = 30 - int(np.ceil(np.log2(peak)))  # one guard bit
     for exponent in range(highest, highest - _EXPONENTS, -1):
         scaled = peak * 2.0**exponent + loss_lsb
-        peaks = (scaled * gains + shaped) / Q31
+        peaks = (scaled * gains + shaped.most + is_wide) / Q31  # a floor is below its number
         inputs = np.concatenate([[scaled / Q31], peaks[:-1]])
         # The sum holds products of two Q31 numbers, 2.62: its range is +-2 in units of 1.0 times 1.0.
         accumulators = sums * np.maximum(peaks, inputs) / 2
         if max(peaks.max(), accumulators.max()) < PROOF_LIMIT:
-            noise = float(np.sqrt(variance + offset**2)) * 2.0**-exponent
+            noise = float(np.sqrt(shaped.variance + shaped.offset**2)) * 2.0**-exponent
             return _Fit(
                 sections,
                 coefficients,
@@ -261,16 +292,16 @@ def _fit(order: NDArray[np.float64], peak: float, loss_lsb: float = 0.0) -> _Fit
                 gains,
                 peaks,
                 accumulators,
-                float(shaped[-1]),
+                float(shaped.most[-1]),
                 noise,
             )
     return None
 
 
 def quantize_cascade(
-    designed: NDArray[np.float64], peak: float, names: str, loss_lsb: float = 0.0
+    designed: NDArray[np.float64], peak: float, names: str, loss_lsb: float = 0.0, is_wide: bool = False
 ) -> Cascade:
-    """Bring a cascade to Q31 and prove that it cannot overflow.
+    """Bring a cascade to 32-bit words and coefficients and prove that it cannot overflow.
 
     Parameters
     ----------
@@ -282,6 +313,8 @@ def quantize_cascade(
         What it is, for messages.
     loss_lsb
         Units of the last bit that rounding before it may add to the peak.
+    is_wide
+        Whether its sections keep 64 bits of their past outputs.
 
     Raises
     ------
@@ -298,14 +331,14 @@ def quantize_cascade(
             f"front end ({names}): {len(designed)} second-order sections, at most {MAX_SECTIONS} run on the device: "
             "lower an order or the number of notches"
         )
-    fits = [fit for order in _arrange(designed) if (fit := _fit(order, peak, loss_lsb))]
+    fits = [fit for order in _arrange(designed) if (fit := _fit(order, peak, loss_lsb, is_wide))]
     if not fits:
         raise ExportError(
             f"front end ({names}): no scaling keeps its nodes inside 32 bits: split or soften the filters"
         )
     best = min(fits, key=lambda fit: fit.noise)
     rounded = dequantize_coefficients(best.coefficients, best.post_shift)
-    h_designed, h_rounded = _impulse(designed), _impulse(rounded)
+    h_designed, h_rounded = impulse_response(designed), impulse_response(rounded)
     length = max(len(h_designed), len(h_rounded))
     difference = np.pad(h_rounded, (0, length - len(h_rounded))) - np.pad(
         h_designed, (0, length - len(h_designed))
@@ -314,5 +347,5 @@ def quantize_cascade(
         best.sections, best.coefficients, best.post_shift, best.exponent, best.peaks, best.accumulators,
         np.column_stack([_pole_radii(best.sections), _pole_radii(rounded)]),
         float(np.abs(h_designed).sum()), float(np.abs(h_rounded).sum()), float(best.gains.max()),
-        float(np.abs(difference).sum()), best.rounding_lsb, best.noise, len(fits),
+        float(np.abs(difference).sum()), best.rounding_lsb, best.noise, len(fits), is_wide,
     )  # fmt: skip

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from myo_export.front_end import FrontEnd, ProvedStep, describe_step
+from myo_export.front_end import FrontEnd, ProvedStep
+from myo_export.front_end_notes import describe_step
+from myo_pipeline.ecg import EcgSettings
 from myo_pipeline.steps import Kind
 
 _HEADERS = {
     Kind.SOS: "myo_sos", Kind.MATRIX: "myo_matrix", Kind.RECTIFY: "myo_rectify", Kind.MEAN: "myo_moving_average",
-    Kind.DECIMATE: "myo_decimate", Kind.FIR: "myo_fir", Kind.TKEO: "myo_tkeo",
+    Kind.DECIMATE: "myo_decimate", Kind.FIR: "myo_fir", Kind.TKEO: "myo_tkeo", Kind.ECG: "myo_ecg",
+    Kind.SOS_WIDE: "myo_sos_wide",
 }  # fmt: skip
 _PER_LINE = 8
 
@@ -58,7 +61,7 @@ def _render_settings(proved: ProvedStep, name: str) -> list[str]:
     """Return a step's own constants; nothing where its kind has none."""
     step = proved.step
     match step.kind:
-        case Kind.SOS:
+        case Kind.SOS | Kind.SOS_WIDE:
             return _render_sections(proved, name)
         case Kind.MATRIX:
             return _render_matrix(proved, name)
@@ -77,6 +80,14 @@ def _render_settings(proved: ProvedStep, name: str) -> list[str]:
             ]
         case Kind.TKEO:
             return [f"static const myo_tkeo_config_t {name} = {{.shift = {step.shift}}};"]
+        case Kind.ECG:
+            settings = EcgSettings.from_values(step.words)
+            return [
+                f"static const myo_ecg_config_t {name} = {{",
+                f"    .refractory = {settings.refractory}, .learn = {settings.learn}, .reference = {settings.reference},",
+                f"    .before = {settings.before}, .after = {settings.after}, .log2_beats = {settings.log2_beats},",
+                f"    .magnitude_shift = {settings.magnitude_shift}}};",
+            ]
         case _:
             return []
 
@@ -100,7 +111,7 @@ def render_steps(front_end: FrontEnd) -> list[str]:
             f"     .config = {f'&{name}' if settings else 'NULL'},",
             f"     .n_in = {step.n_in},",
             f"     .n_out = {step.n_out},",
-            f"     .decimation = {step.count if step.kind is Kind.DECIMATE else 1},",
+            f"     .decimation = {step.decimation},",
             f"     .align = {step.align}}}, /* a word is 2^{-proved.exponent} */",
         ]
     return [*out, f"static const myo_step_t steps[{len(front_end.steps)}] = {{", *rows, "};", ""]

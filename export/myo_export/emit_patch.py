@@ -39,7 +39,7 @@ def render_config_header(spec: PatchSpec, config: TwinConfig, front_end: FrontEn
 #define PATCH_FEATURE_SUMS {stage.config.memory_words if stage else 0}u /* 32-bit words of their sums */
 #define PATCH_FEATURE_FRAME_WORDS {f"(MYO_BLOCK_FRAMES * {front_end.n_out})" if stage else "0u"} /* int16 words of a block */
 #define PATCH_QUALITY_CHANNELS {config.n_channels if gate else 0} /* that the quality gate watches */
-#define PATCH_QUALITY_BLOCKS {config.n_channels * gate.config.group_blocks if gate else 0}u /* words of their sums */
+#define PATCH_QUALITY_WORDS {gate.config.memory_words if gate else 0}u /* of the frames that it keeps */
 #define PATCH_N_OUTPUTS {config.n_outputs} /* {", ".join(spec.output_names)} */
 #define PATCH_OUTPUT_KIND {config.output_kind} /* {spec.output.kind} */
 #define PATCH_VOTE {config.vote}

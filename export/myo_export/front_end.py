@@ -7,14 +7,17 @@ derives the same two figures for the next (docs/laws.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import signal
 
 from myo_export.cascade import PROOF_LIMIT, Q31, Cascade, quantize_cascade
 from myo_export.fixed_point import quantize_multiplier
+from myo_export.front_end_notes import note_step
+from myo_export.section_forms import GOAL_DB, TYPICAL_SHARE, choose_section_forms
 from myo_pipeline.chain import design_chain
+from myo_pipeline.ecg import GAIN, EcgSettings
 from myo_pipeline.errors import ExportError
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
@@ -204,8 +207,9 @@ def _lower_fir(designed: FloatStep, peak: float, error: float, exponent: int) ->
     gain, designed_gain = float(np.abs(rounded).sum()), float(np.abs(taps).sum())
     out = _fitting(gain * (peak + error), exponent + bits - 1)
     step = Step(
-        Kind.FIR, designed.n_in, designed.n_out, 0, exponent + bits - out, len(taps), words.astype(np.int32)
-    )
+        Kind.FIR, designed.n_in, designed.n_out, 0, exponent + bits - out, len(taps), words.astype(np.int32),
+        designed.decimation,
+    )  # fmt: skip
     return ProvedStep(
         designed, step, out, (gain * (peak + error) * 2.0**out + 0.5) / Q31,
         gain * (peak + error) * 2.0 ** (exponent + bits) / 2**63, designed_gain, gain,
@@ -242,17 +246,33 @@ def _lower_tkeo(designed: FloatStep, peak: float, error: float, exponent: int) -
     )  # fmt: skip
 
 
-def _lower_sections(
-    designed: FloatStep, peak: float, error: float, exponent: int | None, names: str
-) -> ProvedStep:
-    """Lower a cascade; where it is first (no exponent yet), it chooses the shift of the counts."""
-    loss = 0.0 if exponent is None else 0.5
-    cascade = quantize_cascade(designed.values, peak + error, names, loss)
+def _lower_ecg(designed: FloatStep, peak: float, error: float, exponent: int) -> ProvedStep:
+    settings = EcgSettings.from_values(designed.values)
+    out = _fitting(GAIN * (peak + error + 2.0**-exponent), exponent)
+    alignment, aligned = _align(exponent, out)
+    step = Step(
+        Kind.ECG,
+        designed.n_in,
+        designed.n_out,
+        alignment,
+        0,
+        settings.window,
+        designed.values.astype(np.int32),
+    )
+    # A mean beat's error is at most the words', plus half a unit at each update, of which 2^log2_beats last; it is scaled
+    # and the product rounded.
+    rounding = (GAIN - 1) * 2.0 ** (settings.log2_beats - 1) + 0.5
+    bound = GAIN * (peak + error + aligned) * 2.0**out + 0.5
+    return ProvedStep(designed, step, out, bound / Q31, 0.0, GAIN, GAIN, 0.0, aligned, rounding * 2.0**-out)
+
+
+def _lower_part(designed: FloatStep, cascade: Cascade, exponent: int | None) -> ProvedStep:
+    """Take a cascade of one form as a step; where it is first (no exponent yet), it chooses the shift of the counts."""
     out = cascade.exponent
     alignment, aligned = (0, 0.0) if exponent is None else _align(exponent, out)
     step = Step(
-        Kind.SOS, designed.n_in, designed.n_out, alignment, cascade.post_shift, len(cascade.sections),
-        cascade.coefficients_q31.ravel(),
+        Kind.SOS_WIDE if cascade.is_wide else Kind.SOS, designed.n_in, designed.n_out, alignment, cascade.post_shift,
+        len(cascade.sections), cascade.coefficients_q31.ravel(),
     )  # fmt: skip
     return ProvedStep(
         designed, step, out, float(cascade.node_peak[-1]), float(cascade.accumulator_peak.max()),
@@ -261,10 +281,34 @@ def _lower_sections(
     )  # fmt: skip
 
 
-def _lower(designed: FloatStep, peak: float, error: float, exponent: int, names: str) -> ProvedStep:
+def _lower_sections(
+    designed: FloatStep, peak: float, error: float, exponent: int | None, names: str
+) -> tuple[list[ProvedStep], list[str]]:
+    """Lower a cascade in the forms that its noise allows; its steps, and the reason in words."""
+    forms = choose_section_forms(designed.values, peak + error, names, 0.0 if exponent is None else 0.5)
+    proved: list[ProvedStep] = []
+    for number, sections in enumerate(forms.parts):
+        cascade = quantize_cascade(sections, peak + error, names, 0.5) if number else forms.first
+        found = _lower_part(replace(designed, values=sections), cascade, exponent)
+        if exponent is None:
+            error += _enter(found.exponent)
+        proved.append(found)
+        exponent = found.exponent
+        peak, error = found.propagate(peak, error)
+    against = f"{GOAL_DB:.0f} dB below a signal of 1/{1 / TYPICAL_SHARE:.0f} of the peak"
+    if not any(forms.are_wide):
+        held = "meets" if forms.snr_db >= GOAL_DB else "misses"
+        no_help = "" if forms.snr_db >= GOAL_DB else "; 64 bits of state would not help"
+        return proved, [f"Q31: predicted noise {forms.snr_db:.0f} dB, which {held} {against}{no_help}."]
+    n_wide = len(forms.parts[0])
+    return proved, [
+        f"64 bits of state in {n_wide} of {len(designed.values)} sections: predicted noise {forms.snr_db:.0f} dB, where Q31 "
+        f"alone has {forms.narrow_snr_db:.0f} dB and the goal is {against}."
+    ]
+
+
+def _lower(designed: FloatStep, peak: float, error: float, exponent: int) -> ProvedStep:
     match designed.kind:
-        case Kind.SOS:
-            return _lower_sections(designed, peak, error, exponent, names)
         case Kind.MATRIX:
             return _lower_matrix(designed, peak, error, exponent)
         case Kind.FIR:
@@ -273,10 +317,13 @@ def _lower(designed: FloatStep, peak: float, error: float, exponent: int, names:
             return _lower_mean(designed, peak, error, exponent)
         case Kind.TKEO:
             return _lower_tkeo(designed, peak, error, exponent)
+        case Kind.ECG:
+            return _lower_ecg(designed, peak, error, exponent)
         case Kind.RECTIFY | Kind.DECIMATE:
-            count = designed.count if designed.kind is Kind.DECIMATE else 0
-            step = Step(designed.kind, designed.n_in, designed.n_out, 0, 0, count, _NO_WORDS)
+            step = Step(designed.kind, designed.n_in, designed.n_out, 0, 0, 0, _NO_WORDS, designed.decimation)
             return ProvedStep(designed, step, exponent, (peak + error) * 2.0**exponent / Q31, 0.0)
+        case Kind.SOS | Kind.SOS_WIDE:
+            raise AssertionError("a cascade is lowered in parts")
 
 
 def _delay_ms(step: FloatStep) -> float:
@@ -290,58 +337,13 @@ def _delay_ms(step: FloatStep) -> float:
             return (step.count - 1) / 2 / step.rate_hz * 1000
         case Kind.TKEO:
             return 1000 / step.rate_hz
+        case Kind.ECG:
+            return EcgSettings.from_values(step.values).window / step.rate_hz * 1000
         case _:
             return 0.0
     magnitude = np.abs(response)
     delay = -np.gradient(np.unwrap(np.angle(response)), w)
     return float(np.median(delay[magnitude >= np.quantile(magnitude, 2 / 3)]) / step.rate_hz * 1000)
-
-
-def _note_cascade(cascade: Cascade, peak: float, is_first: bool) -> list[str]:
-    coefficients = cascade.coefficients_q31 * 2.0 ** (cascade.post_shift - 31)
-    shift = cascade.exponent
-    scaled = (
-        f"A count is shifted {'left' if shift >= 0 else 'right'} by {abs(shift)}: full scale {peak:.0f}"
-        if is_first
-        else f"A word is 2^{-shift}: what comes in, at most {peak:.6g},"
-    )
-    return [
-        f"Coefficients reach {np.abs(coefficients).max():.3f}: stored divided by 2^{cascade.post_shift}.",
-        f"Largest gain from input to any node, by the L1 norm: {cascade.node_gain:.3f}.",
-        f"{scaled} then reaches at most {cascade.node_peak.max():.3f} of 2^31 at any node and "
-        f"{cascade.accumulator_peak.max():.3f} of 2^63 in any sum, whatever the input; nothing can overflow.",
-        f"Of {cascade.n_arrangements} arrangements of sections and zeros this one has the least truncation noise, "
-        f"predicted {cascade.noise:.2g} (rms with offset).",
-    ]
-
-
-_WORDS = {
-    Kind.MATRIX: "{s.n_in} channels to {s.n_out} by {s.count} weights of 16 bits",
-    Kind.RECTIFY: "magnitudes",
-    Kind.MEAN: "mean of {s.count} samples, from an exact sum",
-    Kind.DECIMATE: "the last of every {s.count} frames",
-    Kind.FIR: "{s.count} taps of 32 bits, summed in 64",
-    Kind.TKEO: "Teager-Kaiser energy, squared counts from here",
-}
-
-
-def describe_step(proved: ProvedStep) -> str:
-    """Return a step in words."""
-    if proved.cascade:
-        n = len(proved.cascade.sections)
-        return f"{n} second-order section{'s' * (n != 1)} in Q31 direct form I"
-    return _WORDS[proved.step.kind].format(s=proved.step)
-
-
-def _note_step(proved: ProvedStep, peak: float, is_first: bool) -> list[str]:
-    if proved.cascade:
-        return [f"{describe_step(proved)}.", *_note_cascade(proved.cascade, peak, is_first)]
-    step = proved.step
-    shift = f" Words are shifted by {step.align} before it." if step.align else ""
-    return [
-        f"{describe_step(proved)[:1].upper()}{describe_step(proved)[1:]}: at most {proved.peak:.3f} of 2^31, a word is "
-        f"2^{-proved.exponent}.{shift}"
-    ]
 
 
 def quantize_front_end(spec: PatchSpec) -> FrontEnd:
@@ -374,17 +376,21 @@ def quantize_front_end(spec: PatchSpec) -> FrontEnd:
     ]  # fmt: skip
     peak, error = full_scale, 0.0
     for number, designed in enumerate(chain):
-        if not number and designed.kind is Kind.SOS:
-            found = _lower_sections(designed, peak, error, None, names)
-            input_shift = found.exponent
-            error = _enter(input_shift)
+        exponent = proved[-1].exponent if proved else input_shift
+        if designed.kind is Kind.SOS:
+            parts, reason = _lower_sections(designed, peak, error, exponent if number else None, names)
+            if not number:
+                input_shift = parts[0].exponent
+                error = _enter(input_shift)
+            notes += reason
         else:
-            found = _lower(designed, peak, error, proved[-1].exponent if proved else input_shift, names)
-        notes += _note_step(found, peak + error, not number)
-        if input_shift < 0 and not number:
-            notes.append(f"The shift drops the lowest {-input_shift} bit(s) of a count.")
-        proved.append(found)
-        peak, error = found.propagate(peak, error)
+            parts = [_lower(designed, peak, error, exponent)]
+        for found in parts:
+            notes += note_step(found, peak + error, not proved)
+            if input_shift < 0 and not proved:
+                notes.append(f"The shift drops the lowest {-input_shift} bit(s) of a count.")
+            proved.append(found)
+            peak, error = found.propagate(peak, error)
     return FrontEnd(
         spec.sensor.channels, spec.front_end_channels, input_shift, proved[-1].exponent if proved else input_shift,
         tuple(proved), sum(_delay_ms(step) for step in chain), tuple(notes),

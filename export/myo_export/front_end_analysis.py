@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from myo_export.cascade import dequantize_coefficients
-from myo_export.front_end import FrontEnd, ProvedStep, describe_step, quantize_front_end
+from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
 from myo_export.front_end_cost import predict_front_end
+from myo_export.front_end_notes import describe_step
 from myo_pipeline.chain import respond, round_step, run_step, split_runs
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
-from myo_pipeline.stages import Spatial
+from myo_pipeline.stages import Ecg, Spatial
 from myo_pipeline.steps import FloatStep, Kind, pack_steps
 from myo_pipeline.twin import FrontEndTwin, TwinConfig
 
@@ -267,7 +268,7 @@ def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
     front_end = quantize_front_end(spec)
     rate_hz, full_scale = spec.sensor.rate_hz, spec.sensor.full_scale_counts
     # Channels that never meet are all alike: one is enough.
-    alike = not any(isinstance(stage, Spatial) for stage in spec.stage)
+    alike = not any(isinstance(stage, Spatial | Ecg) for stage in spec.stage)
     heard = (
         spec.model_copy(update={"sensor": spec.sensor.model_copy(update={"channels": 1})}) if alike else spec
     )
@@ -319,9 +320,9 @@ def _describe_steps(
     found, n = [], n_signal
     for count, (proved, node) in enumerate(zip(front_end.steps, nodes[1:], strict=True), 1):
         step = proved.step
-        n //= step.count if step.kind is Kind.DECIMATE else 1
+        n //= step.decimation
         before = replace(front_end, steps=front_end.steps[:count])
-        rate_hz = proved.designed.rate_hz / (step.count if step.kind is Kind.DECIMATE else 1)
+        rate_hz = proved.designed.rate_hz / step.decimation
         rms = float(np.sqrt(np.mean(node[:n] ** 2))) * 2.0 ** (proved.exponent - 31)
         found.append(
             StepFigures(
@@ -342,7 +343,8 @@ def _describe_sections(proved: ProvedStep, node: NDArray[np.float64]) -> list[Se
     for k, section in enumerate(rounded):
         node = signal.sosfilt(section[None], node)
         poles = np.roots(section[3:])
-        feedback = np.concatenate([[1.0, 0.0, 0.0], section[3:]])[None]
+        poles_see_it = [0.0, 0.0] if cascade.is_wide else section[4:]
+        feedback = np.concatenate([[1.0, 0.0, 0.0, 1.0], poles_see_it])[None]
         impulse = np.zeros(1 << 16)
         impulse[0] = 1.0
         from_noise = signal.sosfilt(np.concatenate([feedback, rounded[k + 1 :]]), impulse)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from myo_pipeline.ecg import EcgSettings
 from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step, decimation_of
 
 # What `myopatch profile` counts on the demo: 1.49 in filters, 1.41 from there into the window.
@@ -21,9 +22,12 @@ _STEPS: dict[Kind, tuple[float, ...]] = {
     Kind.MEAN: (21.0, 50.0, 29.0, 0.0),
     Kind.DECIMATE: (20.0, 6.0, 6.0, 0.0),
     Kind.TKEO: (28.0, 13.0, 19.0, 0.0),
-    Kind.FIR: (36.35, 144.46, 16.70, 3.22),
+    Kind.FIR: (61.59, 149.59, 16.70, 3.22),
     Kind.MATRIX: (35.0, 22.5, 23.0, 5.5),
 }
+_ECG = (232.16, 29.02, 59.98, 5.99, 163.74, 24.13)  # in the order of count_ecg_terms
+_SOS_WIDE = (35.0, 23.0, 34.0, 32.0)  # of blocks, channels, sections and section's words
+_FIR_APART = (71.90, 159.74, 4.25, 1.06, 4.24)  # in the order of count_apart_terms
 
 
 def count_terms(n_channels: int, n_sections: int, hop: int, window: int) -> tuple[float, ...]:
@@ -63,6 +67,28 @@ def count_step_terms(
     return n_blocks, n_blocks * n_channels, words, words * count if kind is Kind.FIR else 0.0
 
 
+def count_apart_terms(
+    n_channels: int, n_taps: int, n_taken: float, n_given: float, n_blocks: float
+) -> tuple[float, ...]:
+    """Return how often each part of a FIR that decimates runs: blocks, channels, words taken, words given, products."""
+    given = n_given * n_channels
+    return n_blocks, n_blocks * n_channels, n_taken * n_channels, given, given * n_taps
+
+
+def count_ecg_terms(
+    settings: EcgSettings, n_channels: int, n_frames: float, n_blocks: float
+) -> tuple[float, ...]:
+    """Return how often each part of the heart's removal runs: blocks, channels, frames, words, beats, beats' words.
+
+    At 75 beats a minute.
+    """
+    n_beats = n_frames / (settings.learn / 2) * 75 / 60
+    return (
+        n_blocks, n_blocks * n_channels, n_frames, n_frames * n_channels, n_beats * n_channels,
+        n_beats * n_channels * settings.window,
+    )  # fmt: skip
+
+
 def _sum(constants: Sequence[float], terms: Sequence[float]) -> float:
     return sum(c * t for c, t in zip(constants, terms, strict=True))
 
@@ -94,8 +120,19 @@ def predict_front_end(steps: Sequence[Step], n_channels: int, hop: int, window: 
             channels, words = n_blocks * step.n_in, n_frames * step.n_in
             total += _sum(of_cascade, (n_blocks, channels, channels * step.count, words * step.count))
             continue
-        if step.kind is Kind.DECIMATE:
-            n_frames /= step.count
+        if step.kind is Kind.SOS_WIDE:
+            channels, words = n_blocks * step.n_in, n_frames * step.n_in
+            total += _sum(_SOS_WIDE, (n_blocks, channels, channels * step.count, words * step.count))
+            continue
+        n_taken, n_frames = n_frames, n_frames / step.decimation
+        if step.kind is Kind.FIR and step.decimation > 1:
+            total += _sum(_FIR_APART, count_apart_terms(step.n_in, step.count, n_taken, n_frames, n_blocks))
+            continue
+        if step.kind is Kind.ECG:
+            total += _sum(
+                _ECG, count_ecg_terms(EcgSettings.from_values(step.words), step.n_in, n_frames, n_blocks)
+            )
+            continue
         widest = max(step.n_in, step.n_out)
         total += _sum(_STEPS[step.kind], count_step_terms(step.kind, widest, step.count, n_frames, n_blocks))
     return total

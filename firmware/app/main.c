@@ -37,11 +37,11 @@ static _Alignas(MYO_ARENA_ALIGNMENT) uint8_t net_arena[PATCH_NET_ARENA_SIZE];
 #if PATCH_QUALITY_CHANNELS > 0
 static myo_quality_gate_t quality;
 static myo_quality_channel_t quality_channels[PATCH_QUALITY_CHANNELS];
-static int32_t quality_blocks[PATCH_QUALITY_BLOCKS];
+static int32_t quality_frames[PATCH_QUALITY_WORDS];
 #define QUALITY_MEMORY                                                                                       \
     {                                                                                                        \
         .state = &quality, .channels = quality_channels, .n_channels = PATCH_QUALITY_CHANNELS,               \
-        .blocks = quality_blocks, .n_blocks = PATCH_QUALITY_BLOCKS                                           \
+        .frames = quality_frames, .n_words = PATCH_QUALITY_WORDS                                             \
     }
 #else
 #define QUALITY_MEMORY                                                                                       \

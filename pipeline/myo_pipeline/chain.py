@@ -9,10 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from myo_pipeline.ecg import GAIN, EcgSettings, remove_beats
 from myo_pipeline.errors import SpecError
 from myo_pipeline.filters import design_stage
 from myo_pipeline.spec import PatchSpec
-from myo_pipeline.stages import Decimate, Envelope, Fir, LowPass, MovingAverage, Rectify, Spatial, Stage, Tkeo
+from myo_pipeline.stages import (
+    Decimate,
+    Ecg,
+    Envelope,
+    Fir,
+    LowPass,
+    MovingAverage,
+    Rectify,
+    Spatial,
+    Stage,
+    Tkeo,
+)
 from myo_pipeline.steps import LINEAR, FloatStep, Kind, Step
 
 _RESPONSE_POINTS = 4096  # between two Nyquist frequencies, for the attenuation of aliases
@@ -65,17 +77,22 @@ def _design(stage: Stage, n: int, rate_hz: float) -> list[tuple[Kind, NDArray[np
         case MovingAverage():
             return [(Kind.MEAN, np.array([float(stage.count_samples(rate_hz))]))]
         case Decimate():
-            return [(Kind.DECIMATE, np.array([float(stage.factor)]))]
+            return [(Kind.DECIMATE, _NONE)]
         case Fir():
             return [(Kind.FIR, _design_fir(stage, rate_hz))]
         case Tkeo():
             return [(Kind.TKEO, _NONE)]
+        case Ecg():
+            return [(Kind.ECG, stage.settle(rate_hz).to_values())]
         case _:
             return [(Kind.SOS, design_stage(stage, rate_hz))]
 
 
 def design_chain(spec: PatchSpec) -> tuple[FloatStep, ...]:
-    """Design a spec's stages; neighbouring recursive filters become one cascade of second-order sections.
+    """Design a spec's stages.
+
+    Neighbouring recursive filters become one cascade of second-order sections, and a FIR filter takes the decimation behind
+    it: what the decimation would drop is not computed.
 
     Returns
     -------
@@ -100,10 +117,13 @@ def design_chain(spec: PatchSpec) -> tuple[FloatStep, ...]:
                 )
         for kind, values in _design(stage, n, rate_hz):
             n_out = len(values) if kind is Kind.MATRIX else n
-            if kind is Kind.SOS and steps and steps[-1].kind is Kind.SOS:
-                steps[-1] = FloatStep(kind, n, n, rate_hz, np.concatenate([steps[-1].values, values]))
+            last = steps[-1] if steps else None
+            if last and kind is Kind.SOS and last.kind is Kind.SOS:
+                steps[-1] = replace(last, values=np.concatenate([last.values, values]))
+            elif last and kind is Kind.DECIMATE and last.kind is Kind.FIR and last.decimation == 1:
+                steps[-1] = replace(last, decimation=stage.decimation)
             else:
-                steps.append(FloatStep(kind, n, n_out, rate_hz, values))
+                steps.append(FloatStep(kind, n, n_out, rate_hz, values, stage.decimation))
             n = n_out
         rate_hz /= stage.decimation
     return tuple(steps)
@@ -130,7 +150,7 @@ def round_step(designed: FloatStep, step: Step) -> FloatStep:
     """Return a linear step with the coefficients that the device has; of other kinds, the step itself."""
     values = designed.values
     match step.kind:
-        case Kind.SOS:
+        case Kind.SOS | Kind.SOS_WIDE:
             held = step.words.reshape(-1, 5) * 2.0 ** (step.shift - 31)
             values = np.concatenate([held[:, :3], np.ones((len(held), 1)), -held[:, 3:]], axis=1)
         case Kind.FIR:
@@ -148,7 +168,7 @@ def split_runs(steps: Sequence[FloatStep]) -> list[list[int]]:
     for place, step in enumerate(steps):
         if step.kind in LINEAR:
             runs[-1].append(place)
-        elif step.kind is not Kind.MATRIX:
+        if step.decimation > 1 or step.kind not in (*LINEAR, Kind.MATRIX):
             runs.append([])
     return [run for run in runs if run]
 
@@ -182,10 +202,10 @@ def run_step(step: FloatStep, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Run a float step from zero state, (n_samples, n_in) to (n_samples // decimation, n_out)."""
     y: NDArray[np.float64]
     match step.kind:
-        case Kind.SOS:
+        case Kind.SOS | Kind.SOS_WIDE:
             y = signal.sosfilt(step.values, x, axis=0)
         case Kind.FIR:
-            y = signal.lfilter(step.values, [1.0], x, axis=0)
+            y = signal.lfilter(step.values, [1.0], x, axis=0)[step.decimation - 1 :: step.decimation]
         case Kind.MEAN:
             sums = np.cumsum(np.concatenate([np.zeros((step.count, x.shape[1])), x]), axis=0)
             y = np.asarray((sums[step.count :] - sums[: -step.count]) / step.count, dtype=np.float64)
@@ -194,10 +214,12 @@ def run_step(step: FloatStep, x: NDArray[np.float64]) -> NDArray[np.float64]:
         case Kind.RECTIFY:
             y = np.abs(x)
         case Kind.DECIMATE:
-            y = x[step.count - 1 :: step.count]
+            y = x[step.decimation - 1 :: step.decimation]
         case Kind.TKEO:
             past = np.concatenate([np.zeros((2, x.shape[1])), x])
             y = past[1:-1] ** 2 - past[2:] * past[:-2]
+        case Kind.ECG:
+            y = remove_beats(x, EcgSettings.from_values(step.values))
     return y
 
 
@@ -234,6 +256,8 @@ def bound_peak(steps: Sequence[FloatStep], peak: float) -> float:
                 peak *= float(np.abs(step.values).sum(axis=1).max())
             case Kind.TKEO:
                 peak = 2 * peak**2
+            case Kind.ECG:
+                peak *= GAIN
             case _:  # a mean, a magnitude and a choice of samples are no larger
                 pass
     return peak

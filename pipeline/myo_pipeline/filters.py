@@ -12,6 +12,7 @@ from myo_pipeline.stages import (
     Comb,
     DcRemoval,
     Decimate,
+    Ecg,
     Envelope,
     Fir,
     HighPass,
@@ -105,6 +106,8 @@ def describe_stage(stage: Stage) -> str:
             return f"envelope {stage.cutoff_hz:g} Hz, order {stage.order}"
         case Tkeo():
             return "Teager-Kaiser energy"
+        case Ecg():
+            return f"heart of channel {stage.reference} removed, {stage.before_ms:g} and {stage.after_ms:g} ms around a beat"
         case Decimate():
             return f"every {stage.factor}th frame"
         case Spatial():

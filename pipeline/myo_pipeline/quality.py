@@ -37,6 +37,9 @@ COEFFICIENT_BITS = 14
 TRACK_SHIFT = 7
 NO_FLOOR = 1 << 62
 GROUP_S = 0.040
+LOOKS_A_SECOND = (
+    450.0  # at least, where the rate gives them: energies of noise do not change where bands fold
+)
 RATIO_ONE = 1 << 16
 
 
@@ -55,7 +58,8 @@ class Flag(IntFlag):
 # Such a period says nothing of noise and signal.
 UNTOLD = int(Flag.SATURATED | Flag.FLAT | Flag.OFF)
 ALL_FLAGS = sum(Flag)
-# Checks that need the energy of the mains: by themselves, or for the rest.
+# Checks that need samples at the ends counted, and those that need the energy of the mains: by themselves, or for others.
+NEED_CLIPS = int(Flag.SATURATED | Flag.LOW_SNR)
 NEED_MAINS = int(Flag.OFF | Flag.MAINS | Flag.DUPLICATED | Flag.LOW_SNR)
 
 
@@ -88,6 +92,7 @@ class QualityConfig:
 
     n_channels: int
     adc_bits: int
+    stride: int  # of so many frames the last is looked at
     block_frames: int
     group_blocks: int
     n_groups: int
@@ -127,13 +132,23 @@ class QualityConfig:
 
     @property
     def group_frames(self) -> int:
-        """Frames of a group."""
+        """Frames of a group that are looked at."""
         return self.block_frames * self.group_blocks
+
+    @property
+    def memory_words(self) -> int:
+        """Words of the frames that the device keeps."""
+        return self.n_channels * self.group_frames
+
+    @property
+    def period_looks(self) -> int:
+        """Frames of a period that are looked at."""
+        return self.block_frames * self.n_blocks
 
     @property
     def period_frames(self) -> int:
         """Frames of a period."""
-        return self.block_frames * self.n_blocks
+        return self.period_looks * self.stride
 
 
 @dataclass(frozen=True)
@@ -221,13 +236,15 @@ def compile_quality(
         )
     if not all(1 <= n <= MAX_PERIODS for n in (settings.periods_on, settings.periods_off)):
         raise SpecError(f"quality: periods_on and periods_off, expected 1 to {MAX_PERIODS}")
+    stride = max(1, math.floor(rate_hz / LOOKS_A_SECOND))
+    rate_hz /= stride
     block = max(
         1, math.floor(rate_hz / (3.3 * mains_hz))
     )  # below half a period with room, as few cuts as that allows
     group_blocks = max(2, round(GROUP_S * rate_hz / block))
     n_groups = max(2, round(settings.period_ms / 1000 * rate_hz / (block * group_blocks)))
     n_blocks, n = group_blocks * n_groups, block * group_blocks * n_groups
-    if n > MAX_PERIOD_FRAMES or adc_bits - 1 + (block * group_blocks).bit_length() > 31:
+    if n > MAX_PERIOD_FRAMES or adc_bits + (block * group_blocks).bit_length() > 31:
         raise SpecError(
             f"quality: a period of {n} frames of {adc_bits} bits, expected at most {MAX_PERIOD_FRAMES}"
         )
@@ -249,6 +266,7 @@ def compile_quality(
     return QualityConfig(
         n_channels=n_channels,
         adc_bits=adc_bits,
+        stride=stride,
         block_frames=block,
         group_blocks=group_blocks,
         n_groups=n_groups,
@@ -292,10 +310,11 @@ def take_portion(value: Ints, ratio_q16: int) -> Ints:
 
 
 def cut_periods(config: QualityConfig, counts: NDArray[np.integer]) -> Ints:
-    """Cut raw counts (n_frames, n_channels) into whole periods (n_periods, n_blocks, block_frames, n_channels)."""
+    """Cut what is looked at of raw counts (n_frames, n_channels): (n_periods, n_blocks, block_frames, n_channels)."""
     n = len(counts) // config.period_frames
     shape = (n, config.n_blocks, config.block_frames, config.n_channels)
-    return counts[: n * config.period_frames].astype(np.int64).reshape(shape)
+    looks = counts[config.stride - 1 : n * config.period_frames : config.stride]
+    return looks.astype(np.int64).reshape(shape)
 
 
 def offset_of_period(config: QualityConfig, period: int) -> int:
@@ -322,7 +341,7 @@ def measure_periods(config: QualityConfig, counts: NDArray[np.integer], first_pe
         axis=2
     )
     whole: Ints = groups.sum(axis=1)
-    of_mean = _square_over(whole, config.period_frames)
+    of_mean = _square_over(whole, config.period_looks)
     baseline: Ints = _square_over(groups, config.group_frames).sum(axis=1) - of_mean
     mean: Ints = np.sign(whole) * (np.abs(whole) // config.n_blocks)
     squares = np.zeros_like(whole)
@@ -350,9 +369,9 @@ def measure_float(config: QualityConfig, counts: NDArray[np.integer]) -> tuple[F
     """Define total, baseline and mains energy in float64, with unrounded coefficients given by the table's own scale."""
     x = cut_periods(config, counts).astype(np.float64)
     n_periods = len(x)
-    total = x.reshape(n_periods, config.period_frames, config.n_channels).var(axis=1) * config.period_frames
+    total = x.reshape(n_periods, config.period_looks, config.n_channels).var(axis=1) * config.period_looks
     groups = x.reshape(n_periods, config.n_groups, config.group_frames, config.n_channels).mean(axis=2)
-    baseline = groups.var(axis=1) * config.period_frames
+    baseline = groups.var(axis=1) * config.period_looks
     blocks = x.sum(axis=2)
     centred = blocks - blocks.mean(axis=1, keepdims=True)
     wave = (np.array(config.cosines) + 1j * np.array(config.sines)) / 2.0**config.mains_shift

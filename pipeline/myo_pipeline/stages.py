@@ -6,8 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from myo_pipeline.ecg import EcgSettings
+
 MAX_CHANNELS = 64
 MAX_TAPS = 512  # of a FIR filter
+MAX_ECG_WINDOW = 4096  # samples of a beat, two words of RAM and channel each; MYO_ECG_MAX_WINDOW
 MAX_MEAN = 4096  # samples of a moving average, each a word of RAM and channel
 
 
@@ -344,13 +347,52 @@ class Spatial(StageTable):
             )
 
 
+class Ecg(StageTable):
+    """Removes the heart: beats found in one channel, each channel's running mean beat subtracted; behind a high-pass."""
+
+    kind: Literal["ecg"]
+    reference: int = Field(
+        ge=0,
+        description="channel, from 0, that shows the heart best; beats are found in it, and it stays a channel",
+    )
+    before_ms: float = Field(
+        default=70.0, gt=0, le=100, description="window of a beat before its largest sample"
+    )
+    after_ms: float = Field(
+        default=90.0, gt=0, le=150, description="and behind it; both together are the delay"
+    )
+    beats: Literal[8, 16, 32, 64, 128] = Field(
+        default=32, description="beats of the running mean: 8, 16, 32, 64 or 128"
+    )
+
+    def settle(self, rate_hz: float) -> EcgSettings:
+        """Return the settings in samples."""
+        return EcgSettings(
+            self.reference, round(self.before_ms * rate_hz / 1000), round(self.after_ms * rate_hz / 1000),
+            self.beats.bit_length() - 1, round(0.25 * rate_hz), round(2.0 * rate_hz),
+        )  # fmt: skip
+
+    def check(self, n_channels: int, rate_hz: float) -> None:
+        """Refuse a reference that does not exist, and a window that is too short or too long."""
+        if self.reference >= n_channels:
+            raise ValueError(
+                f"reference: {self.reference} does not exist, {n_channels} channels come in, counted from 0: correct it"
+            )
+        settings = self.settle(rate_hz)
+        if settings.before < 1 or settings.after < 5 or settings.window > MAX_ECG_WINDOW:
+            raise ValueError(
+                f"after_ms: a beat of {settings.before} and {settings.after} samples at {rate_hz:g} Hz, expected 1 and 5 or "
+                f"more, {MAX_ECG_WINDOW} at most together: change before_ms or after_ms"
+            )
+
+
 LinearStage = HighPass | LowPass | BandPass | BandStop | Notch | Comb | DcRemoval
 Stage = Annotated[
-    LinearStage | Fir | MovingAverage | Rectify | Envelope | Tkeo | Decimate | Spatial,
+    LinearStage | Fir | MovingAverage | Rectify | Envelope | Tkeo | Decimate | Spatial | Ecg,
     Field(discriminator="kind"),
 ]
 STAGE_TABLES: dict[str, type[StageTable]] = {
     "highpass": HighPass, "lowpass": LowPass, "bandpass": BandPass, "bandstop": BandStop, "notch": Notch, "comb": Comb,
     "dc": DcRemoval, "fir": Fir, "moving_average": MovingAverage, "rectify": Rectify, "envelope": Envelope, "tkeo": Tkeo,
-    "decimate": Decimate, "spatial": Spatial,
+    "decimate": Decimate, "spatial": Spatial, "ecg": Ecg,
 }  # fmt: skip

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.ecg import EcgSettings, EcgTwin
 from myo_pipeline.steps import Kind, Step
 
 Words = NDArray[np.int64]
@@ -47,6 +48,37 @@ class _Sections:
             for channel, instance in enumerate(self._instances)
         ]
         return np.stack(columns, axis=1).astype(np.int64)
+
+
+class _WideSections:
+    """Sections that keep 31 bits below the words of their past outputs."""
+
+    def __init__(self, step: Step) -> None:
+        self._sections: list[list[int]] = step.words.reshape(-1, 5).tolist()
+        self._shift = step.shift
+        self._states = [[[0] * 6 for _ in self._sections] for _ in range(step.n_in)]
+
+    def run(self, x: Words) -> Words:
+        columns = []
+        for states, column in zip(self._states, x.T.tolist(), strict=True):
+            for section, state in zip(self._sections, states, strict=True):
+                self._run_section(section, state, column)
+            columns.append(column)
+        return np.array(columns, np.int64).T
+
+    def _run_section(self, section: list[int], state: list[int], column: list[int]) -> None:
+        """Filter a column in place."""
+        b0, b1, b2, a1, a2 = section
+        x1, x2, y1, y2, e1, e2 = state
+        right, post_shift = 31 - self._shift, self._shift
+        mask = (1 << right) - 1
+        for place, x0 in enumerate(column):
+            total = b0 * x0 + b1 * x1 + b2 * x2 + a1 * y1 + a2 * y2
+            total += 2 * ((a1 * e1 >> 32) + (a2 * e2 >> 32))
+            x2, x1, y2, e2 = x1, x0, y1, e1
+            y1, e1 = total >> right, (total & mask) << post_shift
+            column[place] = y1 + (e1 >> 30)
+        state[:] = x1, x2, y1, y2, e1, e2
 
 
 class _Matrix:
@@ -92,7 +124,7 @@ class _Mean:
 
 class _Decimate:
     def __init__(self, step: Step) -> None:
-        self._factor, self._skipped = step.count, 0
+        self._factor, self._skipped = step.decimation, 0
 
     def run(self, x: Words) -> Words:
         kept = x[self._factor - 1 - self._skipped :: self._factor]
@@ -102,7 +134,7 @@ class _Decimate:
 
 class _Fir:
     def __init__(self, step: Step) -> None:
-        self._step, self._past = step, _Past(step.count - 1, step.n_in)
+        self._step, self._past, self._kept = step, _Past(step.count - 1, step.n_in), _Decimate(step)
 
     def run(self, x: Words) -> Words:
         joined = self._past.join(x)
@@ -110,7 +142,7 @@ class _Fir:
         for age, tap in enumerate(self._step.words.astype(np.int64)):
             first = self._step.count - 1 - age
             sums += tap * joined[first : first + len(x)]
-        return shift_words(sums, -self._step.shift)
+        return self._kept.run(shift_words(sums, -self._step.shift))
 
 
 class _Tkeo:
@@ -122,9 +154,15 @@ class _Tkeo:
         return shift_words(past[1:-1] ** 2 - past[2:] * past[:-2], -self._shift)
 
 
+class _Ecg(EcgTwin):
+    def __init__(self, step: Step) -> None:
+        super().__init__(EcgSettings.from_values(step.words), step.n_in)
+
+
 _TWINS: dict[Kind, type[StepTwin]] = {
     Kind.SOS: _Sections, Kind.MATRIX: _Matrix, Kind.RECTIFY: _Rectify, Kind.MEAN: _Mean, Kind.DECIMATE: _Decimate,
-    Kind.FIR: _Fir, Kind.TKEO: _Tkeo,
+    Kind.FIR: _Fir, Kind.TKEO: _Tkeo, Kind.ECG: _Ecg,
+    Kind.SOS_WIDE: _WideSections,
 }  # fmt: skip
 
 

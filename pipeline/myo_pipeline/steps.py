@@ -14,11 +14,13 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.ecg import EcgSettings
+
 BLOCK_FRAMES = 32  # MYO_BLOCK_FRAMES
 
 
 class Kind(IntEnum):
-    """Kinds of step; the numbers stand in ``twin.npz``."""
+    """Kinds of step; the numbers stand in ``twin.npz``. No step is designed SOS_WIDE: it is a form of SOS."""
 
     SOS = 0
     MATRIX = 1
@@ -27,6 +29,8 @@ class Kind(IntEnum):
     DECIMATE = 4
     FIR = 5
     TKEO = 6
+    ECG = 7
+    SOS_WIDE = 8
 
 
 LINEAR = (Kind.SOS, Kind.FIR, Kind.MEAN)  # a response over frequency, the same for every channel
@@ -46,7 +50,9 @@ class FloatStep:
         Frames a second that come in.
     values
         SOS: sections, (n_sections, 6), SciPy's order and sign. MATRIX: weights, (n_out, n_in). FIR: taps, newest sample
-        first. MEAN: its samples, DECIMATE: its factor, both of shape (1,). Otherwise empty.
+        first. MEAN: its samples, of shape (1,). ECG: its settings. Otherwise empty.
+    decimation
+        Frames that it takes for one that it gives: of DECIMATE its factor, of FIR those of the decimation behind it.
     """
 
     kind: Kind
@@ -54,10 +60,11 @@ class FloatStep:
     n_out: int
     rate_hz: float
     values: NDArray[np.float64]
+    decimation: int = 1
 
     @property
     def count(self) -> int:
-        """Samples of a mean, factor of a decimation."""
+        """Samples of a mean."""
         return int(self.values[0])
 
 
@@ -74,13 +81,16 @@ class Step:
     align
         Before it, words are shifted left by ``align``, or right by ``-align`` with rounding half up.
     shift
-        SOS: post shift of the coefficients. MATRIX, FIR, TKEO: right shift of the 64-bit sum to the output, with rounding half
-        up (0 for none). MEAN: the same of its product. Otherwise 0.
+        SOS, SOS_WIDE: post shift of the coefficients. MATRIX, FIR, TKEO: right shift of the 64-bit sum to the output, with
+        rounding half up (0 for none). MEAN: the same of its product. Otherwise 0.
     count
-        SOS: sections. MATRIX: terms. FIR: taps. MEAN: samples. DECIMATE: factor. Otherwise 0.
+        SOS, SOS_WIDE: sections. MATRIX: terms. FIR: taps. MEAN: samples. ECG: the window. Otherwise 0.
     words
-        int32. SOS: ``b0 b1 b2 -a1 -a2`` of each section times ``2^(31 - shift)``. MATRIX: weights by row, (n_out * n_in,), within
-        16 bits. FIR: taps, newest sample first. MEAN: the multiplier that stands for ``2^before / count``. Otherwise empty.
+        int32. SOS, SOS_WIDE: ``b0 b1 b2 -a1 -a2`` of each section times ``2^(31 - shift)``. MATRIX: weights by row,
+        (n_out * n_in,), within 16 bits. FIR: taps, newest sample first. MEAN: the multiplier that stands for
+        ``2^before / count``. ECG: its settings. Otherwise empty.
+    decimation
+        Frames that it takes for one that it gives, the last of each; a FIR computes only what it gives.
     """
 
     kind: Kind
@@ -90,6 +100,7 @@ class Step:
     shift: int
     count: int
     words: NDArray[np.int32]
+    decimation: int = 1
 
     @property
     def before(self) -> int:
@@ -102,24 +113,28 @@ class Step:
         match self.kind:
             case Kind.SOS:
                 return 4 * self.count * self.n_in
+            case Kind.SOS_WIDE:
+                return 6 * self.count * self.n_in
             case Kind.MEAN:
                 return (self.count + 3) * self.n_in
             case Kind.FIR:
-                return (self.count - 1 + BLOCK_FRAMES) * self.n_in
+                return (self.count - 1 + BLOCK_FRAMES) * self.n_in + (self.decimation > 1)
             case Kind.TKEO:
                 return 2 * self.n_in
             case Kind.DECIMATE:
                 return 1
+            case Kind.ECG:
+                return EcgSettings.from_values(self.words).count_state(self.n_in)
             case _:
                 return 0
 
 
-_COLUMNS = 7  # of pack_steps' table: kind, n_in, n_out, align, shift, count, number of words
+_COLUMNS = 8  # of pack_steps' table: kind, n_in, n_out, align, shift, count, decimation, number of words
 
 
 def pack_steps(steps: Sequence[Step]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Return steps as a table, int64 (n_steps, 7), and all their words one after the other."""
-    rows = [[s.kind, s.n_in, s.n_out, s.align, s.shift, s.count, len(s.words)] for s in steps]
+    """Return steps as a table, int64 (n_steps, 8), and all their words one after the other."""
+    rows = [[s.kind, s.n_in, s.n_out, s.align, s.shift, s.count, s.decimation, len(s.words)] for s in steps]
     words = [s.words.astype(np.int32) for s in steps]
     return np.array(rows, np.int64).reshape(-1, _COLUMNS), np.concatenate([np.zeros(0, np.int32), *words])
 
@@ -127,12 +142,13 @@ def pack_steps(steps: Sequence[Step]) -> tuple[NDArray[np.int64], NDArray[np.int
 def unpack_steps(table: NDArray[np.int64], words: NDArray[np.int32]) -> tuple[Step, ...]:
     """Return the steps that :func:`pack_steps` packed."""
     steps, first = [], 0
-    for kind, n_in, n_out, align, shift, count, n_words in table.tolist():
-        steps.append(Step(Kind(kind), n_in, n_out, align, shift, count, words[first : first + n_words]))
+    for kind, n_in, n_out, align, shift, count, decimation, n_words in table.tolist():
+        held = words[first : first + n_words]
+        steps.append(Step(Kind(kind), n_in, n_out, align, shift, count, held, decimation))
         first += n_words
     return tuple(steps)
 
 
 def decimation_of(steps: Sequence[Step]) -> int:
     """Return the frames of the sensor for one behind the steps."""
-    return math.prod(step.count for step in steps if step.kind is Kind.DECIMATE)
+    return math.prod(step.decimation for step in steps)

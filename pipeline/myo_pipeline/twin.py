@@ -263,7 +263,9 @@ class DecisionTwin:
         if self._config.output_kind == VALUES:
             self._outputs.append(None if is_gated else output.astype(np.int32))
             counted = [values for values in self._outputs if values is not None]
-            sums = np.asarray(np.sum([np.zeros(len(output)), *counted], axis=0), np.int32)
+            sums = np.zeros(len(output), np.int32)
+            for values in counted:
+                sums = sums + values
             return Decision(-1, -1, 0, len(counted), sums)
         raw = -1 if is_gated else int(output.argmax())
         confidence = 0 if is_gated else int(output[raw])

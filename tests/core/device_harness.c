@@ -30,7 +30,7 @@ typedef struct { /* as pack_stage in device_line.py; block lengths, features and
 } stage_t;
 
 typedef struct { /* as pack_gate in device_line.py; cosines, sines and reach follow */
-    int64_t n_channels, adc_bits, block_frames, group_blocks, n_groups, period_frames;
+    int64_t n_channels, adc_bits, block_frames, group_blocks, n_groups, period_looks, stride;
     int64_t cosine_sum, sine_sum, mains_shift, mains_down, mains_up, mains_q16, clip_level, clip_count;
     int64_t flat_energy, off_energy, mains_energy, motion_energy;
     int64_t off_q16, mains_share_q16, motion_q16, duplicated_q16, snr_q16;
@@ -173,7 +173,9 @@ static const uint8_t *take_gate(const uint8_t *data) {
     data += 4u * n_blocks;
     memcpy(device.reach, data, 8u * (size_t)h->n_channels);
     device.quality_config = (myo_quality_config_t){.n_channels = (uint16_t)h->n_channels,
-                                                   .period_frames = (uint16_t)h->period_frames,
+                                                   .period_looks = (uint16_t)h->period_looks,
+                                                   .stride = (uint16_t)h->stride,
+                                                   .take = myo_quality_take_any,
                                                    .block_frames = (uint16_t)h->block_frames,
                                                    .group_blocks = (uint16_t)h->group_blocks,
                                                    .n_groups = (uint16_t)h->n_groups,
@@ -214,12 +216,13 @@ static myo_quality_gate_memory_t own_gate(void) {
         return (myo_quality_gate_memory_t){0};
     }
     const size_t n_channels = (size_t)(device.gate.n_channels - device.gate.missing_channels);
-    const size_t n_blocks = (size_t)(device.gate.n_channels * device.gate.group_blocks);
+    const size_t n_words =
+        (size_t)(device.gate.n_channels * device.gate.group_blocks * device.gate.block_frames);
     return (myo_quality_gate_memory_t){.state = own(sizeof(myo_quality_gate_t)),
                                        .channels = own(n_channels * sizeof(myo_quality_channel_t)),
                                        .n_channels = n_channels,
-                                       .blocks = own(4u * n_blocks),
-                                       .n_blocks = n_blocks};
+                                       .frames = own(4u * n_words),
+                                       .n_words = n_words};
 }
 
 static void take_stage(const uint8_t *data) {

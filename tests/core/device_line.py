@@ -105,7 +105,7 @@ def pack_stage(stage: FeatureStage, missing_sums: int = 0, missing_words: int = 
 
 
 QUALITY_FIELDS = (
-    "n_channels", "adc_bits", "block_frames", "group_blocks", "n_groups", "period_frames",
+    "n_channels", "adc_bits", "block_frames", "group_blocks", "n_groups", "period_looks", "stride",
     "cosine_sum", "sine_sum", "mains_shift", "mains_down", "mains_up", "mains_q16", "clip_level", "clip_count",
     "flat_energy", "off_energy", "mains_energy", "motion_energy",
     "off_q16", "mains_share_q16", "motion_q16", "duplicated_q16", "snr_q16",
@@ -117,7 +117,7 @@ def pack_gate(gate: QualityGate, missing_channels: int = 0) -> bytes:
     """Pack a quality gate as device_harness.c takes it."""
     config = gate.config
     head = [getattr(config, name) for name in QUALITY_FIELDS]
-    body = struct.pack("<30q", *head, gate.mask_flags, gate.max_masked, missing_channels)
+    body = struct.pack("<31q", *head, gate.mask_flags, gate.max_masked, missing_channels)
     body += np.array([*config.cosines, *config.sines], "<i2").tobytes()
     reach = [sum(1 << int(k) for k in np.flatnonzero(row)) for row in gate.reach]
     return body + np.array(reach, "<u8").tobytes()

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from device_line import Harness
 from myo_export.front_end import FrontEnd, quantize_front_end
 from myo_pipeline.spec import PatchSpec, parse_spec
-from myo_pipeline.steps import BLOCK_FRAMES, Kind, Step
+from myo_pipeline.steps import BLOCK_FRAMES, Step
 
 FILTERS = (
     'kind = "highpass"\ncutoff_hz = 20.0\norder = 2\n',
     'kind = "lowpass"\ncutoff_hz = 40.0\norder = 3\n',
     'kind = "notch"\nfrequency_hz = 50.0\nq = 5.0\n',
     'kind = "envelope"\ncutoff_hz = 12.0\norder = 2\n',
+    'kind = "highpass"\ncutoff_hz = 2.0\norder = 2\n',
 )
 OTHERS = (
     'kind = "rectify"\n',
@@ -28,8 +29,10 @@ OTHERS = (
     'kind = "fir"\nn_taps = 21\nedges_hz = [35.0]\n',
     'kind = "fir"\ntaps = [0.3]\n',
     'kind = "fir"\ntaps = [0.7, -900.0, 0.001, 4.0]\n',
+    'kind = "fir"\nn_taps = 40\nedges_hz = [35.0]\n',
     'kind = "decimate"\nfactor = 2\nattenuation_db = 0\n',
     'kind = "decimate"\nfactor = 3\nattenuation_db = 0\n',
+    'kind = "ecg"\nreference = 1\nbeats = 8\n',
     'kind = "spatial"\nmode = "single_differential"\nring = true\n',
     'kind = "spatial"\nmode = "double_differential"\n',
     'kind = "spatial"\nmode = "common_average"\n',
@@ -69,6 +72,8 @@ def fits(stages: tuple[str, ...]) -> bool:
             if "single" in stage
             else 1
         )
+        if "ecg" in stage and (channels < 2 or factor > 6):
+            return False
         if ("matrix" in stage and channels != 3) or channels < max(wants, 2 if "common" in stage else 1):
             return False
         channels = 4 if "remap" in stage else 2 if '"matrix"' in stage else channels - 2 * ("double" in stage)
@@ -85,8 +90,16 @@ def chains(most: int = 5) -> st.SearchStrategy[tuple[str, ...]]:
 
 def pack_step(step: Step) -> bytes:
     """Return a step as the harness takes it."""
-    decimation = step.count if step.kind is Kind.DECIMATE else 1
-    head = (step.kind, step.n_in, step.n_out, decimation, step.align, step.shift, step.count, len(step.words))
+    head = (
+        step.kind,
+        step.n_in,
+        step.n_out,
+        step.decimation,
+        step.align,
+        step.shift,
+        step.count,
+        len(step.words),
+    )
     return struct.pack("<8i", *head) + step.words.astype("<i4").tobytes()
 
 

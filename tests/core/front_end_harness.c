@@ -4,12 +4,14 @@
    shift, count, n_words and its words; per block its frames (0: reset); counts -> status, then per block the
    frames that it gave and their words, frame by frame. */
 #include "dsp/myo_decimate.h"
+#include "dsp/myo_ecg.h"
 #include "dsp/myo_fir.h"
 #include "dsp/myo_front_end.h"
 #include "dsp/myo_matrix.h"
 #include "dsp/myo_moving_average.h"
 #include "dsp/myo_rectify.h"
 #include "dsp/myo_sos.h"
+#include "dsp/myo_sos_wide.h"
 #include "dsp/myo_tkeo.h"
 #include "harness.h"
 
@@ -21,6 +23,7 @@ typedef union {
     myo_moving_average_config_t mean;
     myo_fir_config_t fir;
     myo_tkeo_config_t tkeo;
+    myo_ecg_config_t ecg;
 } config_t;
 
 typedef struct {
@@ -28,8 +31,8 @@ typedef struct {
 } head_t;
 
 static const myo_step_kind_t *const kinds[] = {
-    &myo_sos_kind,      &myo_matrix_kind, &myo_rectify_kind, &myo_moving_average_kind,
-    &myo_decimate_kind, &myo_fir_kind,    &myo_tkeo_kind};
+    &myo_sos_kind, &myo_matrix_kind, &myo_rectify_kind, &myo_moving_average_kind, &myo_decimate_kind,
+    &myo_fir_kind, &myo_tkeo_kind,   &myo_ecg_kind,     &myo_sos_wide_kind};
 static config_t configs[MAX_STEPS];
 static void *memory[3 * MAX_STEPS];
 static size_t n_memory;
@@ -64,6 +67,7 @@ static const config_t *configure(config_t *config, const head_t *head, const int
     const uint8_t shift = (uint8_t)head->shift;
     switch (head->kind) {
     case 0:
+    case 8:
         config->sos = (myo_sos_config_t){.n_sections = (uint8_t)head->count,
                                          .post_shift = shift,
                                          .coefficients = own(words, 4u * (size_t)head->n_words)};
@@ -87,6 +91,20 @@ static const config_t *configure(config_t *config, const head_t *head, const int
     case 6:
         config->tkeo.shift = shift;
         return config;
+    case 7: {
+        uint8_t magnitude_shift = 0;
+        while ((words[2] - 1) / 2 >> magnitude_shift != 0) {
+            magnitude_shift++;
+        }
+        config->ecg = (myo_ecg_config_t){.reference = (uint16_t)words[0],
+                                         .before = (uint16_t)words[1],
+                                         .after = (uint16_t)words[2],
+                                         .log2_beats = (uint8_t)words[3],
+                                         .refractory = (uint32_t)words[4],
+                                         .learn = (uint32_t)words[5],
+                                         .magnitude_shift = magnitude_shift};
+        return config;
+    }
     default:
         return NULL;
     }

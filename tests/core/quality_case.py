@@ -14,7 +14,7 @@ def ask_quality(
     harness: Harness, config: QualityConfig, counts: np.ndarray, pushes: list[int], n_missing: int = 0
 ) -> tuple[int, np.ndarray]:
     """Push counts (n_frames, n_channels) in those portions (-1: reset); give the status and each period's flags."""
-    body = struct.pack("<27q", *(getattr(config, name) for name in QUALITY_FIELDS))
+    body = struct.pack("<28q", *(getattr(config, name) for name in QUALITY_FIELDS))
     body += struct.pack("<2q", len(pushes), n_missing)
     body += np.array([*config.cosines, *config.sines], "<i2").tobytes()
     body += np.array(pushes, "<i4").tobytes() + counts.astype("<i4").tobytes()

@@ -3,7 +3,7 @@
 #include "quality/myo_quality.h"
 
 typedef struct { /* as in quality_case.py */
-    int64_t n_channels, adc_bits, block_frames, group_blocks, n_groups, period_frames;
+    int64_t n_channels, adc_bits, block_frames, group_blocks, n_groups, period_looks, stride;
     int64_t cosine_sum, sine_sum, mains_shift, mains_down, mains_up, mains_q16, clip_level, clip_count;
     int64_t flat_energy, off_energy, mains_energy, motion_energy;
     int64_t off_q16, mains_share_q16, motion_q16, duplicated_q16, snr_q16;
@@ -27,7 +27,9 @@ static void quality(const uint8_t *data, buffer_t *out) {
     data += 4u * (size_t)head.n_pushes;
     const myo_quality_config_t config = {
         .n_channels = (uint16_t)head.n_channels,
-        .period_frames = (uint16_t)head.period_frames,
+        .period_looks = (uint16_t)head.period_looks,
+        .stride = (uint16_t)head.stride,
+        .take = myo_quality_take_any,
         .block_frames = (uint16_t)head.block_frames,
         .group_blocks = (uint16_t)head.group_blocks,
         .n_groups = (uint16_t)head.n_groups,
@@ -57,7 +59,8 @@ static void quality(const uint8_t *data, buffer_t *out) {
         .snr_q16 = (uint32_t)head.snr_q16,
     };
     myo_quality_channel_t *channels = malloc(n_channels * sizeof *channels + 1u);
-    const size_t n_sums = n_channels * (size_t)head.group_blocks - (size_t)head.n_missing;
+    const size_t n_sums =
+        n_channels * (size_t)(head.group_blocks * head.block_frames) - (size_t)head.n_missing;
     int32_t *blocks = malloc(n_sums * sizeof *blocks + 1u);
     myo_quality_t self;
     const myo_status_t status = myo_quality_init(&self, &config, channels, n_channels, blocks, n_sums);

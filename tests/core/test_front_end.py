@@ -42,6 +42,17 @@ def test_each_stage_is_the_twins(front_end: Harness, stage: str) -> None:
     check(front_end, (stage,), full_scale_noise(1, 400), [1, 2, 33, 77], 150)
 
 
+@pytest.mark.parametrize("taps", ["n_taps = 21", "n_taps = 40", "n_taps = 2"])
+@pytest.mark.parametrize("factor", [2, 3, 64])
+def test_a_fir_that_decimates_is_the_twins(front_end: Harness, taps: str, factor: int) -> None:
+    stages = (
+        f'kind = "fir"\n{taps}\nedges_hz = [35.0]\n',
+        f'kind = "decimate"\nfactor = {factor}\nattenuation_db = 0\n',
+    )
+    assert len(quantize_chain(stages)[1].steps) == 1
+    check(front_end, stages, full_scale_noise(2, 400), [1, 2, 33, 77, 80, 81], 150)
+
+
 @settings(max_examples=80)
 @given(chains(), st.integers(0, 99), st.lists(st.integers(0, 120), max_size=8), st.integers(0, 120))
 def test_any_chain_is_the_twins(
@@ -62,9 +73,11 @@ def test_any_chain_is_the_twins(
         (Kind.TKEO, {"shift": 0}),
         (Kind.SOS, {"count": 33}),
         (Kind.SOS, {"align": 32}),
+        (Kind.SOS_WIDE, {"count": 33}),
+        (Kind.SOS_WIDE, {"shift": 31}),
         (Kind.RECTIFY, {"n_in": 2}),
         (Kind.RECTIFY, {"n_out": 65}),
-        (Kind.DECIMATE, {"count": 1}),
+        (Kind.DECIMATE, {"decimation": 1}),
     ],
     ids=str,
 )

@@ -1,7 +1,9 @@
 /* Finite impulse response: y[n] = (sum of taps[k] * x[n-k] + half) >> shift in 64 bits, rounded half up.
 
-   The export chooses taps and shift so that no sum leaves 64 bits. State a channel: n_taps - 1 past samples,
-   the oldest first, and room for a block behind them. */
+   The export chooses taps and shift so that no sum leaves 64 bits. Where step->decimation is above 1, the
+   step gives the last of every so many frames, and computes no other. State a channel: n_taps - 1 past
+   samples, the oldest first, and room for a block behind them; then, if it decimates, frames since the last
+   that it gave. */
 #ifndef MYO_FIR_H
 #define MYO_FIR_H
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "quality/myo_quality_take.h"
+
 #define RATIO_ONE (1u << 16)
 #define ENERGY_LIMIT (1ull << 60)
 #define NO_FLOOR (1ull << 62)
@@ -17,14 +19,14 @@ _Static_assert((-3 >> 1) == -2, "a right shift of a negative number must be arit
 static bool is_config_right(const myo_quality_config_t *config) {
     const uint32_t n_blocks = (uint32_t)config->group_blocks * config->n_groups;
     const uint32_t group_frames = (uint32_t)config->group_blocks * config->block_frames;
-    if (config->n_channels == 0 || config->n_channels > MYO_QUALITY_MAX_CHANNELS || n_blocks == 0 ||
-        config->block_frames == 0 || config->period_frames > MYO_QUALITY_MAX_PERIOD_FRAMES ||
-        n_blocks > MYO_QUALITY_MAX_PERIOD_FRAMES ||
-        n_blocks * config->block_frames != config->period_frames || config->adc_bits == 0 ||
-        config->adc_bits > 24) {
+    if (config->n_channels == 0 || config->n_channels > MYO_QUALITY_MAX_CHANNELS ||
+        config->group_blocks > MYO_QUALITY_MAX_GROUP_BLOCKS || n_blocks == 0 || config->stride == 0 ||
+        config->block_frames == 0 || config->period_looks > MYO_QUALITY_MAX_PERIOD_FRAMES ||
+        n_blocks > MYO_QUALITY_MAX_PERIOD_FRAMES || n_blocks * config->block_frames != config->period_looks ||
+        config->adc_bits == 0 || config->adc_bits > 24) {
         return false;
     }
-    if (group_frames >> (32u - config->adc_bits) != 0 || config->mains_shift > 62u ||
+    if (group_frames >> (31u - config->adc_bits) != 0 || config->mains_shift > 62u ||
         config->mains_down > 62u || config->mains_up > 4u || config->periods_on == 0 ||
         config->periods_on > MYO_QUALITY_MAX_PERIODS || config->periods_off == 0 ||
         config->periods_off > MYO_QUALITY_MAX_PERIODS || config->clip_level <= 0 ||
@@ -47,21 +49,22 @@ static bool is_config_right(const myo_quality_config_t *config) {
 }
 
 myo_status_t myo_quality_init(myo_quality_t *self, const myo_quality_config_t *config,
-                              myo_quality_channel_t *channels, size_t n_channels, int32_t *blocks,
-                              size_t n_blocks) {
-    if (self == NULL || config == NULL || channels == NULL || blocks == NULL || config->cosines == NULL ||
-        config->sines == NULL) {
+                              myo_quality_channel_t *channels, size_t n_channels, int32_t *frames,
+                              size_t n_words) {
+    if (self == NULL || config == NULL || channels == NULL || frames == NULL || config->cosines == NULL ||
+        config->sines == NULL || config->take == NULL) {
         return MYO_ERROR_NULL;
     }
     if (!is_config_right(config)) {
         return MYO_ERROR_CONFIG;
     }
-    if (n_channels < config->n_channels || n_blocks < (size_t)config->n_channels * config->group_blocks) {
+    const size_t group_frames = (size_t)config->group_blocks * config->block_frames;
+    if (n_channels < config->n_channels || n_words < config->n_channels * group_frames) {
         return MYO_ERROR_MEMORY;
     }
     self->config = config;
     self->channels = channels;
-    self->blocks = blocks;
+    self->frames = frames;
     self->clip_energy = (uint64_t)config->clip_level * (uint64_t)config->clip_level;
     myo_quality_reset(self);
     return MYO_OK;
@@ -91,8 +94,8 @@ void myo_quality_reset(myo_quality_t *self) {
         self->channels[c].floor = NO_FLOOR;
     }
     self->periods = 0;
-    self->block_frame = 0;
-    self->block = 0;
+    self->skip = (uint16_t)(self->config->stride - 1u);
+    self->frame = 0;
     begin_period(self);
 }
 
@@ -110,93 +113,18 @@ static uint64_t portion(uint64_t value, uint32_t ratio_q16) {
     return (value >> 16) * ratio_q16 + ((value & 0xFFFFu) * ratio_q16 >> 16);
 }
 
-static uint32_t count_clipped(const int32_t *x, size_t n_channels, uint32_t n_frames, int32_t clip_level) {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < n_frames; i++, x += n_channels) {
-        n += (*x < 0 ? -1 - *x : *x) >= clip_level;
-    }
-    return n;
-}
-
-/* Adds frames of one channel to its blocks' sums, of which the first has n_before frames already. Gives their
-   energy: signed, for gcc keeps to one SMLAL a sample only where it may not reorder the sum. */
-static int64_t sum_channel(const int32_t *x, size_t n_channels, uint32_t n_frames, int32_t *block,
-                           uint32_t block_frames, uint32_t n_before) {
-    int64_t energy = 0;
-    int32_t sum = n_before == 0 ? 0 : *block;
-    uint32_t n_left = block_frames - n_before;
-    for (;;) {
-        uint32_t n = n_frames < n_left ? n_frames : n_left;
-        n_frames -= n;
-        for (; n >= 4u; n -= 4u) {
-            for (uint32_t k = 0; k < 4u; k++, x += n_channels) {
-                sum += *x;
-                energy += (int64_t)*x * *x;
-            }
-        }
-        for (; n > 0; n--, x += n_channels) {
-            sum += *x;
-            energy += (int64_t)*x * *x;
-        }
-        *block++ = sum;
-        if (n_frames == 0) {
-            return energy;
-        }
-        sum = 0;
-        n_left = block_frames;
-    }
-}
-
-/* Frames within one group. */
-static void add_frames(myo_quality_t *self, const int32_t *frames, uint32_t n_frames) {
+void myo_quality_take_any(myo_quality_t *self, const int32_t *x, uint32_t n) {
     const myo_quality_config_t *config = self->config;
-    const size_t n_channels = config->n_channels;
-    int32_t *block = &self->blocks[self->block];
-    for (size_t c = 0; c < n_channels; c++, block += config->group_blocks) {
-        myo_quality_channel_t *const channel = &self->channels[c];
-        const uint64_t energy = (uint64_t)sum_channel(&frames[c], n_channels, n_frames, block,
-                                                      config->block_frames, self->block_frame);
-        channel->energy += energy;
-        if (energy >= self->clip_energy) { /* always in frames with a sample at the ends, seldom else */
-            channel->clipped += count_clipped(&frames[c], n_channels, n_frames, config->clip_level);
-        }
-    }
-}
-
-/* Compares the first frame of a block of each channel with that of its partner. */
-static void compare_frame(myo_quality_channel_t *channel, const int32_t *frame, uint32_t n_channels,
-                          uint32_t offset) {
-    const int32_t *partner = &frame[offset];
-    const int32_t *const end = &frame[n_channels];
-    for (const int32_t *x = frame; x < end; x++, channel++) {
-        const int32_t step = *x - *partner;
-        channel->difference += (uint64_t)((int64_t)step * step);
-        channel->difference_sum += step;
-        partner = partner + 1 == end ? frame : partner + 1;
-    }
-}
-
-static void end_group(myo_quality_t *self) {
-    const myo_quality_config_t *config = self->config;
-    const uint32_t n_blocks = config->group_blocks;
-    const int16_t *const cosines = &config->cosines[self->group * n_blocks];
-    const int16_t *const sines = &config->sines[self->group * n_blocks];
-    const int32_t *blocks = self->blocks;
-    for (uint32_t c = 0; c < config->n_channels; c++, blocks += n_blocks) {
-        myo_quality_channel_t *const channel = &self->channels[c];
-        int64_t cosine = channel->cosine;
-        int64_t sine = channel->sine;
-        int32_t sum = 0;
-        for (uint32_t k = 0; k < n_blocks; k++) {
-            cosine += (int64_t)blocks[k] * cosines[k];
-            sine += (int64_t)blocks[k] * sines[k];
-            sum += blocks[k];
-        }
-        channel->cosine = cosine;
-        channel->sine = sine;
-        channel->sum += sum;
-        channel->group_energy += square_over(sum, n_blocks * config->block_frames);
-    }
+    const myo_quality_shape_t shape = {.n_channels = config->n_channels,
+                                       .stride = config->stride,
+                                       .block_frames = config->block_frames,
+                                       .group_blocks = config->group_blocks,
+                                       .clip_level = config->clip_level,
+                                       .is_narrow = config->adc_bits <= 16,
+                                       .clips = true,
+                                       .compares = true,
+                                       .tunes = true};
+    myo_quality_take(self, x, n, shape);
 }
 
 static uint64_t square_shifted(int64_t sum, uint32_t shift) {
@@ -206,7 +134,7 @@ static uint64_t square_shifted(int64_t sum, uint32_t shift) {
 
 /* What a period of one channel says by itself. */
 static uint32_t flag_channel(const myo_quality_config_t *config, myo_quality_channel_t *channel) {
-    const uint64_t of_mean = square_over(channel->sum, config->period_frames);
+    const uint64_t of_mean = square_over(channel->sum, config->period_looks);
     const uint64_t total = channel->energy - of_mean;
     const uint64_t baseline = channel->group_energy > of_mean ? channel->group_energy - of_mean : 0;
     const int32_t n_blocks = (int32_t)config->group_blocks * config->n_groups;
@@ -308,39 +236,37 @@ static void end_period(myo_quality_t *self) {
 
 bool myo_quality_push(myo_quality_t *self, const int32_t **frames, size_t *n_frames) {
     const myo_quality_config_t *config = self->config;
-    const uint32_t block_frames = config->block_frames;
-    while (*n_frames > 0) {
-        const uint32_t n_before = self->block * block_frames + self->block_frame;
-        const uint32_t left = config->group_blocks * block_frames - n_before;
-        const uint32_t n = *n_frames < left ? (uint32_t)*n_frames : left;
-        const uint32_t first = self->block_frame == 0 ? 0 : block_frames - self->block_frame;
-        for (uint32_t i = first; self->offset != 0 && i < n; i += block_frames) {
-            compare_frame(self->channels, &(*frames)[(size_t)i * config->n_channels], config->n_channels,
-                          self->offset);
-        }
-        add_frames(self, *frames, n);
-        *frames += (size_t)n * config->n_channels;
-        *n_frames -= n;
+    const uint32_t stride = config->stride;
+    const uint32_t group_frames = (uint32_t)config->group_blocks * config->block_frames;
+    while (*n_frames > self->skip) {
+        const uint32_t beyond = (uint32_t)*n_frames - self->skip - 1u;
+        const uint32_t ready = stride == 1u ? beyond + 1u : beyond / stride + 1u;
+        const uint32_t left = group_frames - self->frame;
+        const uint32_t n = ready < left ? ready : left;
+        config->take(self, *frames + (size_t)self->skip * config->n_channels, n);
+        const size_t n_passed = self->skip + (size_t)(n - 1u) * stride + 1u;
+        *frames += n_passed * config->n_channels;
+        *n_frames -= n_passed;
+        self->skip = (uint16_t)(stride - 1u);
         if (n < left) {
-            self->block = (uint16_t)((n_before + n) / block_frames);
-            self->block_frame = (uint16_t)(n_before + n - self->block * block_frames);
             continue;
         }
-        self->block_frame = 0;
-        self->block = 0;
-        end_group(self);
         if (++self->group == config->n_groups) {
             end_period(self);
             return true;
         }
     }
+    self->skip = (uint16_t)(self->skip - *n_frames);
+    *frames += *n_frames * config->n_channels;
+    *n_frames = 0;
     return false;
 }
 
 uint32_t myo_quality_left(const myo_quality_t *self) {
     const myo_quality_config_t *config = self->config;
-    const uint32_t blocks = (uint32_t)self->group * config->group_blocks + self->block;
-    return config->period_frames - (blocks * config->block_frames + self->block_frame);
+    const uint32_t group_frames = (uint32_t)config->group_blocks * config->block_frames;
+    const uint32_t looks = config->period_looks - (self->group * group_frames + self->frame);
+    return (looks - 1u) * config->stride + self->skip + 1u;
 }
 
 uint64_t myo_quality_mask(const myo_quality_t *self, uint32_t flags) {

@@ -33,7 +33,7 @@ static myo_status_t init(const myo_quality_gate_config_t *config, const myo_qual
         }
     }
     const myo_status_t status = myo_quality_init(&memory->state->quality, config->quality, memory->channels,
-                                                 memory->n_channels, memory->blocks, memory->n_blocks);
+                                                 memory->n_channels, memory->frames, memory->n_words);
     if (status == MYO_OK) {
         reset(memory);
     }

@@ -39,8 +39,8 @@ typedef struct {
     myo_quality_gate_t *state;
     myo_quality_channel_t *channels; /* one a channel of the sensor */
     size_t n_channels;
-    int32_t *blocks; /* channels of the sensor * group_blocks */
-    size_t n_blocks;
+    int32_t *frames; /* channels of the sensor * group_blocks * block_frames */
+    size_t n_words;
 } myo_quality_gate_memory_t;
 
 /* What a period's end tells. */

@@ -60,7 +60,7 @@ def _show(name: str, found: Any) -> None:  # noqa: ANN401 - a FrontEndAnalysis, 
     )
 
     console = Console(highlight=False)
-    table = Table(title=f"{name}: {len(found.sections)} second-order sections in Q31", title_justify="left")
+    table = Table(title=f"{name}: {len(found.sections)} second-order sections", title_justify="left")
     for column in SECTION_COLUMNS:
         table.add_column(column, justify="right")
     for row in section_rows(found):
