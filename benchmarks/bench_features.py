@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from myo_export.emit_features import render_features
+from myo_pipeline.feature_config import FeatureConfig, compile_features
 from myo_pipeline.feature_twin import compute_words, cut_windows
 from myo_pipeline.features import (
     CATALOGUE,
@@ -27,11 +28,9 @@ from myo_pipeline.features import (
     CountFeature,
     DescriptorFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     PredictionFeature,
     ShapeFeature,
-    compile_features,
 )
 from window_image import (
     HOP,

@@ -18,7 +18,8 @@ import bench_features
 from bench_network import find_m4cost
 from myo_export.feature_cost import count_terms
 from myo_pipeline.bundle import write_json
-from myo_pipeline.features import CATALOGUE, FeatureConfig
+from myo_pipeline.feature_config import FeatureConfig
+from myo_pipeline.features import CATALOGUE
 
 RESULTS = Path(__file__).resolve().parent / "results" / "feature_cost.json"
 SIZES = ((8, 200, 50), (8, 200, 10), (8, 50, 10), (4, 100, 50), (2, 250, 25))  # channels, window, hop

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_export.budget import Choice, choose_forms
-from myo_export.emit_features import render_features
+from myo_export.emit_feature_set import FEATURE_FILES, render_feature_set
 from myo_export.emit_net import emit_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
 from myo_export.emit_quality import render_quality
@@ -157,14 +157,13 @@ def _make_stage(
 
 def _write_features(path: Path, config: TwinConfig) -> None:
     """Write the features' C, or take away that of an earlier export."""
-    files = [path / "c/features_config.h", path / "c/features_config.c"]
-    if config.features is None:
-        for file in files:
-            file.unlink(missing_ok=True)
-        return
-    texts = render_features(config.features.config, f"myopatch export {path.name}")
-    for file, text in zip(files, texts, strict=True):
-        write_text(file, text)
+    made_by = f"myopatch export {path.name}"
+    texts = render_feature_set(config.features.config, made_by) if config.features else {}
+    for name in FEATURE_FILES:
+        if name in texts:
+            write_text(path / "c" / name, texts[name])
+        else:
+            (path / "c" / name).unlink(missing_ok=True)
 
 
 def _write_quality(path: Path, config: TwinConfig) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import SpecError
-from myo_pipeline.features import FeatureConfig
+from myo_pipeline.feature_words import FeatureWords
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Normalization:
 
 
 def make_normalization(
-    config: FeatureConfig,
+    config: FeatureWords,
     mean: NDArray[np.float64],
     deviation: NDArray[np.float64],
     *,
@@ -72,13 +72,14 @@ def make_normalization(
         raise SpecError(
             f"normalization: {bits} bits with zero point {zero_point}, expected 8 bits, or 16 with 0; correct it"
         )
-    scale = np.concatenate([np.full(row.n_components, row.scale) for row in config.rows])[:, None]
-    offset = np.concatenate([np.full(row.n_components, row.offset) for row in config.rows])[:, None]
+    components = config.components
+    scale = np.array([component.scale for component in components])[:, None]
+    offset = np.array([component.offset for component in components])[:, None]
     still = np.argwhere(~(deviation > 0))
     if len(still):
         component, channel = still[0]
         raise SpecError(
-            f"normalization: {config.names[component]} of channel {channel} has deviation {deviation[component, channel]:g} "
+            f"normalization: {components[component].name} of channel {channel} has deviation {deviation[component, channel]:g} "
             "over the training windows, expected more than 0; leave the feature out"
         )
     gain = scale / (deviation * output_scale)

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from myo_pipeline.errors import SpecError
-from myo_pipeline.features import FEATURE_TABLES, Feature, compile_features
+from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
 from myo_pipeline.quality_gate import Quality, compile_table
 from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
 
@@ -229,8 +229,10 @@ class PatchSpec(Table):
     stage: list[Stage] = Field(
         default=[], max_length=16, description="stages of the front end, in the order of the signal"
     )
-    features: list[Feature] = Field(
-        default=[], max_length=32, description="features of a window, in the order of the network's input"
+    features: list[WindowFeature] = Field(
+        default=[],
+        max_length=32,
+        description="features of a window; the network takes those in time first, then of the spectrum, of segments, of wavelets",
     )
     quality: Quality | None = Field(
         default=None, description="signal quality; nothing is watched if left out"
@@ -290,9 +292,9 @@ class PatchSpec(Table):
                 "or remove the features"
             )
         try:  # as if the filters had a gain of one: their own is known at export
-            compile_features(
+            compile_feature_set(
                 self.features, n_channels=self.front_end_channels, window=self.window_samples, hop=self.hop_samples,
-                word_shift=16 - self.sensor.adc_bits,
+                rate_hz=self.front_end_rate_hz, word_shift=16 - self.sensor.adc_bits,
             )  # fmt: skip
         except SpecError as error:
             raise ValueError(str(error)) from None

@@ -10,18 +10,18 @@ from scipy import stats
 from feature_case import AMPLITUDES, all_features
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_bounds import bound_features
+from myo_pipeline.feature_config import FeatureConfig, compile_features
 from myo_pipeline.feature_normalization import bound_normalization, make_normalization, normalize_words
 from myo_pipeline.feature_reference import compute_feature, compute_features
-from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words, to_real
+from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.features import (
     AmplitudeFeature,
     AutocorrelationFeature,
     CountFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     ShapeFeature,
-    compile_features,
 )
 
 # Above the bound, float64's own rounding: of the largest cancelling terms, N times full scale to the fourth.

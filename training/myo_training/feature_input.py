@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,14 +15,12 @@ from myo_pipeline.feature_stage import (
     choose_word_shift,
     compile_spec_features,
 )
-from myo_pipeline.features import CATALOGUE, FeatureRow, Transform
+from myo_pipeline.feature_words import Component
 from myo_pipeline.spec import PatchSpec
 from myo_training.augmentation import draw_gains, turn_electrodes
 
-# Power of the signal that a unit is; log2 of it where the unit says so.
-_POWERS = {
-    "counts": 1.0, "counts^2": 2.0, "log2 counts": 1.0, "log2 counts^3": 3.0, "log2 counts^4": 4.0,
-}  # fmt: skip
+# Power of the signal in a unit; of log2 where the unit or the component says so.
+_COUNTS = re.compile(r"^(?:log2 )?counts(?:\^(\d))?(?: Hz.*)?$")
 
 
 def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> FeatureScale:
@@ -63,23 +63,22 @@ def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> Feature
     return FeatureScale(word_shift, mean, deviation)
 
 
-def _power(row: FeatureRow) -> tuple[float, bool]:
-    """Power of a gain that a feature follows, and whether it is a logarithm. Counts and ratios follow none.
+def _power(component: Component) -> float:
+    """Power of a gain that a feature follows. Events, ratios and frequencies follow none.
 
-    A count with a threshold does a little, which is left out.
+    A count of events with a threshold does a little, which is left out.
     """
-    unit = CATALOGUE[row.spec.kind].unit
-    return _POWERS.get(unit, 0.0), row.transform is Transform.LOG2 or unit.startswith("log2")
+    found = _COUNTS.match(component.unit)
+    return float(found[1] or 1) if found else 0.0
 
 
 class FeatureAugmentation:
     """What :func:`~myo_training.augmentation.augment_windows` does to windows, done to their features."""
 
     def __init__(self, spec: PatchSpec, scale: FeatureScale) -> None:
-        rows = compile_spec_features(spec, scale.word_shift).rows
-        powers = [_power(row) for row in rows for _ in range(row.n_components)]
-        self._power = np.array([power for power, _ in powers])[:, None]
-        self._is_log = np.array([is_log for _, is_log in powers])[:, None]
+        components = compile_spec_features(spec, scale.word_shift).components
+        self._power = np.array([_power(component) for component in components])[:, None]
+        self._is_log = np.array([component.is_log for component in components])[:, None]
         self._unit = scale.deviation * RANGE_DEVIATIONS
         self._zero = scale.mean / self._unit
         self._is_shared = not (np.ptp(scale.mean, axis=1).any() or np.ptp(scale.deviation, axis=1).any())
