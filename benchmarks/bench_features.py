@@ -58,7 +58,9 @@ class FeatureCost(Measured):
 
 
 def one(kind: str) -> Feature:
-    """Give a feature of the catalogue, its parameters those of the bench."""
+    """Give a feature of the catalogue, its parameters those of the bench; of ``rms log`` its logarithm."""
+    if kind.endswith(" log"):
+        return AmplitudeFeature(kind=kind.removesuffix(" log"), log=True)  # type: ignore[arg-type]
     if kind in ("zc", "ssc", "wamp"):
         return CountFeature(kind=kind, threshold=THRESHOLD_WORDS)  # type: ignore[arg-type]
     if kind == "autocorrelation":

@@ -15,17 +15,18 @@ from myo_pipeline.wavelet import SPLIT_FURTHER, WaveletConfig
 # Median of what `python benchmarks/bench_features.py` counts with m4cost, of which nearly all lie between 1.2 and 1.5.
 CYCLES_PER_INSTRUCTION: Final = 1.36
 
-# Fitted by benchmarks/fit_feature_cost.py to m4cost's counts of 140 configs: median error 3 %, largest 22 %.
+# Fitted by benchmarks/fit_feature_cost.py to m4cost's counts of 195 configs: median error 3 %, largest 23 %.
 _CONSTANTS: Final[dict[str, float]] = {
-    "ABS block": 6.04, "ABS frame": 4.16, "BINS block": 5.19, "BINS frame": 14.5, "COMPLEXITY value": 660,
-    "CUBE block": 8.96, "CUBE frame": 4.02, "CUBE value": 3.12, "FOURTH block": 14, "FOURTH frame": 8.1,
-    "KURTOSIS value": 1170, "LAGS block": 6.49, "LAGS frame": 5.73, "LAGS value": 165, "LOG block": 14.6,
-    "LOG frame": 10.9, "LOG2 transform": 3.74, "MAV1 value": 264, "MAV2 value": 177, "MOBILITY value": 315,
-    "RAMP block": 24.8, "RAMP frame": 2.31, "SKEWNESS value": 1110, "SQRT transform": 108, "SQUARE block": 8.44,
-    "SQUARE frame": 3.39, "SQUARE value": 5.43, "SSC block": 6.76, "SSC frame": 10.3, "SSC value": 42.2,
-    "STEP value": 64.7, "TKEO value": 67.7, "VARIANCE value": 17.1, "WAMP block": 5.84, "WAMP frame": 8.32,
-    "WL block": 5.74, "WL frame": 6.75, "X block": 3.73, "X frame": 0.651, "ZC block": 6.34, "ZC frame": 8.35,
-    "ZC value": 8.15, "channel": 112, "decision": 176,
+    "ABS block": 5.93, "ABS frame": 4.42, "AR value": 455, "BEND block": 13.5, "BEND frame": 4.6,
+    "BINS block": 5.02, "BINS frame": 14.4, "CEPSTRUM value": 574, "COMPLEXITY value": 663, "CUBE block": 9.11,
+    "CUBE frame": 4.09, "CUBE value": 0.476, "FOURTH block": 13.8, "FOURTH frame": 8.11,
+    "KURTOSIS value": 1140, "LAGS block": 6.17, "LAGS frame": 5.71, "LAGS value": 166, "LOG block": 14.5,
+    "LOG frame": 10.9, "LOG2 transform": 3.57, "MAV1 value": 257, "MAV2 value": 177, "MOBILITY value": 315,
+    "RAMP block": 24.7, "RAMP frame": 2.08, "SHAPES value": 173, "SIZES value": 182, "SKEWNESS value": 1080,
+    "SQRT transform": 115, "SQUARE block": 8.51, "SQUARE frame": 3.42, "SSC block": 6.64, "SSC frame": 10.1,
+    "SSC value": 44.2, "STEP value": 52.5, "TKEO value": 71.2, "VARIANCE value": 1.02, "WAMP block": 5.77,
+    "WAMP frame": 8.34, "WL block": 5.8, "WL frame": 6.98, "X block": 4.15, "X frame": 1.02, "ZC block": 6.25,
+    "ZC frame": 8.25, "ZC value": 9.28, "channel": 113, "decision": 168,
 }  # fmt: skip
 # Of the words of the signal and of the network's input, beside the features: as virtual_m4 counts the template's.
 _PER_SAMPLE, _PER_WORD = 9.0, 20.0

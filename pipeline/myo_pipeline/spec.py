@@ -185,6 +185,11 @@ class Training(Table):
     batch_size: int = Field(default=256, ge=1, le=65_536, description="windows a step")
     learning_rate: float = Field(default=2e-3, gt=0, lt=1, description="peak of the cosine schedule")
     hop_ms: float = Field(default=200.0, gt=0, description="time between two training windows of a recording")
+    scaling: Literal["shared", "channel"] = Field(
+        default="shared",
+        description="statistics that scale the network's input: shared by all channels, as electrodes turn around an arm; or "
+        "of each channel, where electrodes keep their muscles",
+    )
     augment: bool = Field(default=True, description="gain and electrode-rotation augmentation")
     seed: int = Field(default=1, ge=0, lt=2**31, description="seed of everything random")
 

@@ -388,9 +388,10 @@ static myo_status_t init_patch(void) {
         .net_push = s->streams ? toy_push : NULL,
     };
     for (size_t c = 0; c < n_out; c++) {
-        device.quantize[c] = (myo_quantize_config_t){.multiplier = s->multiplier,
-                                                     .shift = (uint8_t)s->shift,
-                                                     .zero_point = (int8_t)(s->zero_point + (int)c % 2)};
+        device.quantize[c] =
+            (myo_quantize_config_t){.multiplier = s->multiplier - s->multiplier / 8 * (int32_t)(c % 3),
+                                    .shift = (uint8_t)(s->shift + c % 2),
+                                    .zero_point = (int8_t)(s->zero_point + (int)c % 2)};
     }
     const size_t state_words = s->n_channels * s->n_sections * MYO_SOS_STATE_WORDS + (s->factor > 1);
     const size_t input = config->net_input_size;

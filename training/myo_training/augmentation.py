@@ -33,6 +33,18 @@ def augment_windows(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray
     return np.clip(x * np.exp(draw_gains(x, rng)).astype(np.float32), -1.0, INPUT_MAX)
 
 
+class ChannelAugmentation:
+    """:func:`augment_windows` for inputs whose channels have scales of their own: electrodes turn in counts."""
+
+    def __init__(self, scales: NDArray[np.float64]) -> None:
+        self._scales = scales.astype(np.float32)
+
+    def __call__(self, x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return new windows (n_windows, 1, n_samples, n_channels), clipped to the input's range."""
+        x = turn_electrodes(x * self._scales, rng) / self._scales
+        return np.clip(x * np.exp(draw_gains(x, rng)).astype(np.float32), -1.0, INPUT_MAX)
+
+
 def turn_electrodes(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Turn some windows (n_windows, 1, any, n_channels) by one electrode either way."""
     n_windows, n_channels = len(x), x.shape[-1]

@@ -24,7 +24,7 @@ _COUNTS = re.compile(r"^(?:log2 )?counts(?:\^(\d))?(?: Hz.*)?$")
 
 
 def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> FeatureScale:
-    """Return each feature's mean and deviation over windows and channels, which electrodes that turn share.
+    """Return each feature's mean and deviation over windows, and over channels unless each has its own scaling.
 
     Parameters
     ----------
@@ -36,22 +36,31 @@ def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> Feature
     Raises
     ------
     DataError
-        If a feature is the same in all windows.
+        If a feature is the same in all windows, or infinite in one.
     """
     word_shift = choose_word_shift(spec)
     names = compile_spec_features(spec, word_shift).names
     exact = features.astype(np.float64)
-    mean, deviation = exact.mean(axis=(0, 2)), exact.std(axis=(0, 2))
-    for name, spread in zip(names, deviation, strict=True):
-        if not spread > 0:
+    for name, values in zip(names, np.moveaxis(exact, 1, 0), strict=True):
+        n_odd = int((~np.isfinite(values).all(axis=1)).sum())
+        if n_odd:
             raise DataError(
-                f"feature {name}: the same in all {len(features)} training windows, expected one that changes; "
+                f"feature {name}: no finite number in {n_odd} of {len(features)} training windows, expected none; leave it "
+                "out, or filter otherwise"
+            )
+    over = (0, 2) if spec.training.scaling == "shared" else (0,)
+    mean, deviation = (
+        np.broadcast_to(values[0], exact.shape[1:]).copy()
+        for values in (exact.mean(axis=over, keepdims=True), exact.std(axis=over, keepdims=True))
+    )
+    for name, spread in zip(names, deviation, strict=True):
+        if not spread.all():
+            where = "" if not spread.any() else f" of channel {int(np.argmin(spread))}"
+            raise DataError(
+                f"feature {name}{where}: the same in all {len(features)} training windows, expected one that changes; "
                 "leave it out, or change its threshold or range"
             )
-    n_channels = features.shape[2]
-    return FeatureScale(
-        word_shift, *(np.repeat(values[:, None], n_channels, axis=1) for values in (mean, deviation))
-    )
+    return FeatureScale(word_shift, mean, deviation)
 
 
 def _power(component: Component) -> float:
@@ -72,10 +81,15 @@ class FeatureAugmentation:
         self._is_log = np.array([component.is_log for component in components])[:, None]
         self._unit = scale.deviation * RANGE_DEVIATIONS
         self._zero = scale.mean / self._unit
+        self._is_shared = not (np.ptp(scale.mean, axis=1).any() or np.ptp(scale.deviation, axis=1).any())
 
     def __call__(self, x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         """Return new inputs, clipped to their range; ``x`` is (n_windows, 1, n_components, n_channels)."""
-        x = turn_electrodes(x, rng)
+        if self._is_shared:
+            x = turn_electrodes(x, rng)
+        else:  # in the features' units
+            features = ((x + self._zero) * self._unit).astype(np.float32)
+            x = (turn_electrodes(features, rng) / self._unit - self._zero).astype(np.float32)
         log_gain = self._power * draw_gains(x, rng)
         factor = np.exp(np.where(self._is_log, 0.0, log_gain))
         shift = np.where(self._is_log, log_gain / np.log(2.0) / self._unit, self._zero * (factor - 1))

@@ -27,7 +27,8 @@ from myo_training.quiet import import_tensorflow, quiet_stderr
 INPUT_PERCENTILE = 99.9
 INPUT_MAX = 127 / 128  # the largest int8 value at a scale of 1/128
 
-InputScale = float | FeatureScale
+# Counts that become 1.0, for all channels or for each; or means and deviations of features.
+InputScale = float | NDArray[np.float64] | FeatureScale
 
 
 def measure_input_scale(counts: NDArray[np.floating]) -> float:
@@ -48,6 +49,11 @@ def measure_input_scale(counts: NDArray[np.floating]) -> float:
     return scale if scale > 0 else 1.0
 
 
+def measure_channel_scales(counts: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return :func:`measure_input_scale` of each channel, (n_channels,), for counts (..., n_channels)."""
+    return np.array([measure_input_scale(counts[..., channel]) for channel in range(counts.shape[-1])])
+
+
 def scale_input(counts: NDArray[np.floating], input_scale: InputScale) -> NDArray[np.float32]:
     """Return the network's input, (n_windows, 1, window_samples, n_channels), clipped to what int8 holds.
 
@@ -55,7 +61,7 @@ def scale_input(counts: NDArray[np.floating], input_scale: InputScale) -> NDArra
     """
     if isinstance(input_scale, FeatureScale):
         return input_scale.apply(counts)[:, None].astype(np.float32)
-    scaled = np.asarray(counts, dtype=np.float32) / np.float32(input_scale)
+    scaled = np.asarray(counts, dtype=np.float32) / np.asarray(input_scale, np.float32)
     x: NDArray[np.float32] = np.clip(scaled, -1.0, INPUT_MAX)[:, None].astype(np.float32)
     return x
 

@@ -49,7 +49,9 @@ def main() -> None:
             monitor_command,
             profile_command,
             recording_commands,
+            select_command,
             soak_command,
+            tune_command,
         )
         from myo_host.cli.app import app
 
