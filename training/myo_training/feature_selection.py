@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_pipeline.features import Feature
+from myo_pipeline.feature_set import WindowFeature as Feature
 from myo_pipeline.spec import PatchSpec
 from myo_training.metrics import count_confusion, measure_macro
 from myo_training.search_data import SearchData, Sides, count_components, order_features

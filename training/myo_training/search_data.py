@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from myo_pipeline.errors import DataError
+from myo_pipeline.feature_set import WindowFeature as Feature
 from myo_pipeline.feature_stage import compile_spec_features
-from myo_pipeline.features import AmplitudeFeature, Feature
+from myo_pipeline.features import AmplitudeFeature
 from myo_pipeline.spec import PatchSpec
 from myo_training.recordings import DataSet, Recording
 from myo_training.split import TRAIN, VALIDATION, Session, split_sessions

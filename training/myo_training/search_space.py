@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from myo_pipeline.errors import SpecError
+from myo_pipeline.feature_set import WindowFeature as Feature
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
-from myo_pipeline.features import Feature
 from myo_pipeline.spec import VOTE_MAX, MlpModel, PatchSpec
 from myo_pipeline.stages import LinearStage, Spatial
 from myo_training.search_data import list_feature_tables, order_features
