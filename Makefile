@@ -2,8 +2,9 @@
 VENV := .venv/bin
 BUNDLE ?= build/gestures
 BOARD ?= virtual_m4
+MINUTES ?= 60
 
-.PHONY: help setup demo test lint bench study docs messages format clean
+.PHONY: help setup demo test lint bench study soak docs messages format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -41,10 +42,18 @@ bench: setup ## count instructions of the bench networks, the filters, features 
 	$(VENV)/python benchmarks/bench_quality.py
 	$(VENV)/python benchmarks/bench_spectrum.py
 
-study: setup ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; the heart removed (minutes)
+study: ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; the heart removed; 20 million hostile frames on the link; a search (an hour and a half)
+	@./setup.sh study
 	$(VENV)/python benchmarks/study_network.py
 	$(VENV)/python benchmarks/study_quality.py
+	$(VENV)/python benchmarks/study_monitor.py
 	$(VENV)/python benchmarks/study_front_end.py
+	$(VENV)/python benchmarks/study_link.py
+	$(VENV)/python benchmarks/study_tune.py
+
+soak: setup ## an hour of patch time over a line with faults, resets and host restarts; every sample accounted for
+	@test -f $(BUNDLE)/firmware/$(BOARD).elf || $(MAKE) demo
+	$(VENV)/myopatch soak $(BUNDLE) --board $(BOARD) --minutes $(MINUTES) --out $(BUNDLE)/soak.json
 
 docs: setup ## make docs/spec.md and docs/validation.schema.json from their descriptions
 	$(VENV)/python -m myo_host.validation_schema

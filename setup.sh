@@ -1,4 +1,5 @@
 #!/bin/sh
+# usage: ./setup.sh [study]      study: also what `make study` needs
 # Sets this machine up: Debian packages (through apt where it may), the virtual environment .venv, PlatformIO's
 # offline package. Called by every make target that needs it; does nothing where all is in place.
 set -eu
@@ -9,6 +10,7 @@ need() { command -v "$1" >/dev/null 2>&1 || missing="$missing $2"; }
 need arm-none-eabi-gcc "gcc-arm-none-eabi libnewlib-arm-none-eabi"
 need qemu-system-arm qemu-system-arm
 need cc build-essential
+[ "${1:-}" != study ] || need clang clang
 python=""
 for candidate in python3.11 python3.12 python3.13 python3; do
     if command -v "$candidate" >/dev/null 2>&1 &&
@@ -31,7 +33,7 @@ if [ -n "$missing" ]; then
         $as_root apt-get update -qq
         # shellcheck disable=SC2086
         $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
-        exec ./setup.sh
+        exec ./setup.sh "$@"
     fi
     echo "setup: Debian packages are missing; run: sudo apt-get install -y$missing" >&2
     exit 2

@@ -19,6 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from myo_export.emit_features import render_features
+from myo_pipeline.feature_config import FeatureConfig, compile_features
 from myo_pipeline.feature_twin import compute_words, cut_windows
 from myo_pipeline.features import (
     CATALOGUE,
@@ -27,11 +28,9 @@ from myo_pipeline.features import (
     CountFeature,
     DescriptorFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     PredictionFeature,
     ShapeFeature,
-    compile_features,
 )
 from window_image import (
     HOP,
@@ -59,7 +58,9 @@ class FeatureCost(Measured):
 
 
 def one(kind: str) -> Feature:
-    """Give a feature of the catalogue, its parameters those of the bench."""
+    """Give a feature of the catalogue, its parameters those of the bench; of ``rms log`` its logarithm."""
+    if kind.endswith(" log"):
+        return AmplitudeFeature(kind=kind.removesuffix(" log"), log=True)  # type: ignore[arg-type]
     if kind in ("zc", "ssc", "wamp"):
         return CountFeature(kind=kind, threshold=THRESHOLD_WORDS)  # type: ignore[arg-type]
     if kind == "autocorrelation":

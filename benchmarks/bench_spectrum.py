@@ -22,6 +22,7 @@ from feature_errors import SOURCES as RECORDINGS
 from feature_errors import Source, find_folder, read_signals
 from myo_export.emit_spectrum import render_spectrum
 from myo_pipeline.feature_twin import cut_windows, round_to_words
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.spectrum import (
     SPECTRUM_CATALOGUE,
     SpectrumConfig,
@@ -31,7 +32,7 @@ from myo_pipeline.spectrum import (
     compute_spectrum_features,
 )
 from myo_pipeline.spectrum_bounds import bound_spectrum, transform_error
-from myo_pipeline.spectrum_twin import compute_spectrum_words, spectrum_to_real
+from myo_pipeline.spectrum_twin import compute_spectrum_words
 from window_image import (
     HOP,
     N_CHANNELS,
@@ -127,7 +128,7 @@ def measure_errors(source: Source, folder: Path, taper: Taper) -> list[SpectrumE
             word_shift=word_shift, taper=taper,
         )  # fmt: skip
         words = compute_spectrum_words(config, round_to_words(x, word_shift))
-        errors.append(np.abs(spectrum_to_real(config, words) - compute_spectrum_features(config, x)))
+        errors.append(np.abs(to_real(config, words) - compute_spectrum_features(config, x)))
         bounds.append(bound_spectrum(config, x))
     error, bound = (
         np.concatenate(found).transpose(1, 0, 2).reshape(len(features), -1) for found in (errors, bounds)
@@ -152,8 +153,9 @@ def render_page(costs: Sequence[SpectrumCost], errors: Sequence[SpectrumError]) 
     )  # fmt: skip
     lines = [
         "# Spectral features", "",
-        "Made by `python benchmarks/bench_spectrum.py`. Beside them stand the features of `docs/features.md`, under the same "
-        "laws: samples are int16 words, device and twin equal to the bit (`tests/core/test_spectrum.py`, "
+        "Made by `python benchmarks/bench_spectrum.py`. Each is a kind of `[[features]]` in a patch. Beside them stand the "
+        "features of `docs/features.md`, under the same laws: "
+        "samples are int16 words, device and twin equal to the bit (`tests/core/test_spectrum.py`, "
         "`tests/core/test_spectrum_on_cores.py`), the twin within a bound that `pipeline/myo_pipeline/spectrum_bounds.py` "
         "derives for each window (`tests/pipeline/test_spectrum.py`, `tests/data/test_spectrum_on_emg.py`).", "",
         "`P[k]` is the periodogram's power in bin `k` at `f = k rate / length`, 0 < k < length / 2, of a window of `N` samples "

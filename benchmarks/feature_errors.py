@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from myo_pipeline.feature_bounds import bound_features
+from myo_pipeline.feature_config import FeatureConfig
+from myo_pipeline.feature_config import compile_features as compile_config
 from myo_pipeline.feature_reference import compute_features
-from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words, to_real
+from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.features import (
     CATALOGUE,
     AmplitudeFeature,
@@ -27,12 +30,10 @@ from myo_pipeline.features import (
     CountFeature,
     DescriptorFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     PredictionFeature,
     ShapeFeature,
 )
-from myo_pipeline.features import compile_features as compile_config
 from myo_training.datasets import list_places
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -55,8 +56,13 @@ range.
 On the device the filtered block is rounded to int16 words and added to the sums of its channel; a window's end gives
 the feature words (stage `FEATURES`), `myo_normalize` brings them to the network's int8 input. The words' range is
 what the filters can put out at all, so nothing saturates; where the converter has many more bits than the EMG needs
-(24 bits), words are coarse: choose `adc_bits` by the range in use. Of linear prediction and its cepstrum no bound is
-promised there (theirs is of rounding alone).
+(24 bits), words are coarse: choose `adc_bits` by the range in use.
+
+Spectra ([spectrum.md](spectrum.md)), segments and wavelets ([wavelets.md](wavelets.md)) are kinds of `[[features]]` like
+these, each family with a stage of its own on the device; the network takes words family by family, in time first. A
+spectral feature may stand once for each band, and all take one `taper`. Bounds hold for words that are off by the
+filters' error as well: of linear prediction the lags are then known to within that, and the recursion's roundings are
+followed as far as they may grow on any such lags.
 
 `myo_readings`, eight gestures, 6 persons never seen, each window by itself, and the cost on virtual_m4
 (front end and features + network):
@@ -194,7 +200,8 @@ def render_page(found: dict[str, Measured]) -> str:
             "`autocorrelation` takes `lags`; `ar` and `cepstrum` take `order`, "
             "here 4; `histogram` takes `bins` and `range` in counts.", "",
             "The words of `log_detector` depend on the hop by their last rounding: logarithms are taken of the product of two "
-            "samples, and pairs begin with each block of a hop. Spectral features: `docs/spectrum.md`.", ""]  # fmt: skip
+            "samples, and pairs begin with each block of a hop. Spectral features: "
+            "`docs/spectrum.md`; wavelets and segments: `docs/wavelets.md`.", ""]  # fmt: skip
     out += [IN_A_PATCH]
     for name, m in found.items():
         source = next(s for s in SOURCES if s.name == name)

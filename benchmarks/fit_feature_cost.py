@@ -18,10 +18,12 @@ import bench_features
 from bench_network import find_m4cost
 from myo_export.feature_cost import count_terms
 from myo_pipeline.bundle import write_json
-from myo_pipeline.features import CATALOGUE, FeatureConfig
+from myo_pipeline.feature_config import FeatureConfig
+from myo_pipeline.features import CATALOGUE
 
 RESULTS = Path(__file__).resolve().parent / "results" / "feature_cost.json"
 SIZES = ((8, 200, 50), (8, 200, 10), (8, 50, 10), (4, 100, 50), (2, 250, 25))  # channels, window, hop
+LOGARITHMS = ("mav log", "rms log", "variance log", "wl log", "dasdv log")
 N_WINDOWS = 6
 
 
@@ -31,7 +33,7 @@ def main() -> int:
     if counter is None:
         sys.stderr.write("m4cost is not here: set MYOPATCH_M4COST\n")
         return 2
-    sets = [*bench_features.SETS.items(), *((kind, (kind,)) for kind in CATALOGUE)]
+    sets = [*bench_features.SETS.items(), *((kind, (kind,)) for kind in [*CATALOGUE, *LOGARITHMS])]
     bench_features.N_WINDOWS = N_WINDOWS
     configs: list[FeatureConfig] = []
     counts, labels = [], []

@@ -88,10 +88,11 @@ def write_subject(
         f'#include "{subject}_config.h"\ntypedef myo_{subject}_t subject_t;\n'
         f"#define subject_config {subject}_config\n{numbers}{functions}"
     )
-    return _write_vectors(x, words, folder)
+    return write_vectors(x, words, folder)
 
 
-def _write_vectors(x: np.ndarray, words: np.ndarray, folder: Path) -> int:
+def write_vectors(x: np.ndarray, words: np.ndarray, folder: Path) -> int:
+    """Write frames and the words expected of them; give the number of windows."""
     rows = ",\n".join("{" + ",".join(map(str, row)) + "}" for row in words.reshape(len(words), -1).tolist())
     rows = rows.replace("-2147483648", "INT32_MIN")
     frames = ",".join(map(str, x.reshape(-1).tolist()))
@@ -145,7 +146,7 @@ def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
 
 
 def flash_bytes(image: Path) -> int:
-    """Bytes of code and constants of the features themselves."""
+    """Bytes of code and constants of the features themselves, without the C library's."""
     with image.open("rb") as file:
         symbols = ELFFile(file).get_section_by_name(".symtab")
         sizes = {
@@ -154,13 +155,18 @@ def flash_bytes(image: Path) -> int:
             if s["st_info"]["type"] in ("STT_FUNC", "STT_OBJECT")
         }
     own = ("myo_", "features_config", "accumulate", "block_lengths", "features", "finish", "needs",
-           "spectrum_config", "turns", "bins", "taper")  # fmt: skip
+           "spectrum_config", "turns", "bins", "taper", "segment_config", "stft_config", "wavelet_config", "packet_config",
+           "taps", "splits", "measure_levels", "lay_out", "sums_fit", "engine_")  # fmt: skip
     return sum(size for name, size in sizes.items() if name.startswith(own))
 
 
 def measure(folder: Path, n_windows: int, counter: Path | None) -> Measured:
     """Build, run and measure what :func:`write_subject` wrote."""
-    image = build_image(folder)
+    return measure_image(build_image(folder), n_windows, counter)
+
+
+def measure_image(image: Path, n_windows: int, counter: Path | None) -> Measured:
+    """Run and measure an image."""
     _, equal, memory = run_image(image)
     instructions, cycles = count_instructions(image, counter) if counter else (None, None)
     return Measured(instructions, cycles, flash_bytes(image), 4 * memory, equal, n_windows)

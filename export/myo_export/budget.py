@@ -243,15 +243,15 @@ def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -
     return [wide if form == "speed" else packed for wide, packed, form in pairs]
 
 
-def choose_forms(
+def find_forms(
     spec: PatchSpec,
     fast: NetworkReport,
     small: NetworkReport,
     front_end: FrontEnd,
     features: FeatureStage | None = None,
     aux: Sequence[ProvedAux] = (),
-) -> Choice:
-    """Choose the fastest forms of weights whose flash fits.
+) -> tuple[Choice, ...]:
+    """Find the fastest forms of weights whose flash fits, or the smallest where none do.
 
     Wide weights run faster and take twice the flash. Where not all of them fit, layers are widened in the order of
     cycles saved a byte, as long as there is room.
@@ -271,13 +271,8 @@ def choose_forms(
 
     Returns
     -------
-    Choice
-        Within the budget.
-
-    Raises
-    ------
-    ExportError
-        If the budget cannot be met: which limit, by how much, and what the nearest choices take.
+    tuple of Choice
+        The one found, and those with all weights wide and packed.
     """
 
     def judge(forms: Sequence[Optimize]) -> Choice:
@@ -302,9 +297,27 @@ def choose_forms(
                 forms[place] = "size"
             elif found.prediction.total_ms < best.prediction.total_ms:
                 best = found
-    fault = find_excess(
-        spec.budget, best.prediction.flash_bytes, best.prediction.ram_bytes, best.prediction.total_ms
-    )
+    return best, fastest, smallest
+
+
+def choose_forms(
+    spec: PatchSpec,
+    fast: NetworkReport,
+    small: NetworkReport,
+    front_end: FrontEnd,
+    features: FeatureStage | None = None,
+    aux: Sequence[ProvedAux] = (),
+) -> Choice:
+    """Choose the forms that :func:`find_forms` finds, if the patch is then within its budget.
+
+    Raises
+    ------
+    ExportError
+        If the budget cannot be met: which limit, by how much, and what the nearest choices take.
+    """
+    best, fastest, smallest = find_forms(spec, fast, small, front_end, features, aux)
+    p = best.prediction
+    fault = find_excess(spec.budget, p.flash_bytes, p.ram_bytes, p.total_ms)
     if fault:
         known = {choice.forms: choice for choice in (fastest, best, smallest)}
         offers = "; ".join(_offer(choice) for choice in known.values())

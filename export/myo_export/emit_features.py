@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from myo_pipeline.features import CATALOGUE, FeatureConfig, FeatureRow, Sum, Transform, Value
+from myo_pipeline.feature_config import FeatureConfig, FeatureRow, Sum, Transform
+from myo_pipeline.features import CATALOGUE, Value
 
 _INDENT = "    "
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from myo_export.aux_streams import ProvedAux
 from myo_export.emit_aux import render_aux, render_aux_sizes
+from myo_export.emit_feature_set import list_feature_headers, render_parts
 from myo_export.emit_front_end import list_headers, render_steps
 from myo_export.front_end import FrontEnd
 from myo_pipeline.feature_stage import FeatureStage
@@ -43,8 +44,9 @@ def render_config_header(
 #define PATCH_WIDEST {max(front_end.widest, config.front_end_channels)} /* channels where the front end is widest */
 #define PATCH_FRONT_END_STATE_WORDS {front_end.state_words}
 #define PATCH_WINDOW_BYTES {"0u" if stage else "PATCH_NET_INPUT_SIZE"} /* of int8, for the network */
+#define PATCH_FEATURE_PARTS {len(stage.config.parts) if stage else 0}u /* families of features */
 #define PATCH_FEATURE_WORDS {stage.n_words if stage else 0}u /* int32 words of a window's features */
-#define PATCH_FEATURE_SUMS {stage.config.memory_words if stage else 0}u /* 32-bit words of their sums */
+#define PATCH_FEATURE_SUMS {stage.config.memory_words if stage else 0}u /* 32-bit words of their state */
 #define PATCH_FEATURE_FRAME_WORDS {frame_words} /* int16 words of a block */
 {newline.join(render_aux_sizes(aux))}
 #define PATCH_QUALITY_CHANNELS {config.n_channels if gate else 0} /* that the quality gate watches */
@@ -76,7 +78,7 @@ def render_config_source(
     out = [f'/* Settings of patch "{spec.name}". {_MAKE}', ""]
     out += [f"   {note}" for note in front_end.notes]
     out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"']
-    out += ['#include "features_config.h"'] if stage else []
+    out += [f'#include "{header}"' for header in list_feature_headers(stage.config)] if stage else []
     out += ['#include "quality_config.h"'] if config.quality else []
     out += [*(f'#include "{header}"' for header in list_headers(front_end, *(s.front_end for s in aux))), ""]
     out += render_steps(front_end)
@@ -132,11 +134,11 @@ def _render_quantize(config: TwinConfig) -> list[str]:
 
 
 def _render_stage(stage: FeatureStage) -> list[str]:
-    """C of the feature stage behind ``features_config``: its normalization and what binds it to the patch."""
-    n = stage.normalization
+    """C of the feature stage behind its families' configs: its normalization and what binds it to the patch."""
+    n, config = stage.normalization, stage.config
     out = ["/* From words to the network's int8 input, one a word: mean, fraction, multiplier, shift. */"]
     out.append(f"static const myo_normalize_t normalize[{stage.n_words}] = {{")
-    for name, *columns in zip(stage.config.names, n.mean, n.fraction, n.multiplier, n.shift, strict=True):
+    for name, *columns in zip(config.names, n.mean, n.fraction, n.multiplier, n.shift, strict=True):
         cells = ", ".join(
             "{" + ", ".join("INT32_MIN" if v == -(2**31) else str(int(v)) for v in constants) + "}"
             for constants in zip(*columns, strict=True)
@@ -146,8 +148,12 @@ def _render_stage(stage: FeatureStage) -> list[str]:
         *out,
         "};",
         "",
+        *render_parts(config),
+        "",
         "static const myo_feature_stage_config_t feature_stage = {",
-        "    .features = &features_config,",
+        "    .parts = feature_parts,",
+        "    .n_parts = PATCH_FEATURE_PARTS,",
+        f"    .shape = {{{config.n_channels}, PATCH_WINDOW_SAMPLES, PATCH_HOP_SAMPLES, {config.n_components}}},",
         "    .normalize = normalize,",
         f"    .shift = {stage.q31_shift},",
         f"    .zero_point = {n.zero_point},",

@@ -26,7 +26,7 @@ def _row_text(row: SpectrumRow, name: str) -> str:
     )
 
 
-def render_spectrum(config: SpectrumConfig, made_by: str) -> tuple[str, str]:
+def render_spectrum(config: SpectrumConfig, made_by: str, name: str = "spectrum") -> tuple[str, str]:
     """Write a config of spectral features as C.
 
     Parameters
@@ -35,67 +35,70 @@ def render_spectrum(config: SpectrumConfig, made_by: str) -> tuple[str, str]:
         What to compute.
     made_by
         The command that makes the files again.
+    name
+        Of the config and its files.
 
     Returns
     -------
     tuple of str
-        ``spectrum_config.h`` and ``spectrum_config.c``, which defines ``spectrum_config``.
+        ``<name>_config.h`` and ``<name>_config.c``, which defines ``<name>_config``.
     """
+    prefix = name.upper()
     kinds = ", ".join(config.names)
     header = f"""/* Sizes of the spectral features {kinds}. Made by `{made_by}`; do not edit. */
-#ifndef SPECTRUM_CONFIG_H
-#define SPECTRUM_CONFIG_H
+#ifndef {prefix}_CONFIG_H
+#define {prefix}_CONFIG_H
 
 #include "features/myo_spectrum.h"
 
-#define SPECTRUM_N_CHANNELS {config.n_channels}
-#define SPECTRUM_WINDOW {config.window}u
-#define SPECTRUM_HOP {config.hop}u
-#define SPECTRUM_LENGTH {config.length}u
-#define SPECTRUM_N_FEATURES {len(config.rows)} /* words a channel: {kinds} */
-#define SPECTRUM_MEMORY_WORDS {config.memory_words}u
-#define SPECTRUM_WORD_SHIFT {config.word_shift} /* count = word * 2^-shift */
+#define {prefix}_N_CHANNELS {config.n_channels}
+#define {prefix}_WINDOW {config.window}u
+#define {prefix}_HOP {config.hop}u
+#define {prefix}_LENGTH {config.length}u
+#define {prefix}_N_FEATURES {len(config.rows)} /* words a channel: {kinds} */
+#define {prefix}_MEMORY_WORDS {config.memory_words}u
+#define {prefix}_WORD_SHIFT {config.word_shift} /* count = word * 2^-shift */
 
-extern const myo_spectrum_config_t spectrum_config;
+extern const myo_spectrum_config_t {name}_config;
 
 #endif
 """
     turns = _table([f"{{{c}, {s if s != -(2**31) else 'INT32_MIN'}}}".replace("-2147483648", "INT32_MIN")
                     for c, s in make_turns(config.length).tolist()])  # fmt: skip
     bins = _table([str(k) for k in reverse_bits(config.length.bit_length() - 2).tolist()])
-    rows = "\n".join(_row_text(row, name) for row, name in zip(config.rows, config.names, strict=True))
+    rows = "\n".join(_row_text(row, label) for row, label in zip(config.rows, config.names, strict=True))
     taper = ""
     if config.taper_q15 is not None:
         entries = _table([str(w) for w in np.asarray(config.taper_q15).tolist()])
         taper = (
-            f"/* {config.taper}, Q15 */\nstatic const int16_t taper[SPECTRUM_WINDOW] = {{\n{entries}\n}};\n\n"
+            f"/* {config.taper}, Q15 */\nstatic const int16_t taper[{prefix}_WINDOW] = {{\n{entries}\n}};\n\n"
         )
     source = f"""/* Spectral features {kinds}. Made by `{made_by}`; do not edit. */
-#include "spectrum_config.h"
+#include "{name}_config.h"
 
 {taper}/* cos and sin of 2 pi k / {config.length}, Q31 */
-static const myo_complex_t turns[3u * SPECTRUM_LENGTH / 4u] = {{
+static const myo_complex_t turns[3u * {prefix}_LENGTH / 4u] = {{
 {turns}
 }};
 
 /* bins in the transform's order */
-static const uint16_t bins[SPECTRUM_LENGTH / 2u] = {{
+static const uint16_t bins[{prefix}_LENGTH / 2u] = {{
 {bins}
 }};
 
-static const myo_spectrum_feature_t features[SPECTRUM_N_FEATURES] = {{
+static const myo_spectrum_feature_t features[{prefix}_N_FEATURES] = {{
 {rows}
 }};
 
-const myo_spectrum_config_t spectrum_config = {{
-    .n_channels = SPECTRUM_N_CHANNELS,
-    .window = SPECTRUM_WINDOW,
-    .hop = SPECTRUM_HOP,
-    .length = SPECTRUM_LENGTH,
+const myo_spectrum_config_t {name}_config = {{
+    .n_channels = {prefix}_N_CHANNELS,
+    .window = {prefix}_WINDOW,
+    .hop = {prefix}_HOP,
+    .length = {prefix}_LENGTH,
     .taper = {"NULL" if config.taper_q15 is None else "taper"},
     .turns = turns,
     .bins = bins,
-    .n_features = SPECTRUM_N_FEATURES,
+    .n_features = {prefix}_N_FEATURES,
     .features = features,
 }};
 """

@@ -15,15 +15,15 @@ from numpy.typing import NDArray
 
 from myo_export.aux_streams import ProvedAux, quantize_aux
 from myo_export.budget import Choice, choose_forms
-from myo_export.emit_features import render_features
-from myo_export.emit_net import emit_network, render_network
+from myo_export.emit_feature_set import FEATURE_FILES, render_feature_set
+from myo_export.emit_net import emit_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
 from myo_export.emit_quality import render_quality
 from myo_export.fixed_point import quantize_multiplier
 from myo_export.float_layers import read_float_layers
 from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
-from myo_export.network_report import NetworkReport, report_network
-from myo_export.pack_dsp import Optimize
+from myo_export.network_report import NetworkReport
+from myo_export.price import choose_hop, report_forms
 from myo_export.tflite_reader import read_graph
 from myo_export.trained import (
     TRAINED,
@@ -60,7 +60,6 @@ from myo_pipeline.steps import pack_steps
 from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
-STREAM_WORTH = 0.9  # of a run's MACs: a push that takes more does not pay for its memory
 TRACED_WINDOWS = 240  # windows whose every layer goes into the golden vectors, spread over all segments
 
 Progress = Callable[[str, float], None]
@@ -114,9 +113,9 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     aux = quantize_aux(spec, front_end)
     model = (path / "model.tflite").read_bytes()
     tell("network to C", 0.05)
-    hop = _streaming_hop(spec, model)
+    hop = choose_hop(spec, model)
     config = _twin_config(spec, front_end, aux, input_scale, feature_scale, model)
-    choice = _choose(spec, front_end, aux, model, hop, config.features)
+    choice = choose_forms(spec, *report_forms(model, hop), front_end, config.features, aux)
     network = emit_network(model, path / "c", f"myopatch export {path.name}", "both", choice.forms, hop)
     config.save(path / "twin.npz")
     write_text(
@@ -145,29 +144,6 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     return Exported(_write_manifest(path, training), front_end, network, choice, aux)
 
 
-def _streaming_hop(spec: PatchSpec, model: bytes) -> int | None:
-    """Return the hop if pushing it saves what its state costs; None where whole windows are run."""
-    if spec.features or spec.hop_samples >= spec.window_samples:
-        return None
-    try:
-        stream = render_network(model, "", hop=spec.hop_samples).stream
-    except (
-        ExportError
-    ):  # the network has no time axis; whatever else is wrong, the export finds without a hop
-        return None
-    return spec.hop_samples if stream and stream.macs_push <= STREAM_WORTH * stream.macs else None
-
-
-def _choose(
-    spec: PatchSpec, front_end: FrontEnd, aux: Sequence[ProvedAux], model: bytes, hop: int | None,
-    features: FeatureStage | None,
-) -> Choice:  # fmt: skip
-    """Choose the forms of the weights that the budget allows."""
-    ways: tuple[Optimize, Optimize] = ("speed", "size")
-    fast, small = (report_network(render_network(model, "", optimize=way, hop=hop)) for way in ways)
-    return choose_forms(spec, fast, small, front_end, features, aux)
-
-
 def _make_stage(
     spec: PatchSpec, front_end: FrontEnd, scale: FeatureScale, input_scale: float, zero_point: int
 ) -> FeatureStage:
@@ -185,14 +161,13 @@ def _make_stage(
 
 def _write_features(path: Path, config: TwinConfig) -> None:
     """Write the features' C, or take away that of an earlier export."""
-    files = [path / "c/features_config.h", path / "c/features_config.c"]
-    if config.features is None:
-        for file in files:
-            file.unlink(missing_ok=True)
-        return
-    texts = render_features(config.features.config, f"myopatch export {path.name}")
-    for file, text in zip(files, texts, strict=True):
-        write_text(file, text)
+    made_by = f"myopatch export {path.name}"
+    texts = render_feature_set(config.features.config, made_by) if config.features else {}
+    for name in FEATURE_FILES:
+        if name in texts:
+            write_text(path / "c" / name, texts[name])
+        else:
+            (path / "c" / name).unlink(missing_ok=True)
 
 
 def _write_quality(path: Path, config: TwinConfig) -> None:

@@ -27,7 +27,7 @@ static int32_t front_end_state[PATCH_FRONT_END_STATE_WORDS + 1u]; /* never empty
 static int32_t block[MYO_BLOCK_FRAMES * PATCH_WIDEST];
 /* One of both is in use; neither is ever empty. */
 static int8_t window[PATCH_WINDOW_BYTES + 1u];
-static myo_features_t features;
+static myo_feature_state_t feature_states[PATCH_FEATURE_PARTS + 1u];
 static uint32_t feature_sums[PATCH_FEATURE_SUMS + 1u];
 static int16_t feature_frames[PATCH_FEATURE_FRAME_WORDS + 1u];
 static int32_t feature_words[PATCH_FEATURE_WORDS + 1u];
@@ -121,7 +121,8 @@ static myo_status_t init_patch(void) {
         .block_words = sizeof block / sizeof block[0],
         .window = window,
         .window_bytes = sizeof window,
-        .features = {.state = &features,
+        .features = {.states = feature_states,
+                     .n_states = PATCH_FEATURE_PARTS,
                      .sums = feature_sums,
                      .n_sums = PATCH_FEATURE_SUMS,
                      .frames = feature_frames,

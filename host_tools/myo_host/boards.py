@@ -120,8 +120,9 @@ def start_board(board: Board, firmware: Path) -> Iterator[str]:
         raise LinkError(f"{command[0]}: not installed; `myopatch doctor` names the package to install")
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            process_group=0,  # Ctrl-C is for the host, which then says goodbye to the board
+        )  # fmt: skip
     except OSError as error:
         raise LinkError(f"{firmware}: does not start ({error.strerror}); {again}") from None
     try:

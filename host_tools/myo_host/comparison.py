@@ -13,7 +13,7 @@ from myo_host.metrics import Distance, count_ulps, merge_ulps, share_loss
 from myo_host.streaming import Capture
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.feature_stage import FeatureStage
-from myo_pipeline.feature_twin import to_real
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.quality_gate import QualityGate
 from myo_pipeline.twin import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
@@ -342,7 +342,7 @@ class Comparison:
         """Compare features, all brought to the input's unit by their gains, and the network's input."""
         shape = (-1, stage.config.n_components, self.config.front_end_channels)
         real = to_real(stage.config, golden.features.reshape(shape)).reshape(golden.float_features.shape)
-        scale = np.concatenate([np.full(row.n_components, row.scale) for row in stage.config.rows])[:, None]
+        scale = np.array([component.scale for component in stage.config.components])[:, None]
         n = stage.normalization
         step = np.abs(n.multiplier * 2.0**-n.shift).ravel() * self.input_quantum
         gain = (n.multiplier * 2.0**-n.shift / scale).ravel() * self.input_quantum

@@ -124,6 +124,17 @@ class PatchLink:
             frame = self._frames.get(timeout=timeout_s)
         except queue.Empty:
             raise LinkError(self._explain_silence(timeout_s)) from None
+        return self._open_frame(frame)
+
+    def poll(self, timeout_s: float = 0.0) -> tuple[m.Message, dict[str, Any], bytes] | None:
+        """Return the next message as :meth:`receive` does, or None if none comes in time."""
+        try:
+            frame = self._frames.get(timeout=timeout_s) if timeout_s > 0 else self._frames.get_nowait()
+        except queue.Empty:
+            return None
+        return self._open_frame(frame)
+
+    def _open_frame(self, frame: Frame | Exception) -> tuple[m.Message, dict[str, Any], bytes]:
         if isinstance(frame, Exception):
             self._frames.put(frame)
             raise self._gone(frame) from None
@@ -169,7 +180,7 @@ class PatchLink:
                     break
                 if message is m.HELLO and values["reason"] == m.HelloReason.REQUESTED:
                     self.decoder.restart_sequence()
-                    self.decoder.lost = 0
+                    self.decoder.lost = self.decoder.repeated = self.decoder.out_of_turn = 0
                     self.hello = self._check_hello(values, bundle_hash)
                     return self.hello
         raise LinkError(self._explain_silence(HELLO_ATTEMPTS * HELLO_TIMEOUT_S))
@@ -195,6 +206,12 @@ class PatchLink:
                 f"{self.port}: board {hello.board} has message schema {hello.schema_hash:08x}, this host "
                 f"{m.SCHEMA_HASH:08x}: flash it again with `myopatch flash`"
             )
+        for name, fine in _possible(hello).items():
+            if not fine:
+                raise LinkError(
+                    f"{self.port}: board {hello.board} says {name} {getattr(hello, name)}, which no patch has: "
+                    "flash it again with `myopatch flash`"
+                )
         if bundle_hash is not None and hello.bundle_hash != bundle_hash:
             raise MismatchError(
                 f"{self.port}: board {hello.board} runs bundle {hello.bundle_hash[:12]}, this bundle is {bundle_hash[:12]}: "
@@ -233,6 +250,18 @@ class PatchLink:
         return LinkError(
             f"{self.port}: the port is gone ({reason}): plug the board in again, or start the virtual board"
         )
+
+
+def _possible(hello: Hello) -> dict[str, bool]:
+    """Return of each figure that the host counts with whether a patch can have it."""
+    least = ("n_channels", "rate_hz", "tick_hz", "window_samples", "hop_samples", "decimation", "n_filtered", "n_outputs",
+             "credit_frames")  # fmt: skip
+    fits = m.SAMPLES.struct.size + hello.n_channels * hello.sample_bytes <= hello.max_payload
+    return {name: getattr(hello, name) >= 1e-3 for name in least} | {
+        "sample_bytes": hello.sample_bytes in (2, 4),
+        "output_kind": hello.output_kind in (0, 1),
+        "max_payload": fits and hello.max_payload <= m.MAX_PAYLOAD,
+    }
 
 
 def _explain_open_failure(port: str, error: Exception) -> str:

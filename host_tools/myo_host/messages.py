@@ -302,6 +302,12 @@ _ENUMS: tuple[type[IntEnum], ...] = (Stage, Dtype, Source, HelloReason, ResetKin
 _C_TYPES = {"B": "uint8_t", "H": "uint16_t", "I": "uint32_t", "b": "int8_t", "h": "int16_t", "i": "int32_t"}
 
 
+def unwrap_count(count: int, near: int) -> int:
+    """Return the whole number of which a message tells the lowest 32 bits: the one nearest to another, and not below 0."""
+    whole = near + ((count - near + (1 << 31)) & 0xFFFFFFFF) - (1 << 31)
+    return whole if whole >= 0 else whole + (1 << 32)
+
+
 def describe_schema() -> str:
     """Return the canonical text of the description, over which the schema hash is taken."""
     lines = [f"version {PROTOCOL_VERSION} header {HEADER.format} max_payload {MAX_PAYLOAD}"]

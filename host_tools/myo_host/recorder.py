@@ -12,12 +12,18 @@ from numpy.typing import NDArray
 
 from myo_host import messages as m
 from myo_host.link import Hello, PatchLink
+from myo_host.streaming import read_elements
 from myo_pipeline.errors import LinkError
 from myo_pipeline.quality_gate import name_flags
 from myo_pipeline.recording.edf import EdfWriter
 from myo_pipeline.twin import VALUES
 
-STATUS_EVERY_S = 1.0  # how often the board's counters go into the file
+STATUS_EVERY_S = (
+    1.0  # how often the board's counters go into the file, and a STOP without answer goes out again
+)
+LONGEST_GAP_S = (
+    600.0  # of samples lost at once that zeros stand for; beyond, the board has begun to count anew
+)
 
 
 @dataclass
@@ -46,20 +52,27 @@ class RecordingSession:
     host: dict[str, int] = field(default_factory=dict)
 
 
-class _Samples:
-    """Puts RAW pieces, which may begin inside a frame, together to whole frames."""
+class FrameAssembler:
+    """Puts pieces of a stage of samples, which may begin inside a frame, together to whole frames."""
 
-    def __init__(self, n_channels: int) -> None:
+    def __init__(self, n_channels: int, longest_gap: int = 1 << 20) -> None:
         self._n_channels = n_channels
+        self._longest_gap = longest_gap * n_channels
         self._words = np.zeros(0, np.int32)
         self._due = 0  # word since START
 
     def take(self, values: dict[str, int], tail: bytes) -> tuple[NDArray[np.int32], int, int]:
         """Return whole frames, the words missing before this piece, and the frame where the gap began."""
         piece = np.frombuffer(tail, "<i4")
-        at = values["index"] * self._n_channels + values["offset"]
-        if at < self._due:
-            raise LinkError(f"samples at word {at} came twice: reset the board and record again")
+        due = self._due // self._n_channels
+        at = m.unwrap_count(values["index"], due) * self._n_channels + values["offset"]
+        if at < self._due:  # repeated, or late: zeros stand for it already
+            piece = piece[self._due - at :]
+            at = self._due
+        if at - self._due > self._longest_gap:
+            raise LinkError(
+                f"samples jump from {due} to {at // self._n_channels}: reset the board and record again"
+            )
         missing, gap_at = at - self._due, self._due // self._n_channels
         self._words = np.concatenate([self._words, np.zeros(missing, np.int32), piece])
         self._due = at + len(piece)
@@ -123,7 +136,7 @@ def _run(
     hello = link.hello
     if hello is None:
         raise LinkError(f"{link.port}: no hello yet: call say_hello first")
-    samples = _Samples(hello.n_channels)
+    samples = FrameAssembler(hello.n_channels, round(LONGEST_GAP_S * hello.rate_hz))
     sums: list[int] = []
     quality = bytes(hello.n_channels)
     link.send(m.START, source=m.Source.ADC, trace_mask=1 << m.Stage.RAW)
@@ -133,6 +146,8 @@ def _run(
         message, values, tail = link.receive()
         if message is m.HELLO:
             raise LinkError(f"{link.port}: the board reset in the middle of a recording: check its supply")
+        if message is m.TENSOR:
+            elements = read_elements(link.port, values, tail)
         if message is m.TENSOR and values["stage"] == m.Stage.RAW:
             frames, missing, gap_at = samples.take(values, tail)
             if missing:
@@ -146,16 +161,22 @@ def _run(
             writer.append(frames)
             session.n_samples = writer.n_samples
         elif message is m.TENSOR and values["stage"] == m.Stage.DECISION:
-            sums += np.frombuffer(tail, "<i4").tolist()
+            sums += elements.tolist()
         elif message is m.DECISION:
             session.decisions += 1
             is_values = hello.output_kind == VALUES
             writer.annotate(
-                values["end_sample"] / hello.rate_hz, _describe(values, labels, sums if is_values else None)
+                values["end_sample"] / hello.rate_hz,
+                describe_decision(values, labels, sums if is_values else None),
             )
             sums = []
         elif message is m.QUALITY:
-            if said := _describe_change(values, tail, quality):
+            if len(tail) != hello.n_channels:
+                raise LinkError(
+                    f"{link.port}: quality of {len(tail)} channels, the board has {hello.n_channels}: "
+                    "build the firmware and the host tools from the same version"
+                )
+            if said := describe_quality_change(values, tail, quality):
                 writer.annotate(values["end_sample"] / hello.rate_hz, said)
             quality = tail
         elif message is m.FAULT:
@@ -170,21 +191,25 @@ def _run(
             )
         elif message is m.STATUS:
             session.status = values
-            if stopping and not values["running"]:
-                return
+            if not values["running"]:
+                if stopping:
+                    return
+                raise LinkError(
+                    f"{link.port}: the board reset in the middle of a recording: check its supply"
+                )
             writer.note({"status": values})
         now = time.monotonic()
         if not stopping and should_stop(session.n_samples):
             link.send(m.STOP)
-            stopping = True
-        elif not stopping and now - asked >= STATUS_EVERY_S:
-            link.send(m.STATUS_REQUEST)
+            stopping, asked = True, now
+        elif now - asked >= STATUS_EVERY_S:
+            link.send(m.STOP if stopping else m.STATUS_REQUEST)
             asked = now
             if progress:
                 progress(session)
 
 
-def _describe_change(values: dict[str, int], flags: bytes, before: bytes) -> str:
+def describe_quality_change(values: dict[str, int], flags: bytes, before: bytes) -> str:
     """Return as an annotation's text which channels' quality has changed; empty if none has."""
     changed = [c for c, (old, new) in enumerate(zip(before, flags, strict=True)) if old != new]
     if not changed:
@@ -194,7 +219,7 @@ def _describe_change(values: dict[str, int], flags: bytes, before: bytes) -> str
     return f"quality: {said}; {values['n_masked']} masked{gated}"
 
 
-def _describe(decision: dict[str, int], labels: list[str], sums: list[int] | None) -> str:
+def describe_decision(decision: dict[str, int], labels: list[str], sums: list[int] | None) -> str:
     """Return a decision as an annotation's text; sums where the output is values."""
     if sums is not None:
         return f"decision {decision['window']}: sums {' '.join(map(str, sums))} of {decision['n_votes']}"

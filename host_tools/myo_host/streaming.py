@@ -57,9 +57,41 @@ class Capture:
     quality: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
 
 
-_DTYPES: dict[int, np.dtype[Any]] = {
-    m.Dtype.INT8: np.dtype("i1"), m.Dtype.INT16: np.dtype("<i2"), m.Dtype.INT32: np.dtype("<i4"),
-}  # fmt: skip
+_WORD_STAGES = (m.Stage.RAW, m.Stage.FILTERED, m.Stage.FEATURES, m.Stage.DECISION)  # of int32; others int8
+
+
+def read_elements(port: str, values: dict[str, int], tail: bytes) -> NDArray[np.int32] | NDArray[np.int8]:
+    """Return the elements of a TENSOR message.
+
+    Raises
+    ------
+    LinkError
+        If the stage is unknown here, or its elements are not of its type, or not whole.
+    """
+    stage, dtype = values["stage"], m.Dtype.INT32 if values["stage"] in _WORD_STAGES else m.Dtype.INT8
+    size = 4 if dtype is m.Dtype.INT32 else 1
+    if stage not in list(m.Stage) or values["dtype"] != dtype or len(tail) % size:
+        raise LinkError(
+            f"{port}: TENSOR of stage {stage}, type {values['dtype']}, {len(tail)} bytes is none of this protocol: "
+            "build the firmware and the host tools from the same version"
+        )
+    return np.frombuffer(tail, "<i4" if size == 4 else "i1")
+
+
+def take_credit(port: str, count: int, consumed: int, sent: int) -> int:
+    """Return the samples that a CREDIT says were taken, of which ``consumed`` were before and ``sent`` are out.
+
+    Raises
+    ------
+    LinkError
+        If it is less than before, or more than were sent.
+    """
+    taken = m.unwrap_count(count, consumed)
+    if not consumed <= taken <= sent:
+        raise LinkError(
+            f"{port}: credit for {taken} samples where {consumed} had been taken and {sent} sent: reset the board and run again"
+        )
+    return taken
 
 
 class _Collector:
@@ -75,12 +107,12 @@ class _Collector:
 
     def take(self, message: m.Message, values: dict[str, Any], tail: bytes) -> None:
         if message is m.TENSOR:
-            self._take_tensor(values, np.frombuffer(tail, _DTYPES[values["dtype"]]))
+            self._take_tensor(values, read_elements(self._port, values, tail))
         elif message is m.QUALITY:
-            if values["period"] != len(self._quality):
+            if values["period"] != len(self._quality) or len(tail) != self._hello.n_channels:
                 raise LinkError(
-                    f"{self._port}: quality of period {values['period']} came where {len(self._quality)} was due: "
-                    "frames were lost, check the line"
+                    f"{self._port}: quality of period {values['period']} and {len(tail)} channels came where period "
+                    f"{len(self._quality)} and {self._hello.n_channels} channels were due: frames were lost, check the line"
                 )
             self._quality.append([*tail, values["n_masked"], values["gated"]])
         elif message is m.DECISION:
@@ -102,7 +134,8 @@ class _Collector:
         stage = m.Stage(values["stage"])
         if stage in self._samples:
             due = sum(map(len, self._samples[stage]))
-            found = values["index"] * self._width(stage) + values["offset"]
+            width = self._width(stage)
+            found = m.unwrap_count(values["index"], due // width) * width + values["offset"]
             if found != due:
                 raise LinkError(
                     f"{self._port}: {stage.name} piece at word {found} came where {due} was due: frames were lost, check the line"
@@ -132,7 +165,12 @@ class _Collector:
         return self._hello.n_channels if stage is m.Stage.RAW else self._hello.n_filtered
 
     def windows(self, stage: m.Stage, layer: int = 0) -> NDArray[Any]:
-        rows = self._windows.get((stage, layer))
+        rows = self._windows.get((stage, layer), [])
+        if len({len(row) for row in rows}) > 1:
+            raise LinkError(
+                f"{self._port}: {stage.name} {layer} has {min(map(len, rows))} to {max(map(len, rows))} elements a window: "
+                "frames were lost, check the line"
+            )
         return np.stack(rows) if rows else np.zeros((0, 0), np.int8)
 
 
@@ -192,18 +230,18 @@ def stream_segment(
         while sent + n - consumed > hello.credit_frames:
             for message, values, tail in _next_messages(link):
                 if message is m.CREDIT:
-                    consumed = values["consumed_frames"]
+                    consumed = take_credit(link.port, values["consumed_frames"], consumed, sent)
                 collector.take(message, values, tail)
         if pace_hz is not None:
             time.sleep(max(0.0, began + (sent + n) / pace_hz - time.monotonic()))
         feed.send_before(sent + n)
         data = counts[sent : sent + n].astype(dtype).tobytes()
-        link.send(m.SAMPLES, data, first_sample=sent, n_frames=n)
+        link.send(m.SAMPLES, data, first_sample=sent & 0xFFFFFFFF, n_frames=n)
         sent += n
         while len(collector.decisions) < due:
             for message, values, tail in _next_messages(link):
                 if message is m.CREDIT:
-                    consumed = values["consumed_frames"]
+                    consumed = take_credit(link.port, values["consumed_frames"], consumed, sent)
                 collector.take(message, values, tail)
         if lockstep and sent == window_end:
             window_end += hello.hop_samples * hello.decimation
@@ -258,7 +296,7 @@ def _check_nothing_lost(link: PatchLink, status: dict[str, int], sent: int) -> N
     }
     if link.decoder.lost or link.decoder.frames_bad:
         losses |= {"host_frames_lost": link.decoder.lost, "host_frames_bad": link.decoder.frames_bad}
-    if status["samples_processed"] != sent:
+    if status["samples_processed"] != sent & 0xFFFFFFFF:
         losses["samples_unprocessed"] = sent - status["samples_processed"]
     if losses:
         counted = ", ".join(f"{key} {value}" for key, value in losses.items())

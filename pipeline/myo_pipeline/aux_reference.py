@@ -83,7 +83,8 @@ def interpolate(timing: AuxTiming, x: NDArray[np.float64], n_frames: int) -> NDA
     y = np.zeros((n_frames, x.shape[1]))
     seen = newer >= 0
     older = np.maximum(newer - 1, 0)
-    y[seen] = x[older[seen]] * (1 - weight[seen, None]) + x[newer[seen]] * weight[seen, None]
+    # Between equal samples exactly these: ratios of features would find movement in what is left of rounding.
+    y[seen] = x[older[seen]] + (x[newer[seen]] - x[older[seen]]) * weight[seen, None]
     return y
 
 

@@ -13,18 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.feature_config import FeatureConfig, FeatureRow, Transform, factor_of, quarters
 from myo_pipeline.features import (
     CATALOGUE,
     CountFeature,
     DescriptorFeature,
-    FeatureConfig,
-    FeatureRow,
     HistogramFeature,
     PredictionFeature,
-    Transform,
     Value,
-    factor_of,
-    quarters,
 )
 from myo_pipeline.fixed_math import LOG2_ERROR
 from myo_pipeline.power_descriptors import bound_descriptors
@@ -218,9 +214,7 @@ _FRACTION_BITS = {
 
 def _row_bound(row: FeatureRow, config: FeatureConfig, u: Floats, off: float) -> Floats:
     if isinstance(row.spec, PredictionFeature):
-        if off > 0.5:  # its recursion is followed on the words themselves, which are known of rounding alone
-            return np.full((len(u), row.n_components, u.shape[2]), np.inf)
-        return (bound_prediction if row.value is Value.AR else bound_cepstrum)(u, row.spec.order)
+        return (bound_prediction if row.value is Value.AR else bound_cepstrum)(u, row.spec.order, off)
     if isinstance(row.spec, DescriptorFeature):
         descriptors = bound_descriptors(u, off)
         return descriptors[:, :3] if row.value is Value.SIZES else descriptors[:, 3:]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import SpecError
-from myo_pipeline.features import FeatureConfig
+from myo_pipeline.feature_words import FeatureWords
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Normalization:
 
 
 def make_normalization(
-    config: FeatureConfig,
+    config: FeatureWords,
     mean: NDArray[np.float64],
     deviation: NDArray[np.float64],
     *,
@@ -72,20 +72,19 @@ def make_normalization(
         raise SpecError(
             f"normalization: {bits} bits with zero point {zero_point}, expected 8 bits, or 16 with 0; correct it"
         )
-    scale = np.concatenate([np.full(row.n_components, row.scale) for row in config.rows])[:, None]
-    offset = np.concatenate([np.full(row.n_components, row.offset) for row in config.rows])[:, None]
+    components = config.components
+    scale, exact = _word_scale(config), to_words(config, mean)
     still = np.argwhere(~(deviation > 0))
     if len(still):
         component, channel = still[0]
         raise SpecError(
-            f"normalization: {config.names[component]} of channel {channel} has deviation {deviation[component, channel]:g} "
+            f"normalization: {components[component].name} of channel {channel} has deviation {deviation[component, channel]:g} "
             "over the training windows, expected more than 0; leave the feature out"
         )
     gain = scale / (deviation * output_scale)
     exponent = np.array([[math.frexp(g)[1] for g in row] for row in gain])
     shift = np.clip(30 - exponent, 1, 62)
     multiplier = np.minimum(np.round(gain * 2.0**shift), 2**30)
-    exact = (mean - offset) / scale
     words = np.clip(np.round(exact), -(2.0**31), 2.0**31 - 1)
     fraction = np.clip(np.round((words - exact) * multiplier), -(2.0**31), 2.0**31 - 1)
     return Normalization(
@@ -109,15 +108,33 @@ def normalize_words(normalization: Normalization, words: NDArray[np.int32]) -> N
     return outputs
 
 
+def to_words(config: FeatureWords, real: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features (..., n_components, n_channels) in words, not rounded, nor held within what a word holds."""
+    offset = np.array([component.offset for component in config.components])[:, None]
+    return np.asarray((real - offset) / _word_scale(config), np.float64)
+
+
+def _word_scale(config: FeatureWords) -> NDArray[np.float64]:
+    return np.array([component.scale for component in config.components])[:, None]
+
+
 def bound_normalization(
-    normalization: Normalization, gain: NDArray[np.float64], feature_bound: NDArray[np.float64]
+    config: FeatureWords,
+    normalization: Normalization,
+    mean: NDArray[np.float64],
+    gain: NDArray[np.float64],
+    feature_bound: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """How far outputs may be from the float z-score over the step, where neither saturates, in output steps.
 
     Parameters
     ----------
+    config
+        What is computed.
     normalization
         The integers.
+    mean
+        What they were chosen for, in the features' units, (n_components, n_channels).
     gain
         Output steps a unit of the feature: ``1 / (deviation * output_scale)``, (n_components, n_channels).
     feature_bound
@@ -126,9 +143,19 @@ def bound_normalization(
     Returns
     -------
     NDArray[np.float64]
-        Half a step of rounding, half a unit of the fraction, the multiplier's 2^-30 over the output's range, and the
+        Half a step of rounding, what mean and fraction are off, the multiplier's error over the output's range, and the
         feature's own bound, in output steps.
+
+    Notes
+    -----
+    Where a word cannot hold the mean (a ratio over windows in which nothing moved) mean and fraction stop at their limits, and
+    are off by as much: many steps. A multiplier of few bits (a gain below 2^-32) is off by no more than half a unit a word.
     """
-    of_fraction = 2.0 ** -(normalization.shift + 1.0)
-    multiplier_error = 2.0 ** (normalization.bits - 30)
-    return np.asarray(0.5 + of_fraction + multiplier_error + feature_bound * gain)
+    unit = 2.0 ** -normalization.shift.astype(np.float64)
+    word_gain = gain * _word_scale(config)
+    below = normalization.mean - to_words(config, mean)
+    of_mean = np.abs(normalization.fraction * unit - below * word_gain)
+    off = np.abs(normalization.multiplier * unit - word_gain)  # a word from the mean
+    reach = (2.0**normalization.bits + np.abs(normalization.fraction) * unit) / word_gain
+    of_multiplier = off * np.minimum(reach, 2.0**32)
+    return np.asarray(0.5 + of_mean + of_multiplier + feature_bound * gain)

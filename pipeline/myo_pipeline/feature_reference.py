@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.feature_config import FeatureConfig, factor_of, quarters
 from myo_pipeline.features import (
     CATALOGUE,
     AmplitudeFeature,
@@ -12,11 +13,8 @@ from myo_pipeline.features import (
     CountFeature,
     DescriptorFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     PredictionFeature,
-    factor_of,
-    quarters,
 )
 from myo_pipeline.power_descriptors import descriptors
 from myo_pipeline.prediction import cepstrum, predict

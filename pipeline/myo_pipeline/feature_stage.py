@@ -6,7 +6,6 @@ device it is ``firmware/core/stream/myo_feature_stage.h``.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,16 +17,15 @@ from pydantic import TypeAdapter
 
 from myo_pipeline.chain import bound_peak, design_chain
 from myo_pipeline.errors import SpecError
-from myo_pipeline.feature_bounds import bound_features
 from myo_pipeline.feature_normalization import (
     Normalization,
     bound_normalization,
     make_normalization,
     normalize_words,
 )
-from myo_pipeline.feature_reference import compute_features
-from myo_pipeline.feature_twin import compute_words, shift_to_words
-from myo_pipeline.features import Feature, FeatureConfig, compile_features
+from myo_pipeline.feature_set import FeatureSet, WindowFeature, compile_feature_set
+from myo_pipeline.feature_twin import shift_to_words
+from myo_pipeline.feature_windows import bound_set, compute_set, compute_set_words
 from myo_pipeline.spec import PatchSpec
 
 Floats = NDArray[np.float64]
@@ -35,7 +33,7 @@ Floats = NDArray[np.float64]
 RANGE_DEVIATIONS: Final = 4.0  # of a feature from its mean that become 1.0 at the network's input
 INPUT_LIMITS: Final = (-1.0, 127 / 128)  # what int8 holds at a scale of 1/128
 _HEADROOM: Final = 1.01  # over the designed chain, for the rounded one
-_FEATURES: TypeAdapter[list[Feature]] = TypeAdapter(list[Feature])
+_FEATURES: TypeAdapter[list[WindowFeature]] = TypeAdapter(list[WindowFeature])
 
 
 def choose_word_shift(spec: PatchSpec) -> int:
@@ -50,13 +48,14 @@ def choose_word_shift(spec: PatchSpec) -> int:
     return math.floor(math.log2(32767 / (_HEADROOM * peak + 1)))
 
 
-def compile_spec_features(spec: PatchSpec, word_shift: int) -> FeatureConfig:
+def compile_spec_features(spec: PatchSpec, word_shift: int) -> FeatureSet:
     """Choose the integers of a spec's features."""
-    return compile_features(
+    return compile_feature_set(
         spec.features,
         n_channels=spec.front_end_channels,
         window=spec.window_samples,
         hop=spec.hop_samples,
+        rate_hz=spec.front_end_rate_hz,
         word_shift=word_shift,
     )
 
@@ -106,7 +105,7 @@ class FeatureStage:
         From words to the network's int8 input.
     """
 
-    config: FeatureConfig
+    config: FeatureSet
     q31_shift: int
     normalization: Normalization
 
@@ -121,7 +120,7 @@ class FeatureStage:
 
     def compute(self, window: NDArray[np.int16]) -> NDArray[np.int32]:
         """Feature words of one window (window_samples, n_channels): (n_components, n_channels)."""
-        words: NDArray[np.int32] = compute_words(self.config, window[None])[0]
+        words: NDArray[np.int32] = compute_set_words(self.config, window[None])[0]
         return words
 
     def normalize(self, words: NDArray[np.int32]) -> NDArray[np.int8]:
@@ -132,7 +131,8 @@ class FeatureStage:
     def to_arrays(self) -> dict[str, Any]:
         """Return the stage as arrays and numbers."""
         return {
-            "features_spec": _FEATURES.dump_json([row.spec for row in self.config.rows]).decode(),
+            "features_spec": _FEATURES.dump_json(list(self.config.features)).decode(),
+            "features_rate_hz": self.config.rate_hz,
             "features_word_shift": self.config.word_shift,
             "features_q31_shift": self.q31_shift,
             "features_mean": self.normalization.mean,
@@ -145,9 +145,9 @@ class FeatureStage:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], *, n_channels: int, window: int, hop: int) -> Self:
         """Take the stage back from what :meth:`to_arrays` gave."""
-        config = compile_features(
-            _FEATURES.validate_python(json.loads(str(arrays["features_spec"]))),
-            n_channels=n_channels, window=window, hop=hop, word_shift=int(arrays["features_word_shift"]),
+        config = compile_feature_set(
+            _FEATURES.validate_json(str(arrays["features_spec"])), n_channels=n_channels, window=window, hop=hop,
+            rate_hz=float(arrays["features_rate_hz"]), word_shift=int(arrays["features_word_shift"]),
         )  # fmt: skip
         normalization = Normalization(
             arrays["features_mean"],
@@ -229,11 +229,12 @@ def compute_reference(
     input_scale
         Of the network's int8 input.
     """
-    features = compute_features(stage.config, windows)
+    features = compute_set(stage.config, windows)
     deviation = 0.5 + filter_error * 2.0**stage.config.word_shift
-    bounds = bound_features(stage.config, windows, deviation)
+    bounds = bound_set(stage.config, windows, deviation)
     gain = 1 / (scale.deviation * RANGE_DEVIATIONS * input_scale)
-    input_bounds = bound_normalization(stage.normalization, gain, bounds) * input_scale
+    steps = bound_normalization(stage.config, stage.normalization, scale.mean, gain, bounds)
+    input_bounds = steps * input_scale
     flat = (len(windows), stage.n_words)
     return FeatureReference(
         features.reshape(flat),

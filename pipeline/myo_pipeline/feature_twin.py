@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline import fixed_math as fm
-from myo_pipeline.features import FeatureConfig, FeatureRow, Transform, Value, quarters
+from myo_pipeline.feature_config import FeatureConfig, FeatureRow, Transform, quarters
+from myo_pipeline.features import Value
 from myo_pipeline.power_descriptors import descriptor_words
 from myo_pipeline.prediction import cepstrum_words, predict_words
 
@@ -243,10 +244,3 @@ def compute_words(config: FeatureConfig, windows: NDArray[np.int16]) -> NDArray[
     """
     sums = _Sums(windows.astype(np.int64), config)
     return np.concatenate([_words(row, sums) for row in config.rows], axis=1).astype(np.int32)
-
-
-def to_real(config: FeatureConfig, words: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Words (..., n_components, n_channels) in the units of the definitions."""
-    scale = np.concatenate([np.full(row.n_components, row.scale) for row in config.rows])
-    offset = np.concatenate([np.full(row.n_components, row.offset) for row in config.rows])
-    return np.asarray(words * scale[:, None] + offset[:, None], np.float64)

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 LAMBDA = 0.1
+LEAST_GAP = 2.0**-30  # between two moments that happen to be equal, as a share of the first
 #: Largest window: a sum of second differences fits 32 bits.
 MAX_WINDOW = 32_767
 SCALE = float(np.log(2)) * 2.0**-20
@@ -49,7 +50,8 @@ def descriptors(x: Floats, lsb: float) -> Floats:
     x
         Windows in counts, (n_windows, n_samples, n_channels).
     lsb
-        One word in counts: sums of squares are no less than its square, of sizes no less than it.
+        One word in counts: sums of squares are no less than its square, of sizes no less than it. Gaps between moments are
+        no less than :data:`LEAST_GAP` of the first.
 
     Returns
     -------
@@ -62,12 +64,11 @@ def descriptors(x: Floats, lsb: float) -> Floats:
         for v in (x, steps, bends)
     )
     length, bend = (np.maximum(np.abs(v).sum(axis=1), lsb) for v in (steps, bends))
-    with np.errstate(divide="ignore"):
-        return np.stack([
-            np.log(m0), np.log(np.abs(m0 - m2)), np.log(np.abs(m0 - m4)),
-            np.log(m0) - (np.log(np.abs(m0 - m2)) + np.log(np.abs(m0 - m4))) / 2,
-            np.log(m2) - (np.log(m0) + np.log(m4)) / 2, np.log(length / bend),
-        ], axis=1)  # fmt: skip
+    gap_2, gap_4 = (np.log(np.maximum(np.abs(m0 - m), m0 * LEAST_GAP)) for m in (m2, m4))
+    return np.stack([
+        np.log(m0), gap_2, gap_4, np.log(m0) - (gap_2 + gap_4) / 2,
+        np.log(m2) - (np.log(m0) + np.log(m4)) / 2, np.log(length / bend),
+    ], axis=1)  # fmt: skip
 
 
 # ---- integer ----

@@ -134,8 +134,8 @@ def cepstrum_words(a: Ints) -> Ints:
 # ---- bound ----
 
 
-def _bound_rounding_of_samples(u: Floats, order: int) -> Floats:
-    """How far a may move where each sample moves by half a word, (n_windows, 1, n_channels).
+def _bound_moved_samples(u: Floats, order: int, off: float) -> Floats:
+    """How far a may move where each sample moves by ``off``, (n_windows, 1, n_channels).
 
     a solves the least squares ``X a = x`` of the padded signal; with ``X' = X + W`` and ``x' = x + w``, the normal
     equations give ``R' (a' - a) = W' e + X' (w - W a)`` with e the prediction's error, orthogonal to X.
@@ -144,53 +144,86 @@ def _bound_rounding_of_samples(u: Floats, order: int) -> Floats:
     apart = np.abs(np.subtract.outer(np.arange(order), np.arange(order)))
     smallest = np.sqrt(np.maximum(np.linalg.eigvalsh(r[:, apart].transpose(0, 3, 1, 2))[..., 0], 0))
     error = np.sqrt(np.maximum(r[:, 0] - (a * r[:, 1:]).sum(axis=1), 0))
-    deviation = np.sqrt(u.shape[1]) / 2
+    deviation = np.sqrt(u.shape[1]) * off
     left = smallest - deviation * np.sqrt(order)
     with np.errstate(divide="ignore", invalid="ignore"):
         move = (deviation * np.sqrt(order) * error / left + (1 + np.abs(a).sum(axis=1)) * deviation) / left
     return np.where(left > 0, move, np.inf)[:, None]
 
 
-def _bound_recursion(words: Floats, order: int) -> Floats:
-    """Follow the error of the integer recursion on a window's words, (n_windows, order, n_channels)."""
-    with np.errstate(invalid="ignore", divide="ignore"):  # infinite where nothing is promised
-        return _run_errors(_lags(words, order), order)
+def _bound_recursion(u: Floats, order: int, off: float) -> Floats:
+    """Follow the rounding of the integer recursion on a window's words, (n_windows, order, n_channels).
 
-
-def _run_errors(r: Floats, order: int) -> Floats:
+    Words that are rounded from u are known; of others is known that each lies within ``off``, and so the lags.
+    """
+    words = np.floor(u + 0.5) if off == 0.5 else u
+    r = _lags(words, order)
     square = np.where(r[:, 0] > 0, r[:, 0], 1)
-    forward = [r[:, j] / square for j in range(order + 1)]
-    backward = list(forward)
-    of_forward = [np.full_like(square, 2.0**-31) for _ in forward]
-    of_backward = [np.zeros_like(square), *of_forward[1:]]
+    lags = [r[:, j] / square for j in range(order + 1)]
+    moves = [np.zeros_like(square) for _ in lags]
+    if off != 0.5:
+        length, by = np.sqrt(r[:, 0]), off * np.sqrt(u.shape[1])
+        of_lag, left = 2 * length * by + by * by, length - by
+        with np.errstate(divide="ignore", invalid="ignore"):  # each over a square that moves along
+            moves = [np.where(left > 0, (1 + np.abs(v)) * of_lag / left**2, np.inf) for v in lags]
+        moves[0] = np.zeros_like(square)  # the first lag is 1
+    with np.errstate(invalid="ignore", divide="ignore"):  # infinite where nothing is promised
+        return _run_errors(lags, moves, order)
+
+
+def _run_errors(lags: list[Floats], moves: list[Floats], order: int) -> Floats:
+    """Bound the rounding of the recursion on any lags that are no farther than ``moves`` from ``lags``.
+
+    Each quantity is known at ``lags``; it moves with them, and the integer one rounds beside it. What rounding grows by
+    are quantities that have moved as far as they may.
+    """
+    forward, of_forward = list(lags), [np.full_like(lags[0], 2.0**-31) for _ in lags]
+    backward, of_backward = list(lags), [np.zeros_like(lags[0]), *of_forward[1:]]
+    move_forward, move_backward = list(moves), list(moves)
     a: list[Floats] = []
+    move_a: list[Floats] = []
     of_a: list[Floats] = []
     half = 2.0 ** -(coefficient_bits(order) + 1)
     for i in range(1, order + 1):
-        left = backward[i - 1] - of_backward[i - 1]
-        k = np.where(backward[i - 1] > 0, forward[i] / backward[i - 1], 0)
-        of_k = (of_forward[i] + np.abs(k) * of_backward[i - 1]) / left + 2.0**-31
-        of_k = np.where(left > 0, of_k, np.inf)
+        b, move_b, of_b = backward[i - 1], move_backward[i - 1], of_backward[i - 1]
+        k = np.where(b > 0, forward[i] / b, 0)
+        least = b - move_b
+        move_k = np.where(least > 0, (move_forward[i] + np.abs(k) * move_b) / least, np.inf)
+        k_most = np.abs(k) + move_k
+        of_k = (of_forward[i] + k_most * of_b) / (least - of_b) + 2.0**-31
+        of_k = np.where(least > of_b, of_k, np.inf)
         k = np.where(np.isfinite(of_k), k, 0)
         for j in range(order, i - 1, -1):
-            f, b, of_f, of_b = forward[j], backward[j - 1], of_forward[j], of_backward[j - 1]
+            f, b, move_f, move_b = forward[j], backward[j - 1], move_forward[j], move_backward[j - 1]
+            of_f, of_b, f_most, b_most = (
+                of_forward[j],
+                of_backward[j - 1],
+                np.abs(f) + move_f,
+                np.abs(b) + move_b,
+            )
             forward[j], backward[j] = f - k * b, b - k * f
-            of_forward[j] = of_f + np.abs(k) * of_b + of_k * (np.abs(b) + of_b) + 2.0**-31
-            of_backward[j] = of_b + np.abs(k) * of_f + of_k * (np.abs(f) + of_f) + 2.0**-31
-        of_a = [of_v + np.abs(k) * of_w + of_k * (np.abs(w) + of_w) + half
-                for of_v, of_w, w in zip(of_a, of_a[::-1], a[::-1], strict=True)]  # fmt: skip
+            move_forward[j] = move_f + np.abs(k) * move_b + move_k * b_most
+            move_backward[j] = move_b + np.abs(k) * move_f + move_k * f_most
+            of_forward[j] = of_f + k_most * of_b + of_k * (b_most + of_b) + 2.0**-31
+            of_backward[j] = of_b + k_most * of_f + of_k * (f_most + of_f) + 2.0**-31
+        most = [np.abs(w) + move for w, move in zip(a, move_a, strict=True)]
+        of_a = [of_v + k_most * of_w + of_k * (w + of_w) + half
+                for of_v, of_w, w in zip(of_a, of_a[::-1], most[::-1], strict=True)]  # fmt: skip
+        move_a = [move_v + np.abs(k) * move_w + move_k * w
+                  for move_v, move_w, w in zip(move_a, move_a[::-1], most[::-1], strict=True)]  # fmt: skip
         a = [v - k * w for v, w in zip(a, a[::-1], strict=True)]
         a.append(k)
+        move_a.append(move_k)
         of_a.append(of_k + half)
     return np.stack(of_a, axis=1)
 
 
-def _move_of_prediction(u: Floats, order: int) -> tuple[Floats, Floats]:
-    """How far a may move by the samples' rounding, in 2-norm, and each coefficient by the recursion's."""
-    return _bound_rounding_of_samples(u, order), _bound_recursion(np.floor(u + 0.5), order)
+def _move_of_prediction(u: Floats, order: int, off: float) -> tuple[Floats, Floats]:
+    """How far a may move by the samples' deviation, in 2-norm, and each coefficient by the recursion's rounding."""
+    return _bound_moved_samples(u, order, off), _bound_recursion(u, order, off)
 
 
-def bound_prediction(u: Floats, order: int) -> Floats:
+def bound_prediction(u: Floats, order: int, off: float = 0.5) -> Floats:
     """Largest distance of the twin's prediction coefficients from the float ones.
 
     Parameters
@@ -199,23 +232,25 @@ def bound_prediction(u: Floats, order: int) -> Floats:
         Windows in units of words, not saturated, (n_windows, n_samples, n_channels).
     order
         Coefficients.
+    off
+        Largest distance of a word from u; half a word where it is rounded from u itself.
 
     Returns
     -------
     NDArray[np.float64]
         Shape (n_windows, order, n_channels); infinite where a window is predicted almost fully.
     """
-    bound = np.add(*_move_of_prediction(u, order))
+    bound = np.add(*_move_of_prediction(u, order, off))
     return np.where(np.isnan(bound), np.inf, bound)
 
 
-def bound_cepstrum(u: Floats, order: int) -> Floats:
+def bound_cepstrum(u: Floats, order: int, off: float = 0.5) -> Floats:
     """Largest distance of the twin's cepstral coefficients from the float ones, as :func:`bound_prediction`.
 
     ``d c[n] / d a[j] = h[n-j]``, h the impulse response of ``1 / (1 - sum a[k] z^-k)``: by the mean value theorem c moves
     by no more than a's move times the largest such response of any a in between.
     """
-    a, of_samples, of_recursion = predict(u, order), *_move_of_prediction(u, order)
+    a, of_samples, of_recursion = predict(u, order), *_move_of_prediction(u, order, off)
     of_a, n_windows, n_channels = of_samples + of_recursion, len(a), a.shape[2]
     response = np.ones((n_windows, 1, n_channels))
     of_response = np.zeros_like(response)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, mode
 
 from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
 from myo_pipeline.errors import SpecError
-from myo_pipeline.features import FEATURE_TABLES, Feature, compile_features
+from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
 from myo_pipeline.quality_gate import Quality, compile_table
 from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
 
@@ -186,6 +186,11 @@ class Training(Table):
     batch_size: int = Field(default=256, ge=1, le=65_536, description="windows a step")
     learning_rate: float = Field(default=2e-3, gt=0, lt=1, description="peak of the cosine schedule")
     hop_ms: float = Field(default=200.0, gt=0, description="time between two training windows of a recording")
+    scaling: Literal["shared", "channel"] = Field(
+        default="shared",
+        description="statistics that scale the network's input: shared by all channels, as electrodes turn around an arm; or "
+        "of each channel, where electrodes keep their muscles",
+    )
     augment: bool = Field(default=True, description="gain and electrode-rotation augmentation")
     seed: int = Field(default=1, ge=0, lt=2**31, description="seed of everything random")
 
@@ -225,8 +230,10 @@ class PatchSpec(Table):
     stage: list[Stage] = Field(
         default=[], max_length=16, description="stages of the front end, in the order of the signal"
     )
-    features: list[Feature] = Field(
-        default=[], max_length=32, description="features of a window, in the order of the network's input"
+    features: list[WindowFeature] = Field(
+        default=[],
+        max_length=32,
+        description="features of a window; the network takes those in time first, then of the spectrum, of segments, of wavelets",
     )
     aux: AuxSensors = []
     quality: Quality | None = Field(
@@ -304,9 +311,9 @@ class PatchSpec(Table):
                 "or remove the features"
             )
         try:  # as if the filters had a gain of one: their own is known at export
-            compile_features(
+            compile_feature_set(
                 self.features, n_channels=self.front_end_channels, window=self.window_samples, hop=self.hop_samples,
-                word_shift=16 - self.sensor.adc_bits,
+                rate_hz=self.front_end_rate_hz, word_shift=16 - self.sensor.adc_bits,
             )  # fmt: skip
         except SpecError as error:
             raise ValueError(str(error)) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from myo_pipeline.aux_sensor import AuxSensor
-from myo_pipeline.features import FEATURE_TABLES
+from myo_pipeline.feature_set import FEATURE_TABLES
 from myo_pipeline.quality_gate import Quality
 from myo_pipeline.spec import (
     Budget,

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from myo_pipeline.errors import SpecError
+from myo_pipeline.feature_words import Component
 
 Floats = NDArray[np.float64]
 
@@ -50,6 +51,10 @@ class SpectrumFeature(BaseModel):
     kind: Literal["mnf", "mdf", "peak_frequency", "power", "sm1", "sm2", "sm3"]
     band_hz: tuple[float, float] | None = Field(
         default=None, description="from and below: bins of these frequencies; all where it is left out"
+    )
+    taper: Taper = Field(
+        default="none",
+        description="weights of the window's samples: 'none' or 'hann'; one for all spectral features",
     )
 
 
@@ -129,6 +134,20 @@ class SpectrumConfig:
     def memory_words(self) -> int:
         """32-bit words of state on the device, ``myo_spectrum_memory_words`` in the firmware."""
         return 2 * self.length + self.length // 2 + (self.window * self.n_channels + 1) // 2
+
+    @property
+    def components(self) -> list[Component]:
+        """Each feature."""
+        return [
+            Component(
+                name,
+                SPECTRUM_CATALOGUE[row.spec.kind].unit,
+                row.kind <= SpectrumKind.MOMENT_3,
+                row.scale,
+                row.offset,
+            )
+            for name, row in zip(self.names, self.rows, strict=True)
+        ]
 
     @property
     def names(self) -> list[str]:

@@ -1,7 +1,7 @@
 """How far the integer spectral features may be from the float ones, derived for each window.
 
-In units of words, before the tapered samples' transform ``X``: a sample is off by half a word, by its weight's rounding
-and by one rounding of the product; by Parseval their transform over the bins is no longer than
+In units of words, before the tapered samples' transform ``X``: a sample is off by half a word (or as much as is said),
+by its weight's rounding and by one rounding of the product; by Parseval their transform over the bins is no longer than
 ``sqrt(length / 2 sum deviation^2)``. The integer transform adds at most :func:`transform_error` to each bin. With ``eta``
 the length of both together, powers of any set S of bins are off by at most ``2 sqrt(P(S)) eta + eta^2``
 (Cauchy-Schwarz), sums weighted by g by ``2 sqrt(sum g^2 P) eta + max |g| eta^2``; each power is cut by up to one unit.
@@ -45,15 +45,15 @@ def transform_error(length: int) -> float:
 class _Powers:
     """Powers of a band in words^2 of the transform, and how far they may be off."""
 
-    def __init__(self, config: SpectrumConfig, u: Floats, row: SpectrumRow) -> None:
+    def __init__(self, config: SpectrumConfig, u: Floats, row: SpectrumRow, off: float) -> None:
         weights = make_taper(config.taper, config.window)[:, None]
         spectrum = np.abs(np.fft.rfft(u * weights, config.length, axis=1))[:, 1 : config.length // 2]
         self.size: Floats = spectrum[:, row.first_bin - 1 : row.end_bin - 1]
         self.power: Floats = self.size**2
         self.k = np.arange(row.first_bin, row.end_bin, dtype=np.float64)[:, None]
-        deviation = 0.5 * weights
+        deviation = off * weights
         if config.taper_q15 is not None:
-            deviation = deviation + (np.abs(u) + 0.5) * 2.0**-15 + 2.0**-WORD_UP_BITS
+            deviation = deviation + (np.abs(u) + off) * 2.0**-15 + 2.0**-WORD_UP_BITS
         deviation = np.broadcast_to(deviation, u.shape)
         of_bin = transform_error(config.length) / config.gain
         n_bins = row.end_bin - row.first_bin
@@ -114,7 +114,7 @@ def _bound_peak(powers: _Powers) -> Floats:
     return np.where(least.max(axis=1) > 0, away, np.inf)
 
 
-def bound_spectrum(config: SpectrumConfig, x: Floats) -> Floats:
+def bound_spectrum(config: SpectrumConfig, x: Floats, deviation: float = 0.5) -> Floats:
     """Largest distance of the twin's spectral features from the float ones.
 
     Parameters
@@ -122,7 +122,9 @@ def bound_spectrum(config: SpectrumConfig, x: Floats) -> Floats:
     config
         What is computed.
     x
-        Signal in counts that ``feature_twin.round_to_words`` does not saturate, (n_windows, n_samples, n_channels).
+        Signal in counts that no word saturates, (n_windows, n_samples, n_channels).
+    deviation
+        Largest distance of a word from the signal, in words: half a word where it is rounded from ``x`` itself.
 
     Returns
     -------
@@ -133,7 +135,7 @@ def bound_spectrum(config: SpectrumConfig, x: Floats) -> Floats:
     half_word = 2.0 ** -(33 - config.length.bit_length() + 1)
     found = []
     for row in config.rows:
-        powers = _Powers(config, u, row)
+        powers = _Powers(config, u, row, deviation)
         match row.kind:
             case SpectrumKind.MEAN:
                 found.append(bin_hz * _bound_mean(powers, half_word))

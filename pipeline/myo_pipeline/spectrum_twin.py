@@ -136,11 +136,3 @@ def compute_spectrum_words(config: SpectrumConfig, windows: NDArray[np.int16]) -
     """
     powers, shifts = compute_powers(config, windows)
     return np.stack([_words(row, config, powers, shifts) for row in config.rows], axis=1).astype(np.int32)
-
-
-def spectrum_to_real(config: SpectrumConfig, words: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Words (..., n_features, n_channels) in the units of the definitions."""
-    scale, offset = (
-        np.array([getattr(row, name) for row in config.rows])[:, None] for name in ("scale", "offset")
-    )
-    return np.asarray(words * scale + offset, np.float64)

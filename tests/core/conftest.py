@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,15 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from myo_export import cmsis_dsp
-
-FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
-STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
-SANITIZERS = ["-g1", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-BIQUAD = "Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c"
-
 sys.path.insert(0, str(Path(__file__).parent))
-from device_line import Harness  # noqa: E402
+from core_build import build_harness
+from device_line import Harness
 
 # Sanitizers and other processes make times vary; the examples are the same in every run.
 settings.register_profile("core", deadline=None, derandomize=True)
@@ -32,29 +25,8 @@ def core_program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("needs a host C compiler (apt-get install gcc)")
-    cmsis = cmsis_dsp.locate()
     folder = tmp_path_factory.mktemp("core")
-    includes = [f"-I{FIRMWARE / 'core'}", f"-I{FIRMWARE / 'ports'}"]
-    theirs = folder / "biquad.o"
-    subprocess.run(
-        [compiler, "-O1", "-w", "-fwrapv", *includes, f"-I{cmsis / 'Include'}",
-         f"-I{cmsis / 'PrivateInclude'}", "-c", str(cmsis / BIQUAD), "-o", str(theirs)],
-        check=True)  # fmt: skip
-    ours = [
-        str(path)
-        for part in ("dsp", "features", "quality", "stream", "link")
-        for path in sorted((FIRMWARE / "core" / part).glob("*.c"))
-    ]
-    options = [*STRICT, *SANITIZERS, *includes, "-isystem", str(cmsis / "Include")]
-
-    def compile_harness(name: str) -> Path:
-        program = folder / name
-        if not program.is_file():
-            source = str(Path(__file__).parent / f"{name}.c")
-            subprocess.run([compiler, *options, source, *ours, str(theirs), "-o", str(program)], check=True)
-        return program
-
-    return compile_harness
+    return lambda name: build_harness(compiler, folder, name)
 
 
 @pytest.fixture(scope="session")

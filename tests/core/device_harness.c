@@ -27,7 +27,12 @@ typedef struct { /* as pack_stage in device_line.py; block lengths, features and
     int32_t n_channels, window, hop, blocks_per_hop, n_blocks, first_middle_block, end_middle_block;
     int32_t n_features, n_components, needs, n_lags, order, n_bins, bin_range, bin_multiplier, bin_shift;
     int32_t threshold_zc, threshold_ssc, threshold_wamp, shift, zero_point, missing_sums, missing_words;
+    int32_t n_all_components;
 } stage_t;
+
+typedef struct { /* behind the stage; n_splits 0: there is none */
+    int32_t n_taps, n_splits, n_levels, up, n_components, hop;
+} wavelet_t;
 
 typedef struct { /* as pack_gate in device_line.py; cosines, sines and reach follow */
     int64_t n_channels, adc_bits, block_frames, group_blocks, n_groups, period_looks, stride;
@@ -53,6 +58,11 @@ static struct {
     myo_feature_t features[64];
     myo_normalize_t normalize[1024];
     myo_features_config_t features_config;
+    wavelet_t wavelet;
+    myo_wavelet_taps_t taps[MYO_WAVELET_MAX_TAPS];
+    myo_wavelet_split_t splits[MYO_WAVELET_MAX_SPLITS];
+    myo_wavelet_config_t wavelet_config;
+    myo_feature_part_t feature_parts[2];
     myo_feature_stage_config_t feature_stage;
     gate_t gate;
     int16_t waves[8192];
@@ -164,6 +174,25 @@ static void *own(size_t bytes) {
     return memory;
 }
 
+static void take_wavelet(const uint8_t *data) {
+    wavelet_t *const h = &device.wavelet;
+    memcpy(h, data, sizeof *h);
+    data += sizeof *h;
+    memcpy(device.taps, data, sizeof device.taps[0] * (size_t)h->n_taps);
+    data += sizeof device.taps[0] * (size_t)h->n_taps;
+    memcpy(device.splits, data, sizeof device.splits[0] * (size_t)h->n_splits);
+    device.wavelet_config = (myo_wavelet_config_t){.n_channels = (uint16_t)device.stage.n_channels,
+                                                   .window = (uint16_t)device.stage.window,
+                                                   .hop = (uint16_t)h->hop,
+                                                   .n_taps = (uint8_t)h->n_taps,
+                                                   .n_splits = (uint8_t)h->n_splits,
+                                                   .n_levels = (uint8_t)h->n_levels,
+                                                   .up = (uint8_t)h->up,
+                                                   .n_components = (uint16_t)h->n_components,
+                                                   .taps = device.taps,
+                                                   .splits = device.splits};
+}
+
 static const uint8_t *take_gate(const uint8_t *data) {
     gate_t *const h = &device.gate;
     memcpy(h, data, sizeof *h);
@@ -235,7 +264,7 @@ static void take_stage(const uint8_t *data) {
         device.features[k] =
             (myo_feature_t){.kind = feature_kinds[data[0]], .transform = data[1], .shift = data[2]};
     }
-    for (int32_t k = 0; k < h->n_components * h->n_channels; k++, data += 16) {
+    for (int32_t k = 0; k < h->n_all_components * h->n_channels; k++, data += 16) {
         int32_t word[4];
         memcpy(word, data, sizeof word);
         device.normalize[k] = (myo_normalize_t){
@@ -264,23 +293,35 @@ static void take_stage(const uint8_t *data) {
                                                      .threshold_wamp = h->threshold_wamp,
                                                      .accumulate = myo_features_accumulate_any,
                                                      .sum_window = myo_features_sum_any};
-    device.feature_stage = (myo_feature_stage_config_t){.features = &device.features_config,
-                                                        .normalize = device.normalize,
-                                                        .shift = (uint8_t)h->shift,
-                                                        .zero_point = (int8_t)h->zero_point,
-                                                        .functions = &myo_feature_stage_functions};
+    take_wavelet(data);
+    device.feature_parts[0] = (myo_feature_part_t){&myo_features_engine, &device.features_config};
+    device.feature_parts[1] = (myo_feature_part_t){&myo_wavelet_engine, &device.wavelet_config};
+    device.feature_stage =
+        (myo_feature_stage_config_t){.parts = device.feature_parts,
+                                     .n_parts = device.wavelet.n_splits > 0 ? 2 : 1,
+                                     .shape = {(uint16_t)h->n_channels, (uint16_t)h->window, (uint16_t)h->hop,
+                                               (uint16_t)h->n_all_components},
+                                     .normalize = device.normalize,
+                                     .shift = (uint8_t)h->shift,
+                                     .zero_point = (int8_t)h->zero_point,
+                                     .functions = &myo_feature_stage_functions};
 }
 
 static myo_feature_stage_memory_t own_stage(void) {
     if (!device.settings.has_features) {
         return (myo_feature_stage_memory_t){0};
     }
-    const size_t n_sums =
-        myo_features_memory_words(&device.features_config) - (size_t)device.stage.missing_sums;
+    size_t n_sums = 0;
+    for (uint16_t k = 0; k < device.feature_stage.n_parts; k++) {
+        const myo_feature_part_t *const part = &device.feature_parts[k];
+        n_sums += part->engine->memory_words(part->config);
+    }
+    n_sums -= (size_t)device.stage.missing_sums;
     const size_t n_words =
         myo_feature_stage_words(&device.feature_stage) - (size_t)device.stage.missing_words;
     const size_t n_frame_words = (size_t)MYO_BLOCK_FRAMES * device.features_config.n_channels;
-    return (myo_feature_stage_memory_t){.state = own(sizeof(myo_features_t)),
+    return (myo_feature_stage_memory_t){.states = own(2u * sizeof(myo_feature_state_t)),
+                                        .n_states = 2,
                                         .sums = own(4u * n_sums),
                                         .n_sums = n_sums,
                                         .frames = own(2u * n_frame_words),
@@ -347,9 +388,10 @@ static myo_status_t init_patch(void) {
         .net_push = s->streams ? toy_push : NULL,
     };
     for (size_t c = 0; c < n_out; c++) {
-        device.quantize[c] = (myo_quantize_config_t){.multiplier = s->multiplier,
-                                                     .shift = (uint8_t)s->shift,
-                                                     .zero_point = (int8_t)(s->zero_point + (int)c % 2)};
+        device.quantize[c] =
+            (myo_quantize_config_t){.multiplier = s->multiplier - s->multiplier / 8 * (int32_t)(c % 3),
+                                    .shift = (uint8_t)(s->shift + c % 2),
+                                    .zero_point = (int8_t)(s->zero_point + (int)c % 2)};
     }
     const size_t state_words = s->n_channels * s->n_sections * MYO_SOS_STATE_WORDS + (s->factor > 1);
     const size_t input = config->net_input_size;
@@ -449,6 +491,7 @@ static void flush(buffer_t *out) {
     device.line.length = 0;
 }
 
+#ifndef DEVICE_HARNESS_IS_PART /* of link_storm.c or link_fuzz.c, which drive the device themselves */
 int main(void) {
     buffer_t out = {0};
     uint8_t *data;
@@ -494,3 +537,4 @@ int main(void) {
     free(out.bytes);
     return 0;
 }
+#endif

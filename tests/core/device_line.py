@@ -13,8 +13,10 @@ import numpy as np
 from cobs import cobs
 
 from myo_host import messages as m
+from myo_pipeline.feature_config import FeatureConfig
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.quality_gate import QualityGate
+from myo_pipeline.wavelet import WaveletConfig
 
 
 class Harness:
@@ -91,17 +93,34 @@ class Settings:
 
 
 def pack_stage(stage: FeatureStage, missing_sums: int = 0, missing_words: int = 0) -> bytes:
-    """Pack a feature stage as device_harness.c takes it."""
-    config, n = stage.config, stage.normalization
+    """Pack a feature stage, of sums and perhaps of a wavelet, as device_harness.c takes it."""
+    n, (config, *others) = stage.normalization, stage.config.parts
+    assert isinstance(config, FeatureConfig)
+    wavelet = next((part for part in others if isinstance(part, WaveletConfig)), None)
+    assert len(others) == (wavelet is not None)
     head = struct.pack(
-        "<23i", config.n_channels, config.window, config.hop, len(config.block_lengths), config.n_blocks,
+        "<24i", config.n_channels, config.window, config.hop, len(config.block_lengths), config.n_blocks,
         config.first_middle_block, config.end_middle_block, len(config.rows), config.n_components, config.needs,
         config.n_lags, config.order, config.n_bins, config.bin_range, config.bin_multiplier, config.bin_shift, *config.thresholds,
         stage.q31_shift, n.zero_point, missing_sums, missing_words,
+        stage.config.n_components,
     )  # fmt: skip
     body = head + struct.pack(f"<{len(config.block_lengths)}H", *config.block_lengths)
     body += b"".join(bytes([row.value, row.transform, row.shift, 0]) for row in config.rows)
-    return body + np.stack([n.mean, n.fraction, n.multiplier, n.shift], axis=-1).astype("<i4").tobytes()
+    body += np.stack([n.mean, n.fraction, n.multiplier, n.shift], axis=-1).astype("<i4").tobytes()
+    if wavelet is None:
+        return body + struct.pack("<6i", 0, 0, 0, 0, 0, 0)
+    body += struct.pack(
+        "<6i",
+        len(wavelet.taps),
+        len(wavelet.splits),
+        wavelet.spec.levels,
+        wavelet.up,
+        wavelet.n_components,
+        wavelet.hop,
+    )
+    body += wavelet.taps.astype("<i4").tobytes()
+    return body + b"".join(bytes([s.parent % 256, s.level, s.low, s.high]) for s in wavelet.splits)
 
 
 QUALITY_FIELDS = (

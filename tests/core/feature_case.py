@@ -7,13 +7,13 @@ import struct
 import numpy as np
 
 from device_line import Harness
+from myo_pipeline.feature_config import FeatureConfig
 from myo_pipeline.features import (
     AmplitudeFeature,
     AutocorrelationFeature,
     CountFeature,
     DescriptorFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     PredictionFeature,
     ShapeFeature,

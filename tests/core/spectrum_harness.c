@@ -1,7 +1,7 @@
 /* Transform and spectral features, one operation each; numbers are little-endian, as the host is. */
 #include "dsp/myo_fft.h"
-#include "features/myo_spectrum.h"
 #include "harness.h"
+#include "stream/myo_feature_stage.h"
 
 /* length (u32), turns (3/4 length x 2 i32), complex numbers (i32) -> their transforms, one after the other */
 static void transform(const uint8_t *data, uint32_t n, buffer_t *out) {
@@ -23,6 +23,7 @@ static void transform(const uint8_t *data, uint32_t n, buffer_t *out) {
 
 typedef struct { /* as ask_spectrum in test_spectrum.py */
     int32_t n_channels, window, hop, length, has_taper, n_features, n_pushes, missing_words;
+    int32_t outer_window, outer_hop, n_segments; /* of a window's segments; n_segments 0: none */
 } head_t;
 
 static void *copy(const uint8_t **data, size_t size) {
@@ -55,22 +56,29 @@ static void spectrum(const uint8_t *data, buffer_t *out) {
         .n_features = (uint16_t)head.n_features,
         .features = features,
     };
-    const size_t memory_words = myo_spectrum_memory_words(&config) - (size_t)head.missing_words;
+    const myo_stft_config_t stft = {.segment = &config,
+                                    .window = (uint16_t)head.outer_window,
+                                    .hop = (uint16_t)head.outer_hop,
+                                    .n_segments = (uint16_t)head.n_segments};
+    const bool is_stft = head.n_segments != 0;
+    const myo_feature_engine_t *const engine = is_stft ? &myo_stft_engine : &myo_spectrum_engine;
+    const void *const engine_config = is_stft ? (const void *)&stft : &config;
+    const size_t memory_words = engine->memory_words(engine_config) - (size_t)head.missing_words;
     uint32_t *memory = malloc(memory_words * sizeof *memory + 1u);
-    myo_spectrum_t self;
-    const myo_status_t status = myo_spectrum_init(&self, &config, memory, memory_words);
+    myo_feature_state_t self;
+    const myo_status_t status = engine->init(&self, engine_config, memory, memory_words);
     buffer_add_u32(out, status);
-    const size_t n_words = (size_t)head.n_features * (size_t)head.n_channels;
+    const size_t n_words = (size_t)engine->shape(engine_config).n_components * (size_t)head.n_channels;
     int32_t *words = malloc(n_words * sizeof *words + 1u);
     for (int32_t k = 0; status == MYO_OK && k < head.n_pushes; k++) {
         if (pushes[k] < 0) {
-            myo_spectrum_reset(&self);
+            engine->reset(&self);
             continue;
         }
         size_t n_frames = (size_t)pushes[k];
         int16_t *block = copy(&data, n_frames * (size_t)head.n_channels * sizeof(int16_t));
         const int16_t *frames = block;
-        while (myo_spectrum_push(&self, &frames, &n_frames, words)) {
+        while (engine->push(&self, &frames, &n_frames, words)) {
             buffer_add(out, words, n_words * sizeof *words);
         }
         free(block);

@@ -15,16 +15,10 @@ from hypothesis import strategies as st
 from device_line import Harness
 from feature_case import all_features, ask_features, portions
 from myo_pipeline import fixed_math as fm
+from myo_pipeline.feature_config import FeatureConfig, Sum, compile_features
 from myo_pipeline.feature_normalization import Normalization, normalize_words
 from myo_pipeline.feature_twin import compute_words, cut_windows, shift_to_words
-from myo_pipeline.features import (
-    AmplitudeFeature,
-    CountFeature,
-    FeatureConfig,
-    ShapeFeature,
-    Sum,
-    compile_features,
-)
+from myo_pipeline.features import AmplitudeFeature, CountFeature, ShapeFeature
 
 WORD = st.integers(-(2**15), 2**15 - 1)
 

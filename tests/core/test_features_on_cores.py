@@ -12,7 +12,7 @@ from bare_machine import EMULATOR, MACHINES
 from bench_features import write_sources
 from bench_network import COMPILER
 from feature_case import all_features
-from myo_pipeline.features import compile_features
+from myo_pipeline.feature_config import compile_features
 from window_image import build_image, run_image
 
 pytestmark = pytest.mark.skipif(

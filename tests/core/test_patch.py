@@ -48,10 +48,12 @@ def model_filter(counts: np.ndarray, s: Settings) -> np.ndarray:
 
 
 def model_quantize(x_q31: np.ndarray, s: Settings) -> np.ndarray:
-    zero_points = s.zero_point + np.arange(x_q31.shape[1]) % 2
-    return np.clip(
-        ((x_q31.astype(object) * s.multiplier + (1 << (s.shift - 1))) >> s.shift) + zero_points, -128, 127
-    )
+    """As the device: each channel has a scale of its own."""
+    columns = []
+    for channel, x in enumerate(x_q31.T.astype(object)):
+        multiplier, shift = s.multiplier - s.multiplier // 8 * (channel % 3), s.shift + channel % 2
+        columns.append(((x * multiplier + (1 << (shift - 1))) >> shift) + s.zero_point + channel % 2)
+    return np.clip(np.stack(columns, axis=1), -128, 127)
 
 
 def model_network(window: np.ndarray, s: Settings) -> list[int]:

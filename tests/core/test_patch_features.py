@@ -12,22 +12,30 @@ from hypothesis import strategies as st
 from device_line import Device, Harness, Settings, pack_stage
 from feature_case import all_features
 from myo_host import messages as m
+from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_normalization import Normalization
+from myo_pipeline.feature_set import WindowFeature, compile_feature_set
 from myo_pipeline.feature_stage import FeatureStage
-from myo_pipeline.features import Feature, compile_features
 from myo_pipeline.reference import cut_windows
+from myo_pipeline.wavelet import PacketFeature, WaveletFeature
 from test_patch import SECTIONS, gather, model_front_end, model_network, replay
 
+WAVELETS = [
+    WaveletFeature(kind="wavelet_energy", wavelet="db1", levels=3),
+    WaveletFeature(kind="wavelet_energy", wavelet="db2", levels=2),
+    PacketFeature(kind="packet_energy", wavelet="db4", levels=1),
+]
 TRACED = 1 << m.Stage.FILTERED | 1 << m.Stage.FEATURES | 1 << m.Stage.INPUT | 1 << m.Stage.OUTPUT
 
 
-def make_stage(features: list[Feature], s: Settings, seed: int, q31_shift: int = 12) -> FeatureStage:
+def make_stage(features: list[WindowFeature], s: Settings, seed: int, q31_shift: int = 12) -> FeatureStage:
     """Give a stage whose normalization spreads the words of noise over int8."""
-    config = compile_features(
+    config = compile_feature_set(
         features,
         n_channels=s.n_filtered or s.n_channels,
         window=s.window_samples,
         hop=s.hop_samples,
+        rate_hz=1000.0,
         word_shift=s.input_shift - q31_shift,
     )
     rng = np.random.default_rng(seed)
@@ -64,7 +72,11 @@ def test_patch_computes_features(device: Harness, data: st.DataObject) -> None:
     if any(known[k].kind in ("tkeo", "complexity") for k in chosen):
         chosen = [k for k in chosen if known[k].kind != "autocorrelation"]
     seed = draw(st.integers(0, 99))
-    stage = make_stage([known[k] for k in chosen], s, seed)
+    wavelet = draw(st.sampled_from([None, *WAVELETS]))
+    try:
+        stage = make_stage([known[k] for k in chosen] + [wavelet] * (wavelet is not None), s, seed)
+    except SpecError:  # the wavelet is too long for the window
+        stage = make_stage([known[k] for k in chosen], s, seed)
     s = replace(s, stage=pack_stage(stage))
     n_samples = draw(st.integers(0, 200)) * s.factor
     counts = np.random.default_rng(seed).integers(-512, 512, (n_samples, s.n_channels))

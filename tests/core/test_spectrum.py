@@ -39,12 +39,20 @@ def replace_band(feature: SpectrumFeature, band_hz: tuple[float, float]) -> Spec
 
 
 def ask_spectrum(
-    harness: Harness, config: SpectrumConfig, words: np.ndarray, pushes: list[int], missing_words: int = 0
+    harness: Harness,
+    config: SpectrumConfig,
+    words: np.ndarray,
+    pushes: list[int],
+    missing_words: int = 0,
+    segments: tuple[int, int, int] = (0, 0, 0),
 ) -> tuple[int, np.ndarray]:
-    """Push frames (n_frames, n_channels) in those portions (-1: reset); give the status and all windows' words."""
+    """Push frames (n_frames, n_channels) in those portions (-1: reset); give the status and all windows' words.
+
+    ``segments``: window, hop and segments of a window; of them the config is one.
+    """
     body = struct.pack(
-        "<8i", config.n_channels, config.window, config.hop, config.length, config.taper_q15 is not None,
-        len(config.rows), len(pushes), missing_words,
+        "<11i", config.n_channels, config.window, config.hop, config.length, config.taper_q15 is not None,
+        len(config.rows), len(pushes), missing_words, *segments,
     )  # fmt: skip
     if config.taper_q15 is not None:
         body += config.taper_q15.astype("<i2").tobytes()
@@ -54,8 +62,9 @@ def ask_spectrum(
     body += struct.pack(f"<{len(pushes)}i", *pushes) + words.astype("<i2").tobytes()
     answer = harness.ask("s", body)
     found = np.frombuffer(answer[4:], "<i4")
-    n_windows = len(found) // max(1, len(config.rows) * config.n_channels)
-    return struct.unpack("<I", answer[:4])[0], found.reshape(n_windows, len(config.rows), config.n_channels)
+    n_components = len(config.rows) * max(1, segments[2])
+    n_windows = len(found) // max(1, n_components * config.n_channels)
+    return struct.unpack("<I", answer[:4])[0], found.reshape(n_windows, n_components, config.n_channels)
 
 
 def inputs(rng: np.random.Generator, length: int) -> np.ndarray:
@@ -190,7 +199,7 @@ def test_init_refuses(harness: Harness, name: str) -> None:
 
 def ask_raw(harness: Harness, config: SpectrumConfig) -> int:
     """Ask with tables of zeros."""
-    head = struct.pack("<8i", 2, config.window, config.hop, config.length, 0, 1, 0, 0)
+    head = struct.pack("<11i", 2, config.window, config.hop, config.length, 0, 1, 0, 0, 0, 0, 0)
     body = head + bytes(7 * config.length) + struct.pack("<3H", 0, 1, 2)
     return int(struct.unpack("<I", harness.ask("s", body)[:4])[0])
 

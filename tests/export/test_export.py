@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from myo_export import export as export_module
@@ -16,6 +17,9 @@ from myo_export.export import export_bundle
 from myo_export.firmware_build import _stop_group
 from myo_pipeline.bundle import open_bundle
 from myo_pipeline.errors import BundleError
+from myo_pipeline.reference import cut_windows
+from myo_pipeline.twin import Twin, TwinConfig
+from myo_pipeline.vectors import load_vectors
 from tiny_bundle import write_trained
 
 
@@ -53,6 +57,30 @@ def test_an_export_that_ends_early_leaves_no_bundle(
         open_bundle(trained)
     assert not [path for path in trained.rglob(".*")]
     assert open_bundle(export_bundle(trained).bundle.path)
+
+
+def test_channels_keep_scales_of_their_own(trained: Path) -> None:
+    """Both laws where channels are scaled apart: the twin gives the vectors, within the bound of float."""
+    record = json.loads((trained / "training.json").read_text()) | {"input_scale": [400.0, 60.0]}
+    (trained / "training.json").write_text(json.dumps(record))
+    bundle = export_bundle(trained).bundle
+    config = TwinConfig.load(trained / "twin.npz")
+    gains = config.multiplier * 2.0**-config.shift
+    assert gains[1] / gains[0] == pytest.approx(400 / 60, rel=1e-8)
+    twin = Twin(config, (trained / "model.tflite").read_bytes())
+    bound = bundle.read_json("budget.json")["front_end"]["error_bound"]["input_units"]
+    n_saturated = 0
+    for golden in load_vectors(bundle.path):
+        twin.reset()
+        inputs = np.stack([w.network_input for w in twin.push(golden.counts)[1]])
+        np.testing.assert_array_equal(inputs.reshape(golden.inputs.shape), golden.inputs)
+        windows = cut_windows(golden.float_filtered, config.window_samples, config.hop_samples)
+        expected = np.clip(windows / [400.0, 60.0], -1, 127 / 128)
+        assert np.abs(inputs / 128 - expected).max() <= bound
+        n_saturated += int((np.abs(expected) >= 127 / 128).sum())
+    assert n_saturated > 0
+    # Half a step, and the filter's error over the smaller scale.
+    assert 0.5 / 128 < bound < 0.51 / 128
 
 
 def test_inputs_that_are_refused_leave_the_bundle_as_it_was(trained: Path) -> None:

@@ -15,13 +15,13 @@ from myo_export.front_end import quantize_front_end
 from myo_pipeline.bundle import open_bundle
 from myo_pipeline.errors import BundleError, MyoError
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
-from myo_pipeline.feature_twin import to_real
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.features import FULL_SCALE
 from myo_pipeline.spec import parse_spec
 from myo_pipeline.twin import Twin, TwinConfig
 from myo_pipeline.vectors import load_vectors
 from tiny_bundle import make_model, write_trained
-from tiny_feature_bundle import CHAIN_SPEC, SPEC, write_trained_features
+from tiny_feature_bundle import CHAIN_SPEC, FAMILIES_SPEC, SPEC, write_trained_features
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def trained(tmp_path: Path) -> Path:
     return write_trained_features(tmp_path / "features")
 
 
-@pytest.mark.parametrize("spec", [SPEC, CHAIN_SPEC], ids=["filter", "chain"])
+@pytest.mark.parametrize("spec", [SPEC, CHAIN_SPEC, FAMILIES_SPEC], ids=["filter", "chain", "families"])
 def test_twin_of_the_bundle_gives_its_vectors_within_their_bounds(tmp_path: Path, spec: str) -> None:
     trained = write_trained_features(tmp_path / "features", spec=spec)
     bundle = export_bundle(trained).bundle

@@ -30,6 +30,8 @@ from tiny_bundle import SPEC, make_model, write_trained
 PROGRAM = [sys.executable, "-c", "from myo_host.cli import main; main()"]
 SUBCOMMANDS = [
     "new",
+    "select",
+    "tune",
     "train",
     "export",
     "build",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import zlib
 
 from cobs import cobs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from myo_host.framing import LONGEST_ENCODED, FrameDecoder, encode_frame
-from myo_host.messages import HEADER, MAX_PAYLOAD, PROTOCOL_VERSION
+from myo_host.messages import CREDIT, HEADER, HELLO, MAX_PAYLOAD, PROTOCOL_VERSION
+
+settings.register_profile("framing", deadline=None, derandomize=True)
+settings.load_profile("framing")
 
 payloads = st.binary(max_size=MAX_PAYLOAD)
 
@@ -60,6 +63,45 @@ def test_missing_frames_are_counted_across_the_wrap(first: int, gap: int) -> Non
     decoder.feed(encode_frame(1, first, b""))
     decoder.feed(encode_frame(1, first + 1 + gap, b""))
     assert decoder.lost == gap
+
+
+def test_a_frame_that_comes_twice_is_given_once() -> None:
+    decoder = FrameDecoder()
+    frames = decoder.feed(encode_frame(CREDIT.type, 7, b"ab") * 2 + encode_frame(CREDIT.type, 8, b"ab"))
+    assert [f.sequence for f in frames] == [7, 8]
+    assert (decoder.repeated, decoder.lost) == (1, 0)
+
+
+def test_a_frame_that_comes_late_is_given_and_told() -> None:
+    decoder = FrameDecoder()
+    line = b"".join(encode_frame(CREDIT.type, n, b"") for n in (0xFFFE, 0, 0xFFFF, 1, 2))
+    assert [f.sequence for f in decoder.feed(line)] == [0xFFFE, 0, 0xFFFF, 1, 2]
+    assert (decoder.out_of_turn, decoder.lost, decoder.repeated) == (1, 1, 0)
+
+
+def test_a_board_that_begins_again_is_heard_with_and_without_its_hello() -> None:
+    for first in (HELLO, CREDIT):
+        decoder = FrameDecoder()
+        decoder.feed(encode_frame(CREDIT.type, 500, b""))
+        line = (
+            encode_frame(first.type, 0, b"")
+            + encode_frame(CREDIT.type, 1, b"")
+            + encode_frame(CREDIT.type, 2, b"")
+        )
+        assert len(decoder.feed(line)) == 3
+        assert (decoder.lost, decoder.out_of_turn) == (0, first is CREDIT)
+
+
+def test_two_hellos_are_two() -> None:
+    assert len(FrameDecoder().feed(encode_frame(HELLO.type, 0, b"x") * 2)) == 2
+
+
+@given(st.integers(MAX_PAYLOAD + 1, MAX_PAYLOAD + 6))
+def test_a_frame_that_cobs_makes_short_is_still_too_long(n: int) -> None:
+    body = HEADER.pack(PROTOCOL_VERSION, 7, 0) + (b"\x01" * 100 + b"\x00") * 6
+    body = body[: HEADER.size + n]
+    line = cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\x00"
+    assert FrameDecoder().feed(line) == []
 
 
 def test_another_version_is_named() -> None:

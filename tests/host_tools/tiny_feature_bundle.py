@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 import tiny_bundle
-from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_stage import FeatureScale, choose_word_shift, compile_spec_features
+from myo_pipeline.feature_windows import compute_set
 from myo_pipeline.reference import cut_windows, filter_streams
 from myo_pipeline.spec import parse_spec
 from tiny_aux_bundle import add_streams, read_streams
@@ -57,17 +57,47 @@ attenuation_db = 0
 [[features]]""",
     1,
 )
-N_COMPONENTS = 11
+# Of every family; the network takes those in time first.
+FAMILIES = """
+[[features]]
+kind = "packet_energy"
+wavelet = "db1"
+levels = 2
+[[features]]
+kind = "mnf"
+[[features]]
+kind = "ar"
+order = 2
+[[features]]
+kind = "wavelet_energy"
+wavelet = "db2"
+levels = 2
+[[features]]
+kind = "power"
+band_hz = [30.0, 60.0]
+[[features]]
+kind = "stft_power"
+segment_ms = 50.0
+step_ms = 25.0
+bands_hz = [[10.0, 50.0], [50.0, 100.0]]
+[[features]]
+kind = "cepstrum"
+order = 2
+[[features]]
+kind = "rms"
+log = true
+"""
+FAMILIES_SPEC = SPEC.replace(FEATURES, FAMILIES)
 
 
 def write_trained_features(folder: Path, n_segments: int = 3, spec: str = SPEC) -> Path:
     """Write what training leaves; means and deviations are those of the segments themselves."""
     patch = parse_spec(spec)
-    make = partial(tiny_bundle.make_model, steps=N_COMPONENTS, channels=patch.front_end_channels)
-    tiny_bundle.write_trained(folder, n_segments, make)
-    (folder / "patch.toml").write_text(spec)
     word_shift = choose_word_shift(patch)
     config = compile_spec_features(patch, word_shift)
+    make = partial(tiny_bundle.make_model, steps=config.n_components, channels=patch.front_end_channels)
+    tiny_bundle.write_trained(folder, n_segments, make)
+    (folder / "patch.toml").write_text(spec)
     if patch.aux:
         add_streams(folder, patch, n_segments)
     with np.load(folder / "evaluation.npz") as archive:
@@ -79,7 +109,7 @@ def write_trained_features(folder: Path, n_segments: int = 3, spec: str = SPEC) 
             )
             for k in range(n_segments)
         ]
-    features = compute_features(config, np.concatenate(windows).astype(np.float64))
+    features = compute_set(config, np.concatenate(windows).astype(np.float64))
     scale = FeatureScale(word_shift, features.mean(axis=0), features.std(axis=0) + 1e-3)
     record = json.loads((folder / "training.json").read_text())
     del record["input_scale"]

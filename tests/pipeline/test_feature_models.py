@@ -9,15 +9,11 @@ from scipy import linalg, signal
 
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_bounds import bound_features
+from myo_pipeline.feature_config import compile_features
 from myo_pipeline.feature_reference import compute_feature, compute_features
-from myo_pipeline.feature_twin import compute_words, round_to_words, to_real
-from myo_pipeline.features import (
-    AutocorrelationFeature,
-    DescriptorFeature,
-    Feature,
-    PredictionFeature,
-    compile_features,
-)
+from myo_pipeline.feature_twin import compute_words, round_to_words
+from myo_pipeline.feature_words import to_real
+from myo_pipeline.features import AutocorrelationFeature, DescriptorFeature, Feature, PredictionFeature
 from myo_pipeline.prediction import _bound_recursion
 
 Floats = NDArray[np.float64]
@@ -66,6 +62,20 @@ def test_descriptors_are_the_written_out_ones() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+def test_descriptors_of_equal_moments_are_finite() -> None:
+    """Whole counts bring it about: mean squares of samples and steps are equal, and a gap of 0 has no logarithm."""
+    x = np.array([-1, 2, 1, 2, -1, 1, 3, 1, 3, 3])[None, :, None].astype(np.float64)
+    assert (x**2).mean() == (np.diff(x, axis=1) ** 2).mean()
+    kinds: list[Feature] = [DescriptorFeature(kind="tdpsd_sizes"), DescriptorFeature(kind="tdpsd_shapes")]
+    config = compile_features(kinds, n_channels=1, window=10, hop=10, word_shift=0)
+    words, real = to_real(config, compute_words(config, x.astype(np.int16))), compute_features(config, x)
+    assert np.isfinite(real).all()
+    assert real[0, 1, 0] == pytest.approx(real[0, 0, 0] - 30 * np.log(2))
+    # The twin's tables put a little between them: no bound is promised there, and the others keep theirs.
+    assert real[0, 1, 0] <= words[0, 1, 0] < real[0, 1, 0] + 3
+    np.testing.assert_allclose(words[0, [0, 2, 4, 5]], real[0, [0, 2, 4, 5]], atol=1e-4)
+
+
 def bench(order: int, word_shift: int, n: int = 200) -> tuple[list[Feature], dict[str, int]]:
     features: list[Feature] = [
         PredictionFeature(kind="ar", order=order), PredictionFeature(kind="cepstrum", order=order),
@@ -99,9 +109,31 @@ def test_arithmetic_keeps_inside_its_own_bound(order: int) -> None:
     config = compile_features(features[:1], **sizes)
     x = np.round(emg(5, (200, 200, 2), 3000, 0.6))
     error = np.abs(to_real(config, compute_words(config, x.astype(np.int16))) - compute_features(config, x))
-    share = error / _bound_recursion(x, order)
+    share = error / _bound_recursion(x, order, 0.5)
     assert share.max() <= 1
     assert share.max() > 0.02
+
+
+@pytest.mark.parametrize("order", [1, 4, 8])
+@pytest.mark.parametrize("off", [0.51, 2.0, 20.0])
+def test_words_behind_a_front_end_stay_inside_the_bound(order: int, off: float) -> None:
+    """A patch's words are off by its filters' error as well: adversarial ones, which lean on the signal or turn with it."""
+    features, sizes = bench(order, 0)
+    config = compile_features(features[:2], **sizes)
+    x = emg(order, (40, 200, 2), 6000)
+    real, bound = compute_features(config, x), bound_features(config, x, off)
+    turns = (-1.0) ** np.arange(200)[:, None]
+    rng = np.random.default_rng(order)
+    largest = 0.0
+    for moved in (np.sign(x), -np.sign(x), turns, np.sign(x) * turns, rng.uniform(-1, 1, x.shape)):
+        words = round_to_words(x + (off - 0.5) * moved, 0)
+        share = np.abs(to_real(config, compute_words(config, words)) - real) / bound
+        largest = max(largest, float(share.max()))
+    assert largest <= 1
+    if order <= 4 and off <= 2:
+        assert np.isfinite(bound).all()
+        assert np.median(bound[:, :order]) < 0.05 * off
+        assert largest > 0.01
 
 
 @pytest.mark.parametrize("kind", ["constant", "turns", "sine", "impulse", "silent", "step"])

@@ -10,18 +10,23 @@ from scipy import stats
 from feature_case import AMPLITUDES, all_features
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_bounds import bound_features
-from myo_pipeline.feature_normalization import bound_normalization, make_normalization, normalize_words
+from myo_pipeline.feature_config import FeatureConfig, compile_features
+from myo_pipeline.feature_normalization import (
+    bound_normalization,
+    make_normalization,
+    normalize_words,
+    to_words,
+)
 from myo_pipeline.feature_reference import compute_feature, compute_features
-from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words, to_real
+from myo_pipeline.feature_twin import compute_words, cut_windows, round_to_words
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.features import (
     AmplitudeFeature,
     AutocorrelationFeature,
     CountFeature,
     Feature,
-    FeatureConfig,
     HistogramFeature,
     ShapeFeature,
-    compile_features,
 )
 
 # Above the bound, float64's own rounding: of the largest cancelling terms, N times full scale to the fourth.
@@ -123,12 +128,34 @@ def test_normalization_stays_inside_its_bound(bits: int) -> None:
     given = make_normalization(config, mean, deviation, output_scale=step, bits=bits)
     found = normalize_words(given, compute_words(config, round_to_words(x, 4)))
     exact = (real - mean) / deviation / step
-    bound = bound_normalization(given, 1 / (deviation * step), bound_features(config, x))
+    bound = bound_normalization(config, given, mean, 1 / (deviation * step), bound_features(config, x))
     is_held = np.abs(exact) + bound < 2 ** (bits - 1) - 1
     assert is_held.mean() > 0.5
     assert (np.abs(found - exact) <= bound)[is_held].all()
     with pytest.raises(SpecError, match="leave the feature out"):
         make_normalization(config, mean, 0 * deviation, output_scale=step)
+
+
+@pytest.mark.parametrize("mean", [3e4, -2e9, 7e16])
+@pytest.mark.parametrize("deviation", [1e-9, 4.0, 6e5, 3e17])
+def test_normalization_is_bounded_whatever_training_measured(mean: float, deviation: float) -> None:
+    """Also where no word holds the mean, or the multiplier has few bits: ratios over windows in which nothing moved."""
+    config = compile_features(
+        [ShapeFeature(kind="complexity")], n_channels=1, window=20, hop=20, word_shift=0
+    )
+    step = 4 / 128
+    given = make_normalization(config, np.full((1, 1), mean), np.full((1, 1), deviation), output_scale=step)
+    near = to_words(config, np.full((1, 1), mean)) + np.linspace(-1e4, 1e4, 999)
+    words = np.append(np.clip(near, -(2.0**31), 2.0**31 - 1), np.linspace(0, 2**31 - 1, 99)).astype(np.int32)
+    words = words[:, None, None]
+    exact = np.clip((to_real(config, words) - mean) / deviation / step, -128, 127)
+    none = np.zeros((1, 1))
+    bound = bound_normalization(
+        config, given, np.full((1, 1), mean), 1 / np.full((1, 1), deviation * step), none
+    )
+    assert (np.abs(normalize_words(given, words) - exact) <= bound).all()
+    if abs(mean) < 2**15 and deviation > 1:
+        assert bound < 0.51
 
 
 def test_windows_are_cut_from_the_first_sample() -> None:

@@ -10,6 +10,7 @@ from scipy import signal
 
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_twin import round_to_words
+from myo_pipeline.feature_words import to_real
 from myo_pipeline.spectrum import (
     SPECTRUM_CATALOGUE,
     SpectrumConfig,
@@ -20,7 +21,7 @@ from myo_pipeline.spectrum import (
     power_spectrum,
 )
 from myo_pipeline.spectrum_bounds import bound_spectrum
-from myo_pipeline.spectrum_twin import compute_spectrum_words, spectrum_to_real
+from myo_pipeline.spectrum_twin import compute_spectrum_words
 
 Floats = NDArray[np.float64]
 ALL = [SpectrumFeature(kind=kind) for kind in SPECTRUM_CATALOGUE]  # type: ignore[arg-type]
@@ -101,7 +102,7 @@ def test_twin_stays_inside_a_bound_that_says_something(window: int, taper: Taper
         [1.0, 3.0, 0.05]
     )  # a loud channel beside a weak one
     real, bound = compute_spectrum_features(config, x), bound_spectrum(config, x)
-    error = np.abs(spectrum_to_real(config, compute_spectrum_words(config, round_to_words(x, 2))) - real)
+    error = np.abs(to_real(config, compute_spectrum_words(config, round_to_words(x, 2))) - real)
     share = np.divide(error, bound, out=np.where(error > 1e-9 * np.abs(real), np.inf, 0), where=bound > 0)
     assert share.max() <= 1, dict(zip(config.names, share.max(axis=(0, 2)), strict=True))
     if rms_words == 2000.0:
@@ -115,7 +116,7 @@ def test_arithmetic_alone_is_small() -> None:
     config = make(word_shift=0)
     x = np.round(emg(7, (200, 200, 3), 300))
     error = np.abs(
-        spectrum_to_real(config, compute_spectrum_words(config, x.astype(np.int16)))
+        to_real(config, compute_spectrum_words(config, x.astype(np.int16)))
         - compute_spectrum_features(config, x)
     ).max(axis=(0, 2))
     largest = dict(zip(config.names, error, strict=True))
@@ -129,7 +130,7 @@ def test_silence_is_zero_and_the_least_power() -> None:
     for window in (200, 1000):
         config = make(window=window)
         silent = np.zeros((1, window, 3))
-        found = spectrum_to_real(config, compute_spectrum_words(config, silent.astype(np.int16)))
+        found = to_real(config, compute_spectrum_words(config, silent.astype(np.int16)))
         np.testing.assert_allclose(found, compute_spectrum_features(config, silent), rtol=1e-12)
         assert not np.isfinite(bound_spectrum(config, silent)).any()
 

@@ -14,11 +14,11 @@ from myo_export.trained import read_evaluation
 from myo_pipeline.aux_stream import AuxTwin
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, parse_spec
-from myo_training.augmentation import augment_windows
+from myo_training.augmentation import ChannelAugmentation
 from myo_training.csv_folder import CsvFolder
 from myo_training.evaluation import choose_segments, pack_segments
 from myo_training.feature_input import measure_features
-from myo_training.model import measure_channel_scales
+from myo_training.input_scale import make_augmentation, measure_scale
 from myo_training.recordings import check_fits, check_recording, digest_recording
 from myo_training.simulation import SimulatedSet, SimulationSize
 from myo_training.windows import cut_recordings
@@ -154,17 +154,21 @@ def test_windows_are_what_the_twin_sees(tmp_path: Path, spec: PatchSpec) -> None
         assert np.abs(window[:, :2]).max() > 100
 
 
-def test_auxiliary_channels_have_scales_of_their_own_and_are_not_augmented() -> None:
+@pytest.mark.parametrize("scaling", ["shared", "channel"])
+def test_auxiliary_channels_have_scales_of_their_own_and_are_not_augmented(scaling: str) -> None:
+    spec = parse_spec(f'{SPEC}scaling = "{scaling}"\n')
     rng = np.random.default_rng(3)
-    counts = rng.normal(size=(50, 40, 5)) * [100, 100, 100, 7, 1]
-    scales = measure_channel_scales(counts, 3)
-    assert scales[0] == scales[1] == scales[2]
-    assert scales[0] / scales[3] == pytest.approx(100 / 7, rel=0.2)
-    x = rng.uniform(-0.5, 0.5, (64, 1, 40, 5)).astype(np.float32)
-    y = augment_windows(x, np.random.default_rng(1), 3)
-    np.testing.assert_array_equal(y[..., 3:], x[..., 3:])
-    assert (np.abs(y[..., :3] - x[..., :3]).max(axis=(1, 2, 3)) > 0).all()
-    np.testing.assert_array_equal(y[..., :3], augment_windows(x[..., :3], np.random.default_rng(1)))
+    counts = rng.normal(size=(50, 40, 4)) * [100, 300, 7, 1]
+    scales = measure_scale(counts, spec)
+    assert isinstance(scales, np.ndarray)
+    assert (scales[0] == scales[1]) == (scaling == "shared")
+    assert scales[2] / scales[3] == pytest.approx(7, rel=0.2)
+    x = rng.uniform(-0.5, 0.5, (64, 1, 40, 4)).astype(np.float32)
+    y = make_augmentation(spec, scales)(x, np.random.default_rng(1))
+    np.testing.assert_array_equal(y[..., 2:], x[..., 2:])
+    assert (np.abs(y[..., :2] - x[..., :2]).max(axis=(1, 2, 3)) > 0).all()
+    alone = ChannelAugmentation(scales[:2])
+    np.testing.assert_array_equal(y[..., :2], alone(x[..., :2], np.random.default_rng(1)))
 
 
 def test_features_of_auxiliary_channels_have_statistics_of_their_own() -> None:

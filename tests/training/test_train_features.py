@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from myo_pipeline.errors import DataError, SpecError
-from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_stage import (
     INPUT_LIMITS,
     RANGE_DEVIATIONS,
@@ -17,6 +16,7 @@ from myo_pipeline.feature_stage import (
     choose_word_shift,
     compile_spec_features,
 )
+from myo_pipeline.feature_windows import compute_set
 from myo_pipeline.reference import filter_counts
 from myo_pipeline.spec import PatchSpec, parse_spec
 from myo_training import feature_input
@@ -43,6 +43,22 @@ threshold = 2.0
 kind = "mobility"
 [[features]]
 kind = "log_detector"
+"""
+FAMILIES = """
+[[features]]
+kind = "mnf"
+[[features]]
+kind = "power"
+[[features]]
+kind = "sm2"
+[[features]]
+kind = "stft_power"
+segment_ms = 100.0
+bands_hz = [[0.0, 1000.0]]
+[[features]]
+kind = "wavelet_energy"
+wavelet = "db1"
+levels = 2
 """
 
 
@@ -85,7 +101,7 @@ def test_windows_of_features_are_those_of_each_recording(feature_spec: PatchSpec
     part, n = recordings[1], feature_spec.window_samples
     filtered = filter_counts(feature_spec, part.emg)
     for k in (0, 1, 5):
-        expected = compute_features(config, filtered[7 * k : 7 * k + n][None])[0]
+        expected = compute_set(config, filtered[7 * k : 7 * k + n][None])[0]
         np.testing.assert_allclose(found.counts[found.lengths[0] + k], expected, rtol=1e-6)
 
 
@@ -101,16 +117,17 @@ def test_scale_is_that_of_all_channels(feature_spec: PatchSpec) -> None:
         measure_features(features, feature_spec)
 
 
+@pytest.mark.parametrize("features", [FEATURES, FAMILIES], ids=["sums", "families"])
 def test_augmentation_is_what_a_gain_of_the_signal_does(
-    feature_spec: PatchSpec, monkeypatch: pytest.MonkeyPatch
+    features: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scaled EMG has the features that augmentation gives: of logarithms, sizes and ratios."""
-    spec = parse_spec(make_feature_text(features=FEATURES.replace("threshold = 2.0", "threshold = 0.0")))
+    spec = parse_spec(make_feature_text(features=features.replace("threshold = 2.0", "threshold = 0.0")))
     config = compile_spec_features(spec, 4)
     rng = np.random.default_rng(2)
     windows = rng.normal(0, 60, (20, spec.window_samples, 4))
     gains = rng.normal(0, 0.2, (20, 1, 1, 4))
-    plain, scaled = (compute_features(config, x) for x in (windows, windows * np.exp(gains[:, 0])))
+    plain, scaled = (compute_set(config, x) for x in (windows, windows * np.exp(gains[:, 0])))
     scale = FeatureScale(4, plain.mean(axis=0), 10 * plain.std(axis=0) + 1)  # wide: nothing saturates
     monkeypatch.setattr(feature_input, "turn_electrodes", lambda x, _: x)
     monkeypatch.setattr(feature_input, "draw_gains", lambda _, __: gains)

@@ -14,12 +14,8 @@ GAIN_SD = 0.15  # natural-log standard deviation of a window's gain
 CHANNEL_GAIN_SD = 0.075  # of each channel's, on top
 
 
-def augment_windows(
-    x: NDArray[np.float32], rng: np.random.Generator, n_emg: int | None = None
-) -> NDArray[np.float32]:
+def augment_windows(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
     """Turn some windows by one electrode either way, and scale each window and each of its channels.
-
-    Auxiliary channels stay as they are: their sensors are calibrated, and do not turn with the electrodes.
 
     Parameters
     ----------
@@ -27,17 +23,32 @@ def augment_windows(
         Network inputs, shape (n_windows, 1, n_samples, n_channels).
     rng
         Generator of everything random.
-    n_emg
-        EMG channels, which come first; all, if left out.
 
     Returns
     -------
     NDArray[np.float32]
         New windows, clipped to the input's range.
     """
-    emg = turn_electrodes(x[..., :n_emg], rng)
-    emg = np.clip(emg * np.exp(draw_gains(emg, rng)).astype(np.float32), -1.0, INPUT_MAX)
-    return emg if emg.shape == x.shape else np.concatenate([emg, x[..., n_emg:]], axis=-1)
+    x = turn_electrodes(x, rng)
+    return np.clip(x * np.exp(draw_gains(x, rng)).astype(np.float32), -1.0, INPUT_MAX)
+
+
+class ChannelAugmentation:
+    """:func:`augment_windows` for inputs whose channels have scales of their own: electrodes turn in counts.
+
+    Auxiliary channels, behind the ``n_emg`` of EMG, stay as they are: their sensors are calibrated, and do not turn with the
+    electrodes.
+    """
+
+    def __init__(self, scales: NDArray[np.float64], n_emg: int | None = None) -> None:
+        self._n_emg = len(scales) if n_emg is None else n_emg
+        self._scales = scales[: self._n_emg].astype(np.float32)
+
+    def __call__(self, x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return new windows (n_windows, 1, n_samples, n_channels), clipped to the input's range."""
+        emg = turn_electrodes(x[..., : self._n_emg] * self._scales, rng) / self._scales
+        emg = np.clip(emg * np.exp(draw_gains(emg, rng)).astype(np.float32), -1.0, INPUT_MAX)
+        return np.concatenate([emg, x[..., self._n_emg :]], axis=-1)
 
 
 def turn_electrodes(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import DataError
+from myo_pipeline.feature_normalization import to_words
 from myo_pipeline.feature_stage import (
     INPUT_LIMITS,
     RANGE_DEVIATIONS,
@@ -13,18 +16,16 @@ from myo_pipeline.feature_stage import (
     choose_word_shift,
     compile_spec_features,
 )
-from myo_pipeline.features import CATALOGUE, FeatureRow, Transform
+from myo_pipeline.feature_words import Component
 from myo_pipeline.spec import PatchSpec
 from myo_training.augmentation import draw_gains, turn_electrodes
 
-# Power of the signal that a unit is; log2 of it where the unit says so.
-_POWERS = {
-    "counts": 1.0, "counts^2": 2.0, "log2 counts": 1.0, "log2 counts^3": 3.0, "log2 counts^4": 4.0,
-}  # fmt: skip
+# Power of the signal in a unit; of log2 where the unit or the component says so.
+_COUNTS = re.compile(r"^(?:log2 )?counts(?:\^(\d))?(?: Hz.*)?$")
 
 
 def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> FeatureScale:
-    """Return each feature's mean and deviation over windows and channels, which electrodes that turn share.
+    """Return each feature's mean and deviation over windows, and over channels unless each has its own scaling.
 
     An auxiliary channel has its own.
 
@@ -38,55 +39,73 @@ def measure_features(features: NDArray[np.floating], spec: PatchSpec) -> Feature
     Raises
     ------
     DataError
-        If a feature is the same in all windows.
+        If a feature is the same in all windows, infinite in one, or in the mean more than a word holds.
     """
     word_shift = choose_word_shift(spec)
     names = compile_spec_features(spec, word_shift).names
-    exact, n_emg = features.astype(np.float64), spec.emg_channels
-    emg, others = exact[:, :, :n_emg], exact[:, :, n_emg:]
-    mean, deviation = (
-        np.concatenate([np.repeat(shared[:, None], n_emg, axis=1), own], axis=1)
-        for shared, own in (
-            (emg.mean(axis=(0, 2)), others.mean(axis=0)),
-            (emg.std(axis=(0, 2)), others.std(axis=0)),
-        )
-    )
-    for name, spread in zip(names, deviation, strict=True):
-        if not (spread > 0).all():
+    exact = features.astype(np.float64)
+    for name, values in zip(names, np.moveaxis(exact, 1, 0), strict=True):
+        n_odd = int((~np.isfinite(values).all(axis=1)).sum())
+        if n_odd:
             raise DataError(
-                f"feature {name}: the same in all {len(features)} training windows, expected one that changes; "
+                f"feature {name}: no finite number in {n_odd} of {len(features)} training windows, expected none; leave it "
+                "out, or filter otherwise"
+            )
+    mean, deviation = exact.mean(axis=0), exact.std(axis=0)
+    if spec.training.scaling == "shared":
+        n_emg = spec.emg_channels
+        emg = exact[:, :, :n_emg]
+        mean[:, :n_emg] = emg.mean(axis=(0, 2))[:, None]
+        deviation[:, :n_emg] = emg.std(axis=(0, 2))[:, None]
+    beyond = np.abs(to_words(compile_spec_features(spec, word_shift), mean)) >= 2.0**31
+    if beyond.any():
+        component, channel = (int(k) for k in np.argwhere(beyond)[0])
+        raise DataError(
+            f"feature {names[component]} of channel {channel}: mean {mean[component, channel]:.3g} over the training windows is "
+            "more than its word holds, expected a signal that moves in every window; leave the feature out"
+        )
+    for name, spread in zip(names, deviation, strict=True):
+        if not spread.all():
+            where = "" if not spread.any() else f" of channel {int(np.argmin(spread))}"
+            raise DataError(
+                f"feature {name}{where}: the same in all {len(features)} training windows, expected one that changes; "
                 "leave it out, or change its threshold or range"
             )
     return FeatureScale(word_shift, mean, deviation)
 
 
-def _power(row: FeatureRow) -> tuple[float, bool]:
-    """Power of a gain that a feature follows, and whether it is a logarithm. Counts and ratios follow none.
+def _power(component: Component) -> float:
+    """Power of a gain that a feature follows. Events, ratios and frequencies follow none.
 
-    A count with a threshold does a little, which is left out.
+    A count of events with a threshold does a little, which is left out.
     """
-    unit = CATALOGUE[row.spec.kind].unit
-    return _POWERS.get(unit, 0.0), row.transform is Transform.LOG2 or unit.startswith("log2")
+    found = _COUNTS.match(component.unit)
+    return float(found[1] or 1) if found else 0.0
 
 
 class FeatureAugmentation:
     """What :func:`~myo_training.augmentation.augment_windows` does to windows, done to their features."""
 
     def __init__(self, spec: PatchSpec, scale: FeatureScale) -> None:
-        rows = compile_spec_features(spec, scale.word_shift).rows
-        powers = [_power(row) for row in rows for _ in range(row.n_components)]
-        self._power = np.array([power for power, _ in powers])[:, None]
-        self._is_log = np.array([is_log for _, is_log in powers])[:, None]
+        components = compile_spec_features(spec, scale.word_shift).components
+        self._power = np.array([_power(component) for component in components])[:, None]
+        self._is_log = np.array([component.is_log for component in components])[:, None]
         self._n_emg = spec.emg_channels
-        self._unit = scale.deviation[:, : self._n_emg] * RANGE_DEVIATIONS
-        self._zero = scale.mean[:, : self._n_emg] / self._unit
+        mean, deviation = scale.mean[:, : self._n_emg], scale.deviation[:, : self._n_emg]
+        self._unit = deviation * RANGE_DEVIATIONS
+        self._zero = mean / self._unit
+        self._is_shared = not (np.ptp(mean, axis=1).any() or np.ptp(deviation, axis=1).any())
 
     def __call__(self, x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
         """Return new inputs, clipped to their range; ``x`` is (n_windows, 1, n_components, n_channels)."""
-        others = x[..., self._n_emg :]
-        x = turn_electrodes(x[..., : self._n_emg], rng)
+        x, others = x[..., : self._n_emg], x[..., self._n_emg :]
+        if self._is_shared:
+            x = turn_electrodes(x, rng)
+        else:  # in the features' units
+            features = ((x + self._zero) * self._unit).astype(np.float32)
+            x = (turn_electrodes(features, rng) / self._unit - self._zero).astype(np.float32)
         log_gain = self._power * draw_gains(x, rng)
         factor = np.exp(np.where(self._is_log, 0.0, log_gain))
         shift = np.where(self._is_log, log_gain / np.log(2.0) / self._unit, self._zero * (factor - 1))
         augmented: NDArray[np.float32] = np.clip(x * factor + shift, *INPUT_LIMITS).astype(np.float32)
-        return np.concatenate([augmented, others], axis=-1) if others.size else augmented
+        return np.concatenate([augmented, others], axis=-1)

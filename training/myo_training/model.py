@@ -27,6 +27,7 @@ from myo_training.quiet import import_tensorflow, quiet_stderr
 INPUT_PERCENTILE = 99.9
 INPUT_MAX = 127 / 128  # the largest int8 value at a scale of 1/128
 
+# Counts that become 1.0, for all channels or for each; or means and deviations of features.
 InputScale = float | NDArray[np.float64] | FeatureScale
 
 
@@ -48,18 +49,9 @@ def measure_input_scale(counts: NDArray[np.floating]) -> float:
     return scale if scale > 0 else 1.0
 
 
-def measure_channel_scales(counts: NDArray[np.floating], n_emg: int) -> NDArray[np.float64]:
-    """Return the same for each channel: one for all of EMG, and one of its own for every auxiliary channel.
-
-    Parameters
-    ----------
-    counts
-        Filtered counts of the training persons, (..., n_channels).
-    n_emg
-        EMG channels, which come first.
-    """
-    own = [measure_input_scale(counts[..., channel]) for channel in range(n_emg, counts.shape[-1])]
-    return np.array([measure_input_scale(counts[..., :n_emg])] * n_emg + own)
+def measure_channel_scales(counts: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return :func:`measure_input_scale` of each channel, (n_channels,), for counts (..., n_channels)."""
+    return np.array([measure_input_scale(counts[..., channel]) for channel in range(counts.shape[-1])])
 
 
 def scale_input(counts: NDArray[np.floating], input_scale: InputScale) -> NDArray[np.float32]:

@@ -43,14 +43,19 @@ def _rows(figures: dict[str, Any], classes: bool) -> str:
 
 def _describe_input(record: dict[str, Any]) -> str:
     if "features" in record:
+        channels = (
+            " and all channels" if all(len(set(row)) == 1 for row in record["features"]["deviation"]) else ""
+        )
         return (
             f"It takes {', '.join(record['features']['names'])} of each channel over the window. One unit at its input "
-            f"is {RANGE_DEVIATIONS:g} standard deviations over the training persons' windows and all channels; what is "
+            f"is {RANGE_DEVIATIONS:g} standard deviations over the training persons' windows{channels}; what is "
             "further from the mean saturates."
         )
+    scales = list(dict.fromkeys(record["input_scale"]))
+    of_each = " (a channel each)" if len(scales) > 1 else ""
     return (
-        f"One unit at its input is {record['input_scale'][0]:g} filtered counts, the {record['input_percentile']:g}th "
-        "percentile of the training persons' magnitude; larger samples saturate."
+        f"One unit at its input is {', '.join(f'{x:g}' for x in scales)} filtered counts{of_each}, the "
+        f"{record['input_percentile']:g}th percentile of the training persons' magnitude; larger samples saturate."
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import shutil
@@ -18,9 +17,7 @@ from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
 from myo_pipeline.errors import DataError
-from myo_pipeline.feature_stage import FeatureScale, compile_spec_features
 from myo_pipeline.spec import PatchSpec, load_spec
-from myo_training.augmentation import augment_windows
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
 from myo_training.evaluation import (
@@ -31,14 +28,12 @@ from myo_training.evaluation import (
     predict_float,
     predict_int8,
 )
-from myo_training.feature_input import FeatureAugmentation, measure_features
 from myo_training.fit import Examples, fit_model
+from myo_training.input_scale import describe_scale, make_augmentation, measure_scale
 from myo_training.model import (
-    INPUT_PERCENTILE,
     InputScale,
     build_model,
     count_cost,
-    measure_channel_scales,
     save_model,
     scale_input,
 )
@@ -152,13 +147,9 @@ def train(
     hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
     windows = cut_recordings(reader.read(TRAIN), spec, hop)
-    input_scale = (
-        measure_features(windows.counts, spec)
-        if spec.features
-        else measure_channel_scales(windows.counts, spec.emg_channels)
-    )
-    targets = _Targets(windows.labels)
-    examples = _make_examples(windows, spec, input_scale, targets)
+    input_scale = measure_scale(windows.counts, spec)
+    targets = Targets(windows.labels)
+    examples = make_examples(windows, spec, input_scale, targets)
     checked = None
     if split.validation:
         others = cut_recordings(reader.read(VALIDATION), spec, hop)
@@ -170,8 +161,7 @@ def train(
         model = build_model(spec)
     history = fit_model(
         model, examples, checked, spec.training, classes, lambda t, f: tell(t, 0.05 + 0.6 * f),
-        FeatureAugmentation(spec, input_scale) if isinstance(input_scale, FeatureScale)
-        else functools.partial(augment_windows, n_emg=spec.emg_channels),
+        make_augmentation(spec, input_scale),
     )  # fmt: skip
     targets.restore(model)
 
@@ -215,15 +205,7 @@ def train(
     return TrainingResult(out_dir, record, data.info.source, data.info.simulated, seconds)
 
 
-def describe_scale(scale: InputScale, spec: PatchSpec) -> dict[str, Any]:
-    """Return what ``training.json`` says of the network's input."""
-    if isinstance(scale, FeatureScale):
-        return {"features": scale.as_dict(compile_spec_features(spec, scale.word_shift).names)}
-    scales = np.broadcast_to(scale, spec.front_end_channels).tolist()
-    return {"input_scale": scales, "input_percentile": INPUT_PERCENTILE}
-
-
-class _Targets:
+class Targets:
     """Targets as the network learns them: class numbers as they are, values to mean 0 and variance 1."""
 
     def __init__(self, labels: NDArray[Any]) -> None:
@@ -232,6 +214,7 @@ class _Targets:
         self._spread = np.where(labels.std(axis=0) > 0, labels.std(axis=0), 1.0) if values else None
 
     def normalize(self, labels: NDArray[Any]) -> NDArray[Any]:
+        """Return targets of labels."""
         if self._mean is None or self._spread is None:
             return labels
         targets: NDArray[np.float32] = ((labels - self._mean) / self._spread).astype(np.float32)
@@ -245,9 +228,14 @@ class _Targets:
         model.get_layer("output").set_weights([kernel * self._spread, bias * self._spread + self._mean])
 
 
-def _make_examples(
-    windows: WindowSet, spec: PatchSpec, input_scale: InputScale, targets: _Targets
-) -> Examples:
+def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, targets: Targets) -> Examples:
+    """Make training windows into network inputs and targets, classes balanced and weighed.
+
+    Raises
+    ------
+    DataError
+        If a class has no window.
+    """
     labels = windows.labels
     if labels.ndim == 2:
         weights = np.ones(len(labels), dtype=np.float32)

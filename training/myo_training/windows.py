@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import DataError
-from myo_pipeline.feature_reference import compute_features
+from myo_pipeline.feature_set import FeatureSet
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
-from myo_pipeline.features import FeatureConfig
+from myo_pipeline.feature_windows import compute_set
 from myo_pipeline.reference import cut_windows, filter_streams, window_ends
 from myo_pipeline.spec import PatchSpec
 from myo_training.recordings import Recording, check_recording
@@ -97,11 +97,11 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
     return WindowSet(np.concatenate(counts), joined, tuple(lengths), tuple(persons))
 
 
-def _compute_features(config: FeatureConfig, windows: NDArray[Any]) -> NDArray[np.float64]:
+def _compute_features(config: FeatureSet, windows: NDArray[Any]) -> NDArray[np.float64]:
     """Features of windows, in chunks: what they are computed by is many times as large as a window."""
     chunks = [windows[start : start + CHUNK_WINDOWS] for start in range(0, len(windows), CHUNK_WINDOWS)]
     none = np.zeros((0, config.n_components, config.n_channels))
-    return np.concatenate([none, *(compute_features(config, np.asarray(x, np.float64)) for x in chunks)])
+    return np.concatenate([none, *(compute_set(config, np.asarray(x, np.float64)) for x in chunks)])
 
 
 def choose_balanced(

@@ -1,6 +1,7 @@
 #include "features/myo_features.h"
 
 #include "dsp/myo_fixed_math.h"
+#include "features/myo_feature_engine.h"
 #include "features/myo_features_kinds.h"
 #include "features/myo_features_template.h"
 
@@ -255,3 +256,27 @@ void myo_features_sum_any(const myo_features_t *self, size_t channel, myo_window
     myo_features_sum_template(config->needs, config->n_channels, config->n_lags, config->n_bins,
                               config->n_blocks, self, channel, sums);
 }
+
+static myo_feature_shape_t engine_shape(const void *config) {
+    const myo_features_config_t *const own = config;
+    return (myo_feature_shape_t){own->n_channels, own->window, own->hop, own->n_components};
+}
+
+static size_t engine_memory_words(const void *config) {
+    return myo_features_memory_words(config);
+}
+
+static myo_status_t engine_init(void *state, const void *config, uint32_t *memory, size_t memory_words) {
+    return myo_features_init(state, config, memory, memory_words);
+}
+
+static void engine_reset(void *state) {
+    myo_features_reset(state);
+}
+
+static bool engine_push(void *state, const int16_t **frames, size_t *n_frames, int32_t *words) {
+    return myo_features_push(state, frames, n_frames, words);
+}
+
+const myo_feature_engine_t myo_features_engine = {engine_shape, engine_memory_words, engine_init,
+                                                  engine_reset, engine_push};

@@ -1,6 +1,7 @@
 #include "features/myo_spectrum.h"
 
 #include "dsp/myo_fixed_math.h"
+#include "features/myo_feature_engine.h"
 
 #define WORD_UP 512     /* words to 24 bits, the most that the transform takes */
 #define MOMENT_BITS 62u /* of a sum of moments */
@@ -241,3 +242,27 @@ bool myo_spectrum_push(myo_spectrum_t *self, const int16_t **frames, size_t *n_f
     }
     return false;
 }
+
+static myo_feature_shape_t engine_shape(const void *config) {
+    const myo_spectrum_config_t *const own = config;
+    return (myo_feature_shape_t){own->n_channels, own->window, own->hop, own->n_features};
+}
+
+static size_t engine_memory_words(const void *config) {
+    return myo_spectrum_memory_words(config);
+}
+
+static myo_status_t engine_init(void *state, const void *config, uint32_t *memory, size_t memory_words) {
+    return myo_spectrum_init(state, config, memory, memory_words);
+}
+
+static void engine_reset(void *state) {
+    myo_spectrum_reset(state);
+}
+
+static bool engine_push(void *state, const int16_t **frames, size_t *n_frames, int32_t *words) {
+    return myo_spectrum_push(state, frames, n_frames, words);
+}
+
+const myo_feature_engine_t myo_spectrum_engine = {engine_shape, engine_memory_words, engine_init,
+                                                  engine_reset, engine_push};

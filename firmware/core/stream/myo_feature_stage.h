@@ -8,25 +8,46 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "features/myo_feature_engine.h"
 #include "features/myo_features.h"
 #include "features/myo_normalize.h"
+#include "features/myo_spectrum.h"
+#include "features/myo_stft.h"
+#include "features/myo_wavelet.h"
 #include "myo_status.h"
 
 typedef struct myo_feature_stage_functions myo_feature_stage_functions_t;
 
+/* A family of features. */
+typedef struct {
+    const myo_feature_engine_t *engine;
+    const void *config; /* of the engine's type */
+} myo_feature_part_t;
+
 /* What the export knows of it; bundle/c/patch_config.c defines one. */
 typedef struct {
-    const myo_features_config_t *features;          /* window, hop and channels behind the front end */
+    const myo_feature_part_t *parts;
+    uint16_t n_parts;                               /* their words stand one after the other */
+    myo_feature_shape_t shape;                      /* of all parts, behind the front end */
     const myo_normalize_t *normalize;               /* one a feature word */
     uint8_t shift;                                  /* from the front end's words to int16, 1..31 */
     int8_t zero_point;                              /* of the network's input */
     const myo_feature_stage_functions_t *functions; /* &myo_feature_stage_functions */
 } myo_feature_stage_config_t;
 
+/* One part's. */
+typedef union {
+    myo_features_t features;
+    myo_spectrum_t spectrum;
+    myo_stft_t stft;
+    myo_wavelet_t wavelet;
+} myo_feature_state_t;
+
 /* Memory that the caller owns; sizes in elements. */
 typedef struct {
-    myo_features_t *state;
-    uint32_t *sums; /* myo_features_memory_words */
+    myo_feature_state_t *states; /* n_parts */
+    size_t n_states;
+    uint32_t *sums; /* memory_words of all parts' engines */
     size_t n_sums;
     int16_t *frames; /* a block's frames times n_channels */
     size_t n_frame_words;
@@ -40,7 +61,7 @@ struct myo_feature_stage_functions {
     myo_status_t (*init)(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory,
                          size_t block_frames);
     /* The next block begins a window. ISR-safe: no. */
-    void (*reset)(const myo_feature_stage_memory_t *memory);
+    void (*reset)(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory);
     /* Takes n_frames <= block_frames of each channel behind the front end, channel c at block[c *
        block_frames]. No window ends before a block does; where one ends with it, memory->words are its
        features. ISR-safe: no. */
@@ -55,7 +76,7 @@ extern const myo_feature_stage_functions_t myo_feature_stage_functions;
 
 /* Words of a window. */
 static inline size_t myo_feature_stage_words(const myo_feature_stage_config_t *config) {
-    return (size_t)config->features->n_components * config->features->n_channels;
+    return (size_t)config->shape.n_components * config->shape.n_channels;
 }
 
 #endif

@@ -10,7 +10,7 @@ static myo_status_t check_config(const myo_patch_config_t *config, uint16_t n_ch
     const myo_feature_stage_config_t *const features = config->features;
     if ((config->quantize == NULL && features == NULL) || config->net_init == NULL ||
         config->net_run == NULL || (config->net_push == NULL) != (config->net_reset == NULL) ||
-        (features != NULL && (features->functions == NULL || features->features == NULL))) {
+        (features != NULL && features->functions == NULL)) {
         return MYO_ERROR_NULL;
     }
     const size_t n_input =
@@ -25,7 +25,7 @@ static myo_status_t check_config(const myo_patch_config_t *config, uint16_t n_ch
         return MYO_ERROR_CONFIG;
     }
     if (features != NULL) {
-        const myo_features_config_t *const f = features->features;
+        const myo_feature_shape_t *const f = &features->shape;
         return f->n_channels == n_channels && f->window == config->window_samples &&
                        f->hop == config->hop_samples
                    ? MYO_OK
@@ -125,7 +125,7 @@ void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     myo_ring_reset(self->memory.ring);
     myo_front_end_reset(&self->front_end);
     if (self->config->features != NULL) {
-        self->config->features->functions->reset(&self->memory.features);
+        self->config->features->functions->reset(self->config->features, &self->memory.features);
     }
     if (self->config->quality != NULL) {
         self->config->quality->functions->reset(&self->memory.quality);
@@ -275,7 +275,7 @@ static void observe_layer(void *context, uint16_t layer, const int8_t *data, siz
 
 /* Feature words lie component by component. */
 static void mask_features(const myo_patch_t *self, const myo_feature_stage_config_t *features) {
-    const uint32_t n_channels = features->features->n_channels;
+    const uint32_t n_channels = features->shape.n_channels;
     for (uint32_t channel = 0; channel < n_channels; channel++) {
         if (is_masked(self, channel)) {
             for (size_t i = channel; i < self->config->net_input_size; i += n_channels) {
@@ -336,7 +336,8 @@ static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     const myo_patch_config_t *config = self->config;
     const myo_patch_memory_t *memory = &self->memory;
     const myo_aux_stage_config_t *const aux = config->aux;
-    const bool is_window = self->samples >= config->window_samples * self->decimation;
+    /* Once there was a window there always is one: samples wraps. */
+    const bool is_window = self->windows > 0 || self->samples >= config->window_samples * self->decimation;
     self->hop_end += config->hop_samples * self->decimation;
     const uint32_t network_ticks =
         config->net_push != NULL ? push_network(self, is_window) : run_network(self);

@@ -1,4 +1,7 @@
-"""The command line ``myopatch``. It stands above all packages and imports each only when its command runs."""
+"""The command line ``myopatch``. It stands above all packages and imports each only when its command runs.
+
+This module itself imports next to nothing: Ctrl-C is caught from the first import of substance on.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,13 @@ import errno
 import os
 import signal
 import sys
-import traceback
-from pathlib import Path
 from types import FrameType
-from typing import NoReturn
 
-from typer.exceptions import TyperException
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
-from myo_host.cli.app import app
-from myo_pipeline.errors import MyoError
+    from typer.exceptions import TyperException
 
 # 1, which a command returns itself: validation found a difference, or doctor misses something.
 EXIT_ERROR = 2  # the command could not run
@@ -45,9 +46,14 @@ def main() -> None:
             commands,
             compile_command,
             front_end_command,
+            monitor_command,
             profile_command,
             recording_commands,
+            select_command,
+            soak_command,
+            tune_command,
         )
+        from myo_host.cli.app import app
 
         code = app(prog_name="myopatch", standalone_mode=False)
         if sys.stdout is not None:
@@ -57,21 +63,30 @@ def main() -> None:
         sys.exit(EXIT_ERROR if leaving.code == 1 else leaving.code)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)
-    except MyoError as error:
+    except Exception as error:
+        _fail_of(error)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail_of(error: Exception) -> NoReturn:
+    """Say in one line what went wrong."""
+    from typer.exceptions import TyperException
+
+    from myo_pipeline.errors import MyoError
+
+    if isinstance(error, MyoError):
         _fail(str(error))
-    except TyperException as error:
+    if isinstance(error, TyperException):
         _fail_usage(error)
-    except BrokenPipeError:
-        # The same, found by the flush; Python must not fail once more where it flushes at exit.
+    if isinstance(error, BrokenPipeError):
+        # The same as above, found by the flush; Python must not fail once more where it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(EXIT_ERROR)
-    except OSError as error:
+    if isinstance(error, OSError):
         _fail(_explain_os_error(error))
-    except Exception as error:
-        if os.environ.get(TRACEBACK_VARIABLE):
-            raise
-        _fail(_explain_bug(error))
-    sys.exit(code if isinstance(code, int) else 0)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        raise error
+    _fail(_explain_bug(error))
 
 
 def _open_standard_descriptors() -> None:
@@ -112,6 +127,9 @@ def _explain_os_error(error: OSError) -> str:
 
 
 def _explain_bug(error: Exception) -> str:
+    import traceback
+    from pathlib import Path
+
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return (
