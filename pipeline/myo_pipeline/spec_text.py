@@ -19,8 +19,22 @@ def _render_value(value: Any) -> str:  # noqa: ANN401 - plain values of the spec
     return repr(value)
 
 
-def _render_table(table: Mapping[str, Any]) -> list[str]:
-    return [f"{key} = {_render_value(value)}" for key, value in table.items() if value is not None]
+def _render_table(path: str, table: Mapping[str, Any]) -> list[str]:
+    """Keys of a table, then the tables in it, as ``[[aux.stage]]``."""
+    nested = {key: value for key, value in table.items() if value and _is_tables(value)}
+    lines = [
+        f"{key} = {_render_value(value)}"
+        for key, value in table.items()
+        if value is not None and key not in nested
+    ]
+    for key, tables in nested.items():
+        for inner in tables:
+            lines += ["", f"[[{path}.{key}]]", *_render_table(f"{path}.{key}", inner)]
+    return lines
+
+
+def _is_tables(value: Any) -> bool:  # noqa: ANN401
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _one_line(text: str) -> str:
@@ -62,5 +76,5 @@ def render_spec(spec: PatchSpec, head: Sequence[str] = (), notes: Mapping[str, s
             name = (
                 f"[[{key}]]{note(f'{key}[{number}]')}" if isinstance(value, list) else f"[{key}]{note(key)}"
             )
-            lines += ["", name, *_render_table(table)]
+            lines += ["", name, *_render_table(key, table)]
     return "\n".join(lines) + "\n"

@@ -32,3 +32,28 @@ def test_odd_texts_and_nested_lists_survive() -> None:
     spec = parse_spec(text)
     assert spec.output_names[0] == '"r\\e\tst é\x7f'
     assert parse_spec(render_spec(spec)) == spec
+
+
+def test_tables_in_tables_survive() -> None:
+    aux = """[[aux]]
+name = "wrist"
+kind = "accelerometer"
+channels = 3
+rate_hz = 104.0
+lsb = 0.000061
+adc_bits = 16
+"""
+    stages = """[[aux.stage]]
+kind = "dc"
+cutoff_hz = 0.3
+[[aux.stage]]
+kind = "spatial"
+mode = "matrix"
+weights = [[1.0, 0, 0]]
+"""
+    text = find_templates()["gestures"].read_text().replace("@NAME@", "x")
+    spec = parse_spec(
+        text.replace("[window]", aux + stages + aux.replace("wrist", "leg") + "stage = []\n[window]")
+    )
+    assert [len(stream.stage) for stream in spec.aux] == [2, 0]
+    assert parse_spec(render_spec(spec)) == spec

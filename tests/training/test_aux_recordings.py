@@ -181,6 +181,12 @@ def test_features_of_auxiliary_channels_have_statistics_of_their_own() -> None:
     assert scale.mean[0, 0] == scale.mean[0, 1] == pytest.approx(features[:, 0, :2].mean())
     np.testing.assert_allclose(scale.mean[0, 2:], features[:, 0, 2:].mean(axis=0))
     np.testing.assert_allclose(scale.deviation[0, 2:], features[:, 0, 2:].std(axis=0))
+    still = parse_spec(text.replace('"mav"', '"complexity"'))
+    features[7, 0, 3] = 1e9  # of a window in which float64 rounds all that moves
+    with pytest.raises(
+        DataError, match=r"feature complexity of channel 3: mean 1.25e\+07 .* leave the feature out"
+    ):
+        measure_features(features, still)
 
 
 def test_segments_begin_with_a_sample_of_each_stream(tmp_path: Path, spec: PatchSpec) -> None:
