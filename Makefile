@@ -21,7 +21,7 @@ demo: setup ## from recordings to a validated virtual patch, in under ten minute
 	$(VENV)/myopatch validate $(BUNDLE) --board $(BOARD)
 
 test: setup ## run the tests
-	@$(VENV)/python -m pytest -q
+	@$(VENV)/python -m pytest -q -n 2 --dist loadgroup
 
 lint: setup ## ruff, mypy, clang-format where it is installed
 	$(VENV)/ruff check .
