@@ -13,9 +13,9 @@ import typer
 from myo_host.cli.app import app, show_progress
 from myo_host.cli.commands import DataOption, JsonOption, SpecArgument, _spec_path
 from myo_pipeline.errors import SpecError
-from myo_pipeline.spec import PatchSpec, load_spec
 
 if TYPE_CHECKING:
+    from myo_pipeline.spec import PatchSpec
     from myo_training.feature_selection import Point, Selection, Tag
     from myo_training.search_data import SearchData
 
@@ -90,6 +90,7 @@ def select(
 ) -> None:
     """Rank all features of the registry and choose a set: by persons that it does not learn from, and by the core's time."""
     from myo_pipeline.bundle import render_json, write_json, write_text
+    from myo_pipeline.spec import load_spec
     from myo_pipeline.spec_text import render_spec
     from myo_training.feature_selection import select_features
 

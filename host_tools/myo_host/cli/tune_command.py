@@ -25,9 +25,9 @@ from myo_host.cli.select_command import (
     say_judges,
     to_percent,
 )
-from myo_pipeline.spec import PatchSpec, load_spec
 
 if TYPE_CHECKING:
+    from myo_pipeline.spec import PatchSpec
     from myo_training.search_data import SearchData
     from myo_training.search_space import SearchSpace
     from myo_training.tune import Cost, Found, Objective, Tried
@@ -90,6 +90,7 @@ def tune(
 ) -> None:
     """Search filters, window, hop, features and model size together under the spec's budget, and write the best spec."""
     from myo_pipeline.bundle import render_json
+    from myo_pipeline.spec import load_spec
 
     path = _spec_path(spec)
     loaded = load_spec(path)
@@ -123,6 +124,7 @@ def run_search(
         As the command's option.
     """
     from myo_pipeline.bundle import write_json, write_text
+    from myo_pipeline.spec import load_spec
     from myo_pipeline.spec_text import render_spec
     from myo_training.tune import Search, compare_persons
 
