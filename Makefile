@@ -4,7 +4,7 @@ BUNDLE ?= build/gestures
 BOARD ?= virtual_m4
 MINUTES ?= 60
 
-.PHONY: help setup demo test lint bench study soak docs messages format clean
+.PHONY: help setup demo test test-slow lint bench study soak docs messages format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,6 +22,9 @@ demo: setup ## from recordings to a validated virtual patch, in under ten minute
 
 test: setup ## run the tests
 	@$(VENV)/python -m pytest -q -n 2 --dist loadgroup
+
+test-slow: setup ## the tests that make test leaves out for time: the same promises on more boards
+	@$(VENV)/python -m pytest -q -n 2 --dist loadgroup -m slow
 
 lint: setup ## ruff, mypy, clang-format where it is installed
 	$(VENV)/ruff check .

@@ -31,6 +31,7 @@ FEATURES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize(("feature", "hop"), FEATURES, ids=["packets", "segments"])
 def test_every_word_on_a_core(machine: str, feature: WindowFeature, hop: int, tmp_path: Path) -> None:

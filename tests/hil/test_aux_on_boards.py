@@ -92,10 +92,12 @@ def test_both_laws_hold_whatever_the_clocks_do(built: Built, board: str) -> None
             assert predicted[memory]["total"] == pytest.approx(image[memory], rel=0.03)
 
 
+@pytest.mark.slow
 def test_both_laws_hold_with_features_of_all_channels(built: Built) -> None:
     check(built("features", "virtual_m4"), "virtual_m4")
 
 
+@pytest.mark.slow
 def test_both_laws_hold_on_a_plain_core(built: Built) -> None:
     check(built("slow", "virtual_m0"), "virtual_m0")
 

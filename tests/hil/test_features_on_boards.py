@@ -40,7 +40,7 @@ def build(bundle: Path, board: str) -> None:
     must("build", bundle, "--board", board)
 
 
-@pytest.mark.parametrize("features", ["bundle", "families"])
+@pytest.mark.parametrize("features", ["bundle", pytest.param("families", marks=pytest.mark.slow)])
 def test_both_laws_hold_with_features(request: pytest.FixtureRequest, features: str, board: str) -> None:
     bundle: Path = request.getfixturevalue(features)
     build(bundle, board)
@@ -89,6 +89,7 @@ def faulty(families: Path, tmp_path_factory: pytest.TempPathFactory) -> FaultyFi
     return FaultyFirmware(families, tmp_path_factory.mktemp("faulty"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "right", "wrong", "named"),
     [

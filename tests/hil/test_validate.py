@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import re
 import shutil
 import signal
@@ -197,14 +199,15 @@ def test_builds_by_pio_alone(built: Built, board: str) -> None:
     bundle = built("classes", board)
     root = Path(__file__).resolve().parents[2]
     before = (bundle / "firmware" / f"{board}.elf").read_bytes()
-    done = subprocess.run(
-        [sys.executable, "-m", "platformio", "run", "-e", board],
-        cwd=root, env={**__import__("os").environ, "MYOPATCH_BUNDLE": str(bundle)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
     name = "program" if board == "native" else "firmware.elf"
-    assert (root / ".pio/build" / board / name).read_bytes() == before
+    with (root / ".pio/build.lock").open("w") as lock:  # tests of the command line build at the same time
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            [sys.executable, "-m", "platformio", "run", "-e", board],
+            cwd=root, env={**os.environ, "MYOPATCH_BUNDLE": str(bundle)}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (root / ".pio/build" / board / name).read_bytes() == before
 
 
 def test_values_are_the_mean_of_the_last_windows(built: Built) -> None:
