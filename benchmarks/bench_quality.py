@@ -8,7 +8,6 @@ with the integer twin's. Instructions are counted by m4cost, as in bench_network
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
@@ -26,17 +25,14 @@ from bench_network import (
     CPU_FLAGS,
     MACHINE,
     count_instructions,
-    find_m4cost,
-    missing_tools,
 )
 from myo_export.emit_quality import render_quality
 from myo_pipeline.bundle import write_json
 from myo_pipeline.errors import BuildError
 from myo_pipeline.quality import QualityConfig, QualitySettings, compile_quality
 from myo_pipeline.quality_flags import flag_counts
-from window_image import CORE_DIR, link_image
+from window_image import CORE_DIR, begin, link_image
 
-RESULTS = Path(__file__).resolve().parent / "results" / "front_end.json"
 N_CHANNELS, HOP = 8, 100
 RUN_TIMEOUT_S = 60
 FRONT_END = 52.1  # instructions a sample and channel of three sections, docs/front_end.md
@@ -94,19 +90,14 @@ def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
 
 def main() -> int:
     """Bench noise of EMG's size and noise at the ends, print a table, write the results."""
-    parser = argparse.ArgumentParser(description="Cost of the signal quality on a Cortex-M4F.")
-    parser.add_argument("--out", type=Path, default=RESULTS)
-    arguments = parser.parse_args()
-    if missing_tools():
-        print(f"bench_quality: {' and '.join(missing_tools())} not found")
+    begun = begin("bench_quality", "Cost of the signal quality on a Cortex-M4F.")
+    if begun is None:
         return 2
-    counter = find_m4cost()
-    if counter is None:
-        print("bench_quality: m4cost not found (set $MYOPATCH_M4COST); instruction counts are left out")
+    out, counter = begun
     config = compile_quality(
         QualitySettings(periods_on=1), n_channels=N_CHANNELS, rate_hz=2000, adc_bits=16, lsb_uv=0.1
     )
-    old = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
+    old = json.loads(out.read_text()) if out.exists() else {}
     found: dict[str, object] = {
         "how": f"mps2-an386 under QEMU, {COMPILER}, {' '.join([*CPU_FLAGS, *C_FLAGS])}; mean of a whole period's hops",
         "channels": N_CHANNELS, "hop": HOP, "rate_hz": 2000,
@@ -126,7 +117,7 @@ def main() -> int:
         print(
             f"{name:12} {cost} of a front end of three sections; {memory} bytes; {wrong} of {of} flags differ"
         )
-    write_json(arguments.out, {**old, "quality": found})
+    write_json(out, {**old, "quality": found})
     return 1 if n_differing else 0
 
 

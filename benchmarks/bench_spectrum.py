@@ -19,7 +19,7 @@ from scipy import signal
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from feature_errors import SOURCES as RECORDINGS
-from feature_errors import Source, find_folder, read_signals
+from feature_errors import Source, find_sources, read_signals
 from myo_export.emit_spectrum import render_spectrum
 from myo_pipeline.feature_twin import cut_windows, round_to_words
 from myo_pipeline.feature_words import to_real
@@ -216,11 +216,7 @@ def main() -> int:
     costs = tell("spectral features, a decision", (bench_set(name, counter) for name in SETS))
     errors: list[SpectrumError] = []
     print(f"{'errors':54} {'median':>9} {'99 %':>9} {'largest':>9} {'bound':>9} {'of it':>6}")
-    for source in RECORDINGS:
-        folder = find_folder(source.name)
-        if folder is None:
-            print(f"bench_spectrum: {source.name} is not here, left out")
-            continue
+    for source, folder in find_sources("bench_spectrum"):
         for e in (e for taper in ("none", "hann") for e in measure_errors(source, folder, taper)):  # type: ignore[arg-type]
             errors.append(e)
             figures = " ".join(f"{v:9.2g}" for v in (e.median, e.percentile_99, e.largest, e.median_bound))

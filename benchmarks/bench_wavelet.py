@@ -20,7 +20,7 @@ from scipy import signal
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from bench_network import MACHINE
 from feature_errors import SOURCES as RECORDINGS
-from feature_errors import Source, find_folder, read_signals
+from feature_errors import Source, find_sources, read_signals
 from myo_export.emit_feature_set import list_feature_headers, render_feature_set
 from myo_export.feature_cost import predict_part_instructions
 from myo_pipeline.feature_set import FeatureSet, WindowFeature, compile_feature_set
@@ -246,11 +246,7 @@ def main() -> int:
     costs = tell("wavelets and segments, a decision", (bench_set(name, counter) for name in SETS))
     errors: list[PartError] = []
     print(f"{'errors':46} {'median':>9} {'99 %':>9} {'largest':>9} {'bound':>9} {'of it':>6}")
-    for source in RECORDINGS:
-        folder = find_folder(source.name)
-        if folder is None:
-            print(f"bench_wavelet: {source.name} is not here, left out")
-            continue
+    for source, folder in find_sources("bench_wavelet"):
         for e in measure_errors(source, folder):
             errors.append(e)
             figures = " ".join(f"{v:9.2g}" for v in (e.median, e.percentile_99, e.largest, e.median_bound))

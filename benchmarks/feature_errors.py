@@ -99,6 +99,16 @@ def find_folder(name: str) -> Path | None:
     return next((place / name for place in list_places() if (place / name).is_dir()), None)
 
 
+def find_sources(bench: str) -> Iterator[tuple[Source, Path]]:
+    """Yield the sources that are here, with their folders; say in a bench's name which are not."""
+    for source in SOURCES:
+        folder = find_folder(source.name)
+        if folder is None:
+            print(f"{bench}: {source.name} is not here, left out")
+        else:
+            yield source, folder
+
+
 def read_signals(source: Source, folder: Path) -> Iterator[NDArray[np.float64]]:
     """Read recordings in counts, (n_samples, n_channels)."""
     for path in sorted(folder.glob("*.npz"))[:N_FILES]:

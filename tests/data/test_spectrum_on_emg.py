@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
 
-ROOT = Path(__file__).parents[2]
+import bench_spectrum as bench
+from feature_errors import find_folder
+
 LARGEST_MEDIAN_HZ = 0.05  # from docs/features.md, with room
-
-
-def load_bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_spectrum", ROOT / "benchmarks" / "bench_spectrum.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_spectrum"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = load_bench()
 
 
 @pytest.mark.parametrize("source", bench.RECORDINGS, ids=lambda source: source.name)
 @pytest.mark.parametrize("taper", ["none", "hann"])
 def test_spectra_stay_inside_their_bounds(source, taper) -> None:
-    folder = bench.find_folder(source.name)
+    folder = find_folder(source.name)
     if folder is None:
         pytest.skip(f"{source.name} is not here: set MYOPATCH_DATA")
     for error in bench.measure_errors(source, folder, taper):

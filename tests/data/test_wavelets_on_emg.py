@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import bench_wavelet as bench
+from feature_errors import find_folder
 
 LARGEST_MEDIAN = (
     0.01  # base-2 logarithm, 0.03 dB; from docs/wavelets.md, with room; packets beyond the filters are empty
@@ -13,7 +14,7 @@ LARGEST_MEDIAN = (
 
 @pytest.mark.parametrize("source", bench.RECORDINGS, ids=lambda source: source.name)
 def test_energies_stay_inside_their_bounds(source) -> None:
-    folder = bench.find_folder(source.name)
+    folder = find_folder(source.name)
     if folder is None:
         pytest.skip(f"{source.name} is not here: set MYOPATCH_DATA")
     for error in bench.measure_errors(source, folder):

@@ -63,16 +63,21 @@ def results(lines: list[str]) -> list[float]:
     return [float(number) for number in match[1].split(",")]
 
 
+def build_runner(bundle: Path, board: str) -> Path:
+    """Return the image that answers a runner, built once."""
+    elf = firmware_path(bundle, board, "mlperf")
+    if not elf.is_file():
+        must("build", bundle, "--board", board, "--mlperf")
+    return elf
+
+
 @pytest.fixture(params=[("classes", "native"), ("values", "virtual_m4")], ids=lambda p: f"{p[0]}-{p[1]}")
 def device(
     request: pytest.FixtureRequest, built: Callable[[str, str], Path]
 ) -> Iterator[tuple[Path, Runner]]:
     kind, board = request.param
     bundle = built(kind, board)
-    elf = firmware_path(bundle, board, "mlperf")
-    if not elf.is_file():
-        must("build", bundle, "--board", board, "--mlperf")
-    with start_board(BOARDS[board], elf) as port:
+    with start_board(BOARDS[board], build_runner(bundle, board)) as port:
         runner = Runner(port)
         yield bundle, runner
         runner.port.close()
@@ -131,10 +136,7 @@ def test_wrong_commands_are_answered_and_change_nothing(
     built: Callable[[str, str], Path], command: str, said: str
 ) -> None:
     bundle = built("classes", "native")
-    elf = firmware_path(bundle, "native", "mlperf")
-    if not elf.is_file():
-        must("build", bundle, "--board", "native", "--mlperf")
-    with start_board(BOARDS["native"], elf) as port:
+    with start_board(BOARDS["native"], build_runner(bundle, "native")) as port:
         runner = Runner(port)
         first = runner.send(command)
         assert first[-1].startswith(said), first
