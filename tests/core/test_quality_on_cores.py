@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
+import bench_quality as bench
 from bare_machine import MACHINES
 from myo_pipeline.quality import QualitySettings, compile_quality
 from quality_case import faulty_counts
 
-ROOT = Path(__file__).parents[2]
-
-
-def load_bench() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_quality", ROOT / "benchmarks" / "bench_quality.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_quality"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-bench = load_bench()
 pytestmark = pytest.mark.skipif(
     shutil.which(bench.COMPILER) is None or shutil.which(bench.EMULATOR) is None,
     reason=f"needs {bench.COMPILER} and {bench.EMULATOR} (apt-get install gcc-arm-none-eabi qemu-system-arm)",
