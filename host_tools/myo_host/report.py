@@ -46,7 +46,8 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     if result.output_kind == "classes":
         shares = "  ".join(f"{k} {100 * v['macro']:.2f} %" for k, v in result.accuracy.items())
-        rows.append(("accuracy, macro (streamed)", shares))
+        within = f"; decided within {result.latency['worst_case_ms']:.0f} ms"
+        rows.append(("accuracy, macro (streamed)", shares + within))
         plain = "  ".join(f"{k} {100 * v['plain']:.2f} %" for k, v in result.accuracy.items())
         rows.append(("accuracy, plain (streamed)", plain))
         rows.append(
@@ -105,6 +106,8 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
     parts = (
         f"within {latency['worst_case_ms']:.0f} ms at the latest (filter {latency['group_delay_ms']:.1f}, window "
         f"{latency['window_ms']:.0f}, hop {latency['hop_ms']:.0f}, vote {latency['vote_ms']:.0f}"
+        + f", held {latency['hold_ms']:.0f}"
+        * (latency["hold_ms"] > 0)
     )
     if "compute_ms" in latency:
         computing = f"{latency['compute_ms']:.2f} ms"

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.aux_reference import time_aux
-from myo_pipeline.reference import mean_values, vote_classes, window_ends
+from myo_pipeline.decision_rule import decide_classes
+from myo_pipeline.reference import mean_values, window_ends
 from myo_pipeline.spec import PatchSpec
 from myo_training.convert import read_quantization
 from myo_training.metrics import summarize_classes, summarize_values
@@ -66,19 +67,19 @@ def evaluate(
         ]
     )
     persons = np.array([p for p, part in windows.parts() for _ in range(part.stop - part.start)])
-    truth, vote = windows.labels, spec.decision.vote
+    truth = windows.labels
     if spec.output.kind == "classes":
         n_classes = len(spec.output_names)
         numbers = truth.astype(np.int64)
         voted = np.concatenate(
-            [vote_classes(outputs[part], vote, spec.decision.reject_below)[0] for _, part in windows.parts()]
+            [decide_classes(outputs[part], spec.decision)[0] for _, part in windows.parts()]
         )
         return {
             "window": summarize_classes(numbers, outputs.argmax(axis=1), persons, n_classes),
             "voted": summarize_classes(numbers, voted, persons, n_classes),
         }
     values = truth.astype(np.float64)
-    means = np.concatenate([mean_values(outputs[part], vote) for _, part in windows.parts()])
+    means = np.concatenate([mean_values(outputs[part], spec.decision.vote) for _, part in windows.parts()])
     return {
         "window": summarize_values(values, outputs, persons),
         "voted": summarize_values(values, means, persons),

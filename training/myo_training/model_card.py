@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from myo_pipeline.aux_sensor import AuxSensor
+from myo_pipeline.decision_rule import Latency, find_latency
 from myo_pipeline.feature_stage import RANGE_DEVIATIONS
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
@@ -59,6 +60,26 @@ def _describe_input(record: dict[str, Any]) -> str:
     )
 
 
+def _name_columns(spec: PatchSpec) -> tuple[str, str]:
+    """Name what figures are of: single windows and decisions, each with its latency."""
+    latency, decision = find_latency(spec), spec.decision
+    alone = latency.window_ms + latency.hop_ms
+    voted = "mean" if spec.output.kind != "classes" else f"{decision.vote} voted"
+    if decision.method != "majority":
+        voted = f"{decision.method} of {decision.vote}" if decision.method == "average" else decision.method
+    held = latency.hold_ms > 0
+    return f"window ({alone:g} ms)", f"{voted}{', held' * held} ({latency.total_ms:g} ms)"
+
+
+def _describe_latency(latency: Latency) -> str:
+    parts = [f"window {latency.window_ms:g}", f"hop {latency.hop_ms:g}", f"vote {latency.vote_ms:g}"]
+    parts += [f"held {latency.hold_ms:g}"] if latency.hold_ms else []
+    return (
+        f"In parentheses behind the name: electrode to decision at the latest, {' + '.join(parts)} ms for decisions; filters "
+        "and computing come on top (`myopatch validate`)."
+    )
+
+
 def _describe_aux(stream: AuxSensor) -> str:
     stages = ", ".join(describe_stage(stage) for stage in stream.stage) or "no filter"
     return (
@@ -80,11 +101,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     classes, data, metrics = spec.output.kind == "classes", record["data"], record["metrics"]
     what = "A network of dense layers over features" if spec.features else "A convolutional network"
     names = ("macro accuracy", "accuracy") if classes else ("RMSE", "R2")
-    head = [
-        f"{kind}, {name}"
-        for kind in ("window", f"{spec.decision.vote} voted" if classes else "mean")
-        for name in names
-    ]
+    head = [f"{kind}, {name}" for kind in _name_columns(spec) for name in names]
     out = [f"# Model card: {spec.name}", ""]
     if record["simulated"]:
         out += [
@@ -132,7 +149,8 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         "",
         "## Figures",
         "",
-        "Mean over persons, with the 95 % interval by Student's t over persons where there are two or more.",
+        "Mean over persons, with the 95 % interval by Student's t over persons where there are two or more. "
+        + _describe_latency(find_latency(spec)),
         "",
         f"| on | {' | '.join(head)} | windows | persons |",
         f"|---|{'---|' * (len(head) + 2)}",

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
+from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, load_spec
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
@@ -193,6 +194,7 @@ def train(
             for tensor in ("input", "output")
         },
         "learning": asdict(history) | {"seed": seed, "rest_excess": REST_EXCESS if classes else None},
+        "latency": find_latency(spec).as_dict(),
         "metrics": figures,
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
         "versions": _list_versions(),
