@@ -144,6 +144,11 @@ def summarize_training(training: dict[str, Any]) -> list[str]:
                 )
                 figures.append(f"{kind} {name.replace('_', ' ')} {scale * value['mean']:.3g}{unit}{interval}")
         lines.append(f"{what}: {', '.join(figures)}")
+    if "latency" in training:
+        lines.append(
+            f"voted: decided within {training['latency']['total_ms']:g} ms of a change at the electrode, without filters and "
+            "computing"
+        )
     return lines
 
 
@@ -224,6 +229,7 @@ def _count_changes(segment: GoldenSegment) -> tuple[int, int]:
 def write_report(bundle: Bundle, result: Validation) -> Path:
     """Write ``report.html`` into the bundle and return its path."""
     from myo_host import figures
+    from myo_host.decision_figures import render_decisions
 
     config = TwinConfig.load(bundle.path / "twin.npz")
     segments = load_vectors(bundle.path)
@@ -253,6 +259,9 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
         budget=budget,
         memory=memory,
         figures={
+            "decisions": render_decisions(training["decision_curve"], getattr(bundle.spec.output, "unit", ""))
+            if training.get("decision_curve")
+            else "",
             "confusion": figures.draw_confusion(result.confusion, result.names) if result.confusion else "",
             "response": figures.draw_first_response(bundle, config),
             "segment": figures.draw_segment(bundle, config, shown),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_pipeline.reference import vote_classes
+from myo_pipeline.reference import sum_last, vote_classes
 from myo_pipeline.spec import Decision, PatchSpec
 
 MAJORITY, AVERAGE, BAYES = 0, 1, 2  # methods, in the order of the spec's names
@@ -128,36 +128,35 @@ def filter_bayes(
     Parameters
     ----------
     probabilities
-        Softmax outputs, (n_windows, n_classes).
+        Softmax outputs, (..., n_windows, n_classes), recordings in the first axes.
     stay
         Probability that the class of a window is that of the one before.
     votes
-        Windows that vote, (n_windows,).
+        Windows that vote, (..., n_windows).
     vote
         Windows that are remembered without a vote.
 
     Returns
     -------
     NDArray[np.float64]
-        (n_windows, n_classes), rows of sum 1.
+        As probabilities, of sum 1 in the last axis.
 
     References
     ----------
     Rabiner, Proc. IEEE 77 (1989) 257-286, section III A, doi:10.1109/5.18626.
     """
-    n_classes = probabilities.shape[1]
-    leak = (1 - stay) / (n_classes - 1)
-    weights = np.where(votes[:, None], np.maximum(probabilities, _FLOOR), 1.0).astype(np.float64)
+    n_classes = probabilities.shape[-1]
+    leak, equal = (1 - stay) / (n_classes - 1), 1 / n_classes
+    weights = np.where(votes[..., None], np.maximum(probabilities, _FLOOR), 1.0).astype(np.float64)
     out = np.empty(weights.shape)
-    posterior, silent = np.full(n_classes, 1 / n_classes), vote
-    for k, weight in enumerate(weights):
-        silent = 0 if votes[k] else silent + 1
-        if silent >= vote:
-            posterior = np.full(n_classes, 1 / n_classes)
-        else:
-            posterior = ((stay - leak) * posterior + leak) * weight
-            posterior /= posterior.sum()
-        out[k] = posterior
+    posterior = np.full((*weights.shape[:-2], n_classes), equal)
+    silent = np.full(weights.shape[:-2], vote)
+    for k in range(weights.shape[-2]):
+        silent = np.where(votes[..., k], 0, silent + 1)
+        posterior = ((stay - leak) * posterior + leak) * weights[..., k, :]
+        posterior = posterior / posterior.sum(axis=-1, keepdims=True)
+        posterior = np.where((silent >= vote)[..., None], equal, posterior)
+        out[..., k, :] = posterior
     return out
 
 
@@ -199,27 +198,48 @@ def decide_classes(
     tuple of NDArray[np.int64]
         Told class, -1 for none, and votes: for the majority's winner, or of the last ``vote`` windows; (n_windows,) each.
     """
-    if decision.method == "majority" or not len(probabilities):
-        decided, n_votes = vote_classes(probabilities, decision.vote, decision.reject_below, gated)
+    votes = probabilities.max(axis=1, initial=-np.inf) >= decision.reject_below
+    votes = votes if gated is None else votes & ~gated
+    posterior = None
+    if decision.method == "bayes":
+        posterior = filter_bayes(probabilities, decision.stay, votes, decision.vote)
+    return _decide(probabilities, decision, votes, posterior)
+
+
+def decide_recordings(
+    recordings: Sequence[NDArray[np.floating]], decision: Decision
+) -> list[NDArray[np.int64]]:
+    """Return :func:`decide_classes` of several recordings; a Bayesian filter runs over all of them at once."""
+    if decision.method != "bayes" or not recordings:
+        return [decide_classes(outputs, decision)[0] for outputs in recordings]
+    longest = max(map(len, recordings))
+    padded = np.zeros((len(recordings), longest, recordings[0].shape[1]))
+    for row, outputs in zip(padded, recordings, strict=True):
+        row[: len(outputs)] = outputs
+    votes = padded.max(axis=2) >= decision.reject_below
+    posterior = filter_bayes(padded, decision.stay, votes, decision.vote)
+    return [
+        _decide(outputs, decision, cast[: len(outputs)], found[: len(outputs)])[0]
+        for outputs, cast, found in zip(recordings, votes, posterior, strict=True)
+    ]
+
+
+def _decide(
+    probabilities: NDArray[np.floating], decision: Decision, votes: NDArray[np.bool_],
+    posterior: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+    """Decide where it is known which windows vote, and the Bayesian posterior where the method has one."""
+    if decision.method == "majority":
+        decided, n_votes = vote_classes(probabilities, decision.vote, -np.inf, ~votes)
     else:
-        votes = probabilities.max(axis=1) >= decision.reject_below
-        votes = votes if gated is None else votes & ~gated
-        n_votes = _sum_last(votes.astype(np.int64)[:, None], decision.vote)[:, 0]
-        if decision.method == "average":
-            scores = _sum_last(np.where(votes[:, None], probabilities, 0).astype(np.float64), decision.vote)
-        else:
-            scores = filter_bayes(probabilities, decision.stay, votes, decision.vote)
+        n_votes = sum_last(votes.astype(np.int64)[:, None], decision.vote)[:, 0]
+        scores = posterior
+        if scores is None:
+            scores = sum_last(np.where(votes[:, None], probabilities, 0).astype(np.float64), decision.vote)
         decided = np.where(n_votes > 0, scores.argmax(axis=1), -1)
     if decision.debounce > 1 or decision.dwell > 1:
         decided = hold_classes(decided, decision.debounce, decision.dwell)
     return decided, n_votes
-
-
-def _sum_last(x: NDArray[Any], n: int) -> NDArray[Any]:
-    """Return sums over the last n rows (fewer at the start)."""
-    sums = np.concatenate([np.zeros((1, x.shape[1]), x.dtype), np.cumsum(x, axis=0)])
-    k = np.arange(1, len(x) + 1)
-    return np.asarray(sums[k] - sums[np.maximum(0, k - n)])
 
 
 class RuleTwin:

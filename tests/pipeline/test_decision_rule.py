@@ -17,6 +17,7 @@ from myo_pipeline.decision_rule import (
     bound_log_odds,
     count_delay,
     decide_classes,
+    decide_recordings,
     filter_bayes,
     find_latency,
     hold_classes,
@@ -93,6 +94,14 @@ def test_the_filter_is_the_forward_algorithm(seed: int, stay: float) -> None:
         expected.append(alpha / alpha.sum())
     found = filter_bayes(probabilities, stay, np.ones(12, bool), 1)
     np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("decision", METHODS, ids=lambda d: d.method)
+def test_recordings_are_decided_each_by_itself(decision: Decision) -> None:
+    decision = decision.model_copy(update={"reject_below": 0.4, "debounce": 2})
+    recordings = [(draw_words(np.random.default_rng(n), n) + 128.0) / 256 for n in (30, 1, 17)]
+    for outputs, decided in zip(recordings, decide_recordings(recordings, decision), strict=True):
+        np.testing.assert_array_equal(decided, decide_classes(outputs, decision)[0])
 
 
 def test_a_filter_that_knows_nothing_of_time_is_each_windows_class() -> None:
