@@ -3,39 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from myo_pipeline.cache import find_user_cache
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec
-from myo_training import csv_folder, myo_readings, simulation
+from myo_training import csv_folder, data_sets, myo_readings, simulation
 from myo_training.csv_folder import CsvFolder
+from myo_training.data_sets.entry import CatalogueEntry
 from myo_training.recordings import DataSet
 from myo_training.simulation import SimulatedSet
 
 VARIABLE = "MYOPATCH_DATA"
 
 
-@dataclass(frozen=True)
-class CatalogueEntry:
-    """A data set that MyoPatch knows by name: what it is, its public home, and how a copy is opened."""
-
-    name: str
-    description: str
-    licence: str
-    url: str
-    open_folder: Callable[[Path], DataSet]
-
-
 CATALOGUE: dict[str, CatalogueEntry] = {
-    myo_readings.NAME: CatalogueEntry(
-        name=myo_readings.NAME,
-        description="29 persons, 3 sessions, 8 wrist gestures, 8-channel armband, 200 Hz",
-        licence="MIT",
-        url=myo_readings.URL,
-        open_folder=myo_readings.open_myo_readings,
+    entry.name: entry
+    for entry in (
+        CatalogueEntry(
+            name=myo_readings.NAME,
+            description="29 persons, 3 sessions, 8 wrist gestures, 8-channel armband, 200 Hz",
+            licence="MIT",
+            url=myo_readings.URL,
+            open_folder=lambda folder, _kind: myo_readings.open_myo_readings(folder),
+            can_fetch=True,
+        ),
+        *data_sets.ENTRIES,
     )
 }
 
@@ -77,6 +70,28 @@ def find_dataset(name: str, data_dir: Path | None = None) -> Path | None:
     return None
 
 
+def open_known(name: str, folder: Path, kind: str | None = None) -> DataSet:
+    """Open a copy of a known data set.
+
+    Parameters
+    ----------
+    name
+        A name of :data:`CATALOGUE`.
+    folder
+        Where the copy is.
+    kind
+        What its labels shall be, ``classes`` or ``values``, where the set has both; without it, or where the set does not
+        have it, what the set has first.
+
+    Raises
+    ------
+    DataError
+        If the folder does not hold the set.
+    """
+    entry = CATALOGUE[name]
+    return entry.open_folder(folder, kind if kind in entry.kinds else entry.kinds[0])
+
+
 def resolve_dataset(
     name: str, data_dir: Path | None = None, spec: PatchSpec | None = None, base: Path | None = None
 ) -> DataSet:
@@ -107,7 +122,7 @@ def resolve_dataset(
     if name in CATALOGUE:
         folder = find_dataset(name, data_dir)
         if folder is not None:
-            return CATALOGUE[name].open_folder(folder)
+            return open_known(name, folder, spec.output.kind if spec else None)
         if data_dir is not None:
             raise DataError(
                 f"{data_dir}: no data set {name!r} in it; give the folder that holds {name}, or leave --data "
