@@ -7,10 +7,19 @@ import pytest
 from data_set_case import read_all
 from myo_training.datasets import CATALOGUE, find_dataset, open_known
 
-PERSONS = {"suguru_longterm": 4, "uci_lower_limb": 21, "elderly_emg_dyn": 30, "myo_readings": 29}
+PERSONS = {
+    "suguru_longterm": 4,
+    "uci_lower_limb": 21,
+    "elderly_emg_dyn": 30,
+    "myo_readings": 29,
+    "emgdb": 3,
+    "fatigue_plux": 2,
+}
 
 
-@pytest.mark.parametrize(("name", "kind"), [(e.name, kind) for e in CATALOGUE.values() for kind in e.kinds])
+@pytest.mark.parametrize(
+    ("name", "kind"), [(name, kind) for name in PERSONS for kind in CATALOGUE[name].kinds]
+)
 def test_it_opens(name: str, kind: str) -> None:
     folder = find_dataset(name)
     if folder is None:

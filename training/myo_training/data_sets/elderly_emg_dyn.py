@@ -25,8 +25,9 @@ from pathlib import Path
 import numpy as np
 
 from myo_pipeline.errors import DataError
+from myo_training.data_sets.array_file import read_npz
 from myo_training.data_sets.entry import VALUES, CatalogueEntry
-from myo_training.data_sets.file_set import AGAIN, FileSet, Piece, Source, read_npz
+from myo_training.data_sets.file_set import AGAIN, FileSet, Piece, Source
 from myo_training.recordings import DataSet, DataSetInfo
 
 NAME = "elderly_emg_dyn"

@@ -7,9 +7,7 @@ Nothing is read before a recording is asked for, and files are read one after th
 
 from __future__ import annotations
 
-import zipfile
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +22,7 @@ from myo_training.recordings import DataSet, DataSetInfo, Recording
 
 Labels = NDArray[np.int64] | NDArray[np.float64]
 AGAIN = "get the file again"
+MIN_COUNTS = 4  # of the largest sample: a recording has noise above it, whatever its converter
 
 
 @dataclass(frozen=True, order=True)
@@ -170,9 +169,13 @@ def to_counts(signal: NDArray[Any], uv_per_unit: float, lsb_uv: float, where: st
     Raises
     ------
     DataError
-        If a number is not finite or beyond 24 bits.
+        If a number is not finite, beyond 24 bits, or all are so small that the unit must be another.
     """
     counts = np.rint(np.asarray(signal, np.float64) * (uv_per_unit / lsb_uv))
+    if counts.size and np.abs(counts).max() < MIN_COUNTS and np.any(signal):
+        raise DataError(
+            f"{where}: {np.abs(signal).max():.3g} at the most, below {MIN_COUNTS} counts; the unit is another than expected"
+        )
     if not np.isfinite(counts).all():
         row = int(np.argmin(np.isfinite(counts).reshape(len(counts), -1).all(axis=1)))
         raise DataError(f"{where}: sample {row} is not a finite number; cut the recording there")
@@ -204,7 +207,11 @@ def cut_by_trial(
     key = np.where(labels != 0, labels.astype(np.int64) * 10_000 + repetition, 0)
     edges = np.flatnonzero(np.diff(key)) + 1
     starts, stops = np.concatenate([[0], edges]), np.concatenate([edges, [len(key)]])
-    moves = [(int(a), int(b)) for a, b in zip(starts, stops, strict=True) if a < b and key[a]]
+    moves: list[tuple[int, int]] = []
+    for a, b in zip(starts.tolist(), stops.tolist(), strict=True):
+        if a < b and key[a]:
+            again = moves and key[moves[-1][0]] == key[a]  # a gap in the labels inside of one repetition
+            moves[-1:] = [(moves[-1][0], b)] if again else [*moves[-1:], (a, b)]
     if not moves:
         return [(0, 0, 0, len(key))]
     cuts = [0, *((b + a) // 2 for (_, b), (a, _) in pairwise(moves)), len(key)]
@@ -212,25 +219,3 @@ def cut_by_trial(
         (int(labels[a]), int(repetition[a]), start, stop)
         for (a, _), start, stop in zip(moves, cuts, cuts[1:], strict=False)
     ]
-
-
-def read_npz(path: Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Return arrays of an ``.npz`` file by name.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged or has none of that name.
-    """
-    try:
-        with path.open("rb") as raw, np.load(raw) as file:
-            found = {name: file[name] for name in names if name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a whole .npz file ({error}); {AGAIN}") from None
-    return _require(path, found, names)
-
-
-def _require(path: Path, found: dict[str, NDArray[Any]], names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    if missing := [name for name in names if name not in found]:
-        raise DataError(f"{path}: no variable {missing[0]!r} in it; {AGAIN}")
-    return found

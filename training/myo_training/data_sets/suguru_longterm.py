@@ -19,8 +19,9 @@ from pathlib import Path
 import numpy as np
 
 from myo_pipeline.errors import DataError
+from myo_training.data_sets.array_file import read_npz
 from myo_training.data_sets.entry import CatalogueEntry
-from myo_training.data_sets.file_set import AGAIN, FileSet, Piece, Source, read_npz
+from myo_training.data_sets.file_set import AGAIN, FileSet, Piece, Source
 from myo_training.recordings import DataSet, DataSetInfo
 
 NAME = "suguru_longterm"

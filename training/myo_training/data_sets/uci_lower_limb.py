@@ -18,8 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
+from myo_training.data_sets.array_file import read_npz
 from myo_training.data_sets.entry import CLASSES, VALUES, CatalogueEntry
-from myo_training.data_sets.file_set import FileSet, Piece, Source, read_npz, to_counts
+from myo_training.data_sets.file_set import FileSet, Piece, Source, to_counts
 from myo_training.recordings import DataSet, DataSetInfo
 
 NAME = "uci_lower_limb"
