@@ -10,7 +10,9 @@ from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec
 from myo_training import csv_folder, data_sets, myo_readings, simulation
 from myo_training.csv_folder import CsvFolder
+from myo_training.data_sets.bids_folder import is_bids, open_bids_folder
 from myo_training.data_sets.entry import CatalogueEntry
+from myo_training.data_sets.recorded_folder import SUFFIXES, open_recorded_folder
 from myo_training.recordings import DataSet
 from myo_training.simulation import SimulatedSet
 
@@ -95,7 +97,7 @@ def open_known(name: str, folder: Path, kind: str | None = None) -> DataSet:
 def resolve_dataset(
     name: str, data_dir: Path | None = None, spec: PatchSpec | None = None, base: Path | None = None
 ) -> DataSet:
-    """Open a data set by name, or a folder of CSV files by path.
+    """Open a data set by name, or a folder of recordings by path.
 
     A known set is looked for in ``--data``, else ``$MYOPATCH_DATA``, ``../shared/data`` and the user's cache.
     Where it is in none of them, simulated EMG takes its place, and ``info.source`` says so.
@@ -103,14 +105,14 @@ def resolve_dataset(
     Parameters
     ----------
     name
-        A name of :data:`CATALOGUE`, ``simulated``, or the path of a folder of CSV files.
+        A name of :data:`CATALOGUE`, ``simulated``, or the path of a folder, see :func:`open_folder`.
     data_dir
         Folder of data sets, or the set's own folder; then only it is looked in, and nothing is simulated
         instead.
     spec
         The patch, which simulation needs.
     base
-        Folder that the path of a CSV folder is relative to, the spec's own; without it, the current one.
+        Folder that such a path is relative to, the spec's own; without it, the current one.
 
     Raises
     ------
@@ -131,13 +133,33 @@ def resolve_dataset(
         return _simulate(spec, f"{name} was not found; get it with `myopatch data get {name}`")
     folders = [data_dir / name, data_dir] if data_dir is not None else [(base or Path()) / name, Path(name)]
     for folder in folders:
-        if (folder / csv_folder.DESCRIPTION).is_file():
-            return CsvFolder(folder)
+        found = open_folder(folder, spec.output.kind if spec else None)
+        if found is not None:
+            return found
     known = ", ".join([*CATALOGUE, simulation.NAME])
     raise DataError(
-        f"data set {name!r} is neither known ({known}) nor a folder with a {csv_folder.DESCRIPTION}; correct "
-        "training.data"
+        f"data set {name!r} is neither known ({known}) nor a folder with a {csv_folder.DESCRIPTION} or in BIDS; "
+        "correct training.data"
     )
+
+
+def open_folder(folder: Path, kind: str | None = None) -> DataSet | None:
+    """Open a folder of recordings: one with a ``dataset.toml``, one in BIDS, or a known set's by its name; None for others.
+
+    Raises
+    ------
+    DataError
+        If it is one of these, and damaged.
+    """
+    if (folder / csv_folder.DESCRIPTION).is_file():
+        is_csv = any(folder.glob("*.csv")) or not any(
+            path.suffix.lower() in SUFFIXES for path in folder.iterdir()
+        )
+        return CsvFolder(folder) if is_csv else open_recorded_folder(folder)
+    if is_bids(folder):
+        return open_bids_folder(folder)
+    name = folder.resolve().name
+    return open_known(name, folder, kind) if name in CATALOGUE and folder.is_dir() else None
 
 
 def _simulate(spec: PatchSpec | None, reason: str) -> DataSet:

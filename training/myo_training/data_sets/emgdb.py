@@ -54,4 +54,14 @@ def _read(source: Source) -> Iterator[Piece]:
     yield Piece("1", "1", counts, np.full(len(counts), PERSONS.index(source.person)))
 
 
-ENTRY = CatalogueEntry(NAME, INFO.description, INFO.licence, URL, open_folder, can_fetch=True)
+# As PhysioNet publishes them in SHA256SUMS.txt of version 1.0.0.
+PINS = {
+    "emg_healthy.hea": "61221ce33e167d246ec2ea8984ce2f25882b32b4d90bd7ef785c7b56ef95bac5",
+    "emg_healthy.dat": "4990f34f0ffb314f6ce70c1d2089b7ce41fa96d19fcd9fb334815ca5033966fd",
+    "emg_myopathy.hea": "752093a1e3af87cd87e39f553b8725133f57a75413661208e5d93c8d2c60e73b",
+    "emg_myopathy.dat": "2c310a0f61843a5a5e906d413b6ff7f51370a91e516344af511c7fe6da9eaf7f",
+    "emg_neuropathy.hea": "a424c80b6a5cc5733456f0848c2650321cac3658d9b02b845e08b619b2807ce0",
+    "emg_neuropathy.dat": "108c6c71d3792f3dba645539bd9241119fb4c6a3a0f3e515399694b072375dd5",
+}
+
+ENTRY = CatalogueEntry(NAME, INFO.description, INFO.licence, URL, open_folder, can_fetch=True, pins=PINS)
