@@ -52,8 +52,11 @@ def test_uci_gives_activities_or_angles(tmp_path: Path) -> None:
     ]  # fmt: skip
     np.testing.assert_array_equal(recordings[1].emg, np.arange(20).reshape(5, 4) + 10_000)
     angles = open_known("uci_lower_limb", tmp_path, "values")
-    assert angles.info.outputs == ("knee_angle_deg",)
+    assert angles.info.outputs == ("knee_flexion_deg",)
     np.testing.assert_array_equal(read_all(angles, ["12N"])[0].labels[:, 0], np.arange(5) + 2.0)
+    worn_over = np.array([4, -10, -60, -100, -20], np.float32)
+    np.savez(tmp_path / "3Agait.npz", emg=np.ones((5, 4), np.float32), angle=worn_over)
+    np.testing.assert_array_equal(read_all(angles, ["3A"])[0].labels[:, 0], -worn_over)
 
 
 def write_elderly(path: Path, ta: str = "EMG_TA", short: int = 0) -> None:
@@ -114,7 +117,7 @@ def test_wrong_content_is_named(tmp_path: Path) -> None:
     for emg, angle, message in (
         (np.zeros((5, 3)), np.zeros(5), r"signal of shape \(5, 3\), expected \(n_samples, 4\)"),
         (np.zeros((5, 4)), np.zeros(4), r"labels of shape \(4, 1\), expected \(5, 1\)"),
-        (np.zeros((5, 4)), np.full(5, np.nan), "value at sample 0 is not finite"),
+        (np.zeros((5, 4)), np.array([1, 2, np.nan, 3, 4]), "value at sample 2 is not finite"),
         (np.full((5, 4), np.inf), np.zeros(5), "sample 0 is not a finite number"),
         (np.full((5, 4), 1e6), np.zeros(5), "beyond 24 bits"),
         (np.zeros((0, 4)), np.zeros(0), "no samples"),

@@ -143,6 +143,38 @@ def resolve_dataset(
     )
 
 
+def open_named(name: str, data_dir: Path | None = None, kind: str | None = None) -> DataSet:
+    """Open a copy of a known set, or a folder of recordings by its path; nothing is simulated.
+
+    Parameters
+    ----------
+    name
+        A name of :data:`CATALOGUE`, or a path.
+    data_dir
+        Folder of data sets, or the set's own folder, as of :func:`find_dataset`.
+    kind
+        ``classes`` or ``values``, where a set has both.
+
+    Raises
+    ------
+    DataError
+        If there is no such set here, or it does not have that kind.
+    """
+    folder = find_dataset(name, data_dir) if name in CATALOGUE else Path(name)
+    if folder is None:
+        entry = CATALOGUE[name]
+        way = f"get it with `myopatch data get {name}`" if entry.can_fetch else f"get it from {entry.url}"
+        raise DataError(f"{name}: no copy in {', '.join(map(str, list_places(data_dir)))}; {way}")
+    found = open_known(name, folder, kind) if name in CATALOGUE else open_folder(folder, kind)
+    if found is None:
+        raise DataError(
+            f"{name}: neither a known data set (`myopatch data list`) nor a folder with a {csv_folder.DESCRIPTION} or in BIDS"
+        )
+    if kind is not None and found.info.kind != kind:
+        raise DataError(f"{name}: holds {found.info.kind}, --kind says {kind!r}; leave it out")
+    return found
+
+
 def open_folder(folder: Path, kind: str | None = None) -> DataSet | None:
     """Open a folder of recordings: one with a ``dataset.toml``, one in BIDS, or a known set's by its name; None for others.
 
