@@ -174,7 +174,7 @@ class Training(Table):
     """How the model is learned; nothing of it reaches the patch."""
 
     data: str = Field(
-        min_length=1, description="data set name (`myopatch data list`), or a folder of CSV files"
+        min_length=1, description="data set name (`myopatch data list`), or a folder of recordings"
     )
     held_out_persons: int | list[str] = Field(
         default=6, description="persons that only the test sees: how many, or which"
