@@ -1,4 +1,4 @@
-"""What brings an image onto a microcontroller, by protocol; imports nothing of ours but errors, as the firmware's build reads this."""
+"""What brings an image onto a microcontroller, by protocol; it imports little, as the firmware's build reads this."""
 
 from __future__ import annotations
 

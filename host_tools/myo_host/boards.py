@@ -42,6 +42,10 @@ class Board:
         What its firmware calls itself in the hello, where that is another name: one image runs on two boards.
     tick_hz
         Rate of its counter, which then tells the two apart; None: any.
+    slow_tick_hz
+        Rate of its counter where its crystal failed; None: it would not say.
+    line
+        Where its serial line is, for whom it does not answer.
     """
 
     name: str
@@ -52,6 +56,8 @@ class Board:
     clock_hz: float = 64e6
     firmware: str = ""
     tick_hz: float | None = None
+    slow_tick_hz: float | None = None
+    line: str = ""
 
     @property
     def machine(self) -> str:
@@ -96,7 +102,13 @@ BOARDS: dict[str, Board] = {
             firmware="stm32f405",
             tick_hz=STM32_TICK_HZ,
         ),
-        Board("stm32f405", "STM32F405 on the desk (Cortex-M4F, 168 MHz)", clock_hz=168e6),
+        Board(
+            "stm32f405",
+            "STM32F405 on the desk (Cortex-M4F, 168 MHz)",
+            clock_hz=168e6,
+            slow_tick_hz=16e6,
+            line="its line is USART1: PB6 to the bridge's RX, PB7 to its TX, GND to GND; BOOT0 low",
+        ),
         Board(
             "native",
             "a process on this machine, under address and undefined-behaviour sanitizers",
