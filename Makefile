@@ -21,10 +21,10 @@ demo: setup ## from recordings to a validated virtual patch, in under ten minute
 	$(VENV)/myopatch validate $(BUNDLE) --board $(BOARD)
 
 test: setup ## run the tests
-	@$(VENV)/python -m pytest -q -n 2 --dist loadgroup
+	@$(VENV)/python -m pytest -q -n 2
 
 test-slow: setup ## the tests that make test leaves out for time: the same promises on more boards
-	@$(VENV)/python -m pytest -q -n 2 --dist loadgroup -m slow
+	@$(VENV)/python -m pytest -q -n 2 -m slow
 
 lint: setup ## ruff, mypy, clang-format where it is installed
 	$(VENV)/ruff check .

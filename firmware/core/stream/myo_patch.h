@@ -123,6 +123,7 @@ typedef struct {
     uint32_t decimation;      /* samples for one frame behind the front end */
     uint16_t n_channels;      /* of the window: the front end's, then those of each auxiliary stream */
     uint32_t samples;         /* frames taken since the start */
+    uint32_t frames;          /* that the front end gave since the start */
     uint32_t hop_end;         /* samples at which the next window or push is complete */
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */
