@@ -19,6 +19,11 @@ QEMU = [
 ]  # fmt: skip
 
 
+def say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
 def boot(folder: Path, image: Path) -> None:
     process = subprocess.Popen(
         [*QEMU, "-kernel", str(image)],
@@ -36,16 +41,16 @@ def boot(folder: Path, image: Path) -> None:
 def main() -> int:
     folder, what = Path(os.environ["FAKE_FOLDER"]), os.environ["FAKE_UPLOAD"]
     (folder / "arguments").write_text("\n".join(sys.argv[1:]))
-    print("dfu-util 0.11\n")
+    say("dfu-util 0.11\n\n")
     if what == "fail":
-        print("dfu-util: No DFU capable USB device available", file=sys.stderr)
+        sys.stderr.write("dfu-util: No DFU capable USB device available\n")
         return 74
     image = folder / "uploaded.bin"
     shutil.copy(sys.argv[sys.argv.index("--download") + 1], image)
     for percent in range(0, 101, 20):  # one line that is written over, as the real one does
-        print(f"\rDownload\t[{'=' * (percent // 4):25}] {percent:3}%", end="", flush=True)
+        say(f"\rDownload\t[{'=' * (percent // 4):25}] {percent:3}%")
         time.sleep(0.02)
-    print("\nFile downloaded successfully")
+    say("\nFile downloaded successfully\n")
     if what == "boot":
         boot(folder, image)
     return 0
