@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -198,7 +199,7 @@ def test_every_scan_is_a_frame(chip: Chip, n_channels: int) -> None:
         0, 49, n_channels
     )  # the first scan ends the first period
     ticks = [tick for tick, _ in frames]
-    assert {b - a for a, b in zip(ticks, ticks[1:], strict=False)} == {period}
+    assert {b - a for a, b in itertools.pairwise(ticks)} == {period}
     assert ticks[0] - period == n_channels * 384 + 64  # from the trigger to the frame
     assert chip.code.harness_frames_lost() == 0
     assert model.broken == []
@@ -249,7 +250,7 @@ def test_a_word_that_the_dma_controller_missed_costs_its_frame(chip: Chip, phase
     model.advance(10 * period)
     frames = chip.take_frames()
     ticks = [tick for tick, _ in frames]
-    gaps = [round((b - a) / period) - 1 for a, b in zip(ticks, ticks[1:], strict=False)]
+    gaps = [round((b - a) / period) - 1 for a, b in itertools.pairwise(ticks)]
     assert sum(gaps) == chip.code.harness_frames_lost() == 1
     at = gaps.index(1) + 1
     assert [counts for _, counts in frames[:at]] == expected(0, at, 8)

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from commands import MYOPATCH, must
-from myo_export.firmware_build import upload_firmware
+from myo_export import budget
+from myo_export.firmware_build import measure_image, upload_firmware
 from myo_host.flash import read_progress
 from myo_host.patch import open_patch
 from myo_pipeline.bundle import open_bundle
@@ -62,6 +63,14 @@ def test_what_qemu_runs_is_what_is_flashed_bit_for_bit(bundle: Path) -> None:
         (bundle / "firmware" / f"{name}.elf").read_bytes() for name in ("virtual_stm32f405", "stm32f405")
     ]
     assert images[0] == images[1]
+
+
+def test_what_the_port_takes_is_in_the_budget(built: Built, bundle: Path) -> None:
+    plain = measure_image(built("classes", "virtual_m4") / "firmware/virtual_m4.elf")
+    image = measure_image(bundle / "firmware/stm32f405.elf")
+    flash_bytes, ram_bytes = budget._PORT["stm32f405"]
+    assert image.flash_bytes - plain.flash_bytes == pytest.approx(flash_bytes, abs=100)
+    assert image.ram_bytes - plain.ram_bytes == pytest.approx(ram_bytes, abs=8)
 
 
 def test_flash_uploads_and_hears_the_bundle(bundle: Path, desk: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_silence_is_told_with_the_place_of_the_line(
 
 def test_a_port_is_waited_for_but_not_forever(silent_port: str, tmp_path: Path) -> None:
     began = time.monotonic()
-    with pytest.raises(LinkError, match="no such port 0.2 s after the upload"):
+    with pytest.raises(LinkError, match=r"no such port 0\.2 s after the upload"):
         flash.await_port(str(tmp_path / "none"), 0.2)
     assert time.monotonic() - began >= 0.2
     late = tmp_path / "late"
