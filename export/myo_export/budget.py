@@ -39,6 +39,9 @@ KB: Final = 1024
 # Of patches built for virtual_m4 (without stages, with a cascade, with every kind of step), flash without the network
 # and these settings is this within 100 bytes. tests/hil/test_budget_on_board.py says when it has changed.
 _FIRMWARE_FLASH: Final = 12578
+_PORT: Final = {
+    "stm32f405": (1616, 276)
+}  # flash and RAM of a board's port beyond virtual_m4's: clocks, converter, its words
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
 _FLASH_PER_STEP: Final = 16
 _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
@@ -184,6 +187,7 @@ def predict_patch(
         By part.
     """
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
+    port_flash, port_ram = _PORT[spec.budget.board] if spec.budget.board else (0, 0)
     n_behind = spec.front_end_channels
     n_input = features.n_words if features else spec.window_samples * n_behind
     steps = [step for end in (front_end, *(stream.front_end for stream in aux)) for step in end.device_steps]
@@ -198,7 +202,7 @@ def predict_patch(
         **({"auxiliary streams": predict_aux_flash(aux)} if aux else {}),
         **({"signal quality": predict_quality_flash(quality)} if quality else {}),
         **({"decision": rule_flash} if (rule_flash := _count_rule_flash(spec)) else {}),
-        "rest of the firmware": _FIRMWARE_FLASH,
+        "rest of the firmware": _FIRMWARE_FLASH + port_flash,
     }
     credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16) + count_credit_bytes(aux)
     ram = {
@@ -216,7 +220,7 @@ def predict_patch(
         **({"signal quality": count_quality_ram(quality)} if quality else {}),
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
         "front end state": 4 * front_end.state_words + 4,
-        "rest of the firmware": _OTHER_RAM,
+        "rest of the firmware": _OTHER_RAM + port_ram,
         "stack": _STACK_BYTES,
     }
     window = 0 if features else spec.window_samples

@@ -137,7 +137,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     )
     budget = _budget(config, front_end, aux, network, input_scale, filtered_bounds, bounds)
     budget |= {
-        "limits": spec.budget.model_dump(),
+        "limits": spec.budget.model_dump(exclude={"board"}),
         "predicted": choice.prediction.as_dict() | {"weights": choice.describe()},
     }
     write_json(path / "budget.json", budget)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_host.boards import BOARDS, Board
+from myo_host.boards import Board, identify_board
 from myo_host.comparison import Comparison, StageResult
 from myo_host.diagnosis import diagnose
 from myo_host.link import Hello, PatchLink
@@ -115,7 +115,8 @@ def validate_board(
         If the bundle holds too few windows.
     """
     hello = link.say_hello(bundle.bundle_hash)
-    board = BOARDS.get(hello.board, board)
+    known = identify_board(hello.board, hello.tick_hz)
+    board = known or board
     config = TwinConfig.load(bundle.path / "twin.npz")
     golden = load_vectors(bundle.path)
     comparison = Comparison(bundle, config)
@@ -168,7 +169,7 @@ def validate_board(
     ticks = _ticks(decisions, paced.decisions[1:])
     cost, latency = _cost(bundle, board, hello, ticks)
     return Validation(
-        board=hello.board,
+        board=known.name if known else hello.board,
         description=board.description,
         hello=asdict(hello),
         bundle_hash=bundle.bundle_hash,

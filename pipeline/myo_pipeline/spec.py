@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
+from myo_pipeline.board_memory import BOARD_MEMORIES
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
 from myo_pipeline.quality_gate import Quality, compile_table
@@ -202,7 +203,7 @@ class Training(Table):
     """How the model is learned; nothing of it reaches the patch."""
 
     data: str = Field(
-        min_length=1, description="data set name (`myopatch data list`), or a folder of CSV files"
+        min_length=1, description="data set name (`myopatch data list`), or a folder of recordings"
     )
     held_out_persons: int | list[str] = Field(
         default=6, description="persons that only the test sees: how many, or which"
@@ -226,6 +227,10 @@ class Training(Table):
 class Budget(Table):
     """What the patch may cost, predicted for a Cortex-M4F at export and checked on the image by `myopatch build`."""
 
+    board: Literal["stm32f405"] | None = Field(
+        default=None,
+        description="real board whose flash, RAM and core clock stand where flash_kb, ram_kb and clock_mhz are left out",
+    )
     flash_kb: float | None = Field(
         default=None,
         gt=0,
@@ -245,8 +250,27 @@ class Budget(Table):
         default=64.0,
         gt=0,
         le=2000,
-        description="core clock that latency_ms is meant for, as the export does not know the board; virtual_m4 counts 64",
+        description="core clock that latency_ms is meant for, the board's if one is named; virtual_m4 counts 64",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_board(cls, table: Any) -> Any:  # noqa: ANN401
+        if not isinstance(table, dict) or (memory := BOARD_MEMORIES.get(str(table.get("board")))) is None:
+            return table
+        return {k: v for k, v in vars(memory).items() if table.get(k) is None} | {
+            k: v for k, v in table.items() if v is not None
+        }
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        memory = BOARD_MEMORIES[self.board] if self.board else None
+        for name, given in (("flash_kb", self.flash_kb), ("ram_kb", self.ram_kb)):
+            if memory and given is not None and given > (has := getattr(memory, name)):
+                raise ValueError(
+                    f"{name} is {given:g} and {self.board} has {has}: leave it out, or give a lower one"
+                )
+        return self
 
 
 class PatchSpec(Table):
