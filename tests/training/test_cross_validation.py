@@ -13,15 +13,17 @@ from typer.testing import CliRunner
 
 from myo_host.cli import evaluate_command  # noqa: F401 - it registers itself
 from myo_host.cli.app import app
+from myo_host.evaluation_page import write_evaluation
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, Training
 from myo_training import cross_validation
+from myo_training.evaluation import Judged
 from myo_training.floor import Floor, make_floor_specs
-from myo_training.folds import make_folds
+from myo_training.folds import Fold, make_folds
 from myo_training.run_log import flatten, log_run, pick_metrics
 from myo_training.simulation import SimulatedSet, SimulationSize
 from myo_training.windows import cut_recordings
-from training_case import make_text
+from training_case import VALUES, make_text
 
 SESSIONS = [(p, s) for p in "abcdef" for s in ("1", "2", "3")] + [("g", "1"), ("h", "1"), ("h", "2")]
 
@@ -163,7 +165,7 @@ def test_evaluate_goes_on_after_an_interruption(
     json_said = json.loads(run("--json"))
     assert trained == ["fold0", "fold1", "stopped", "fold2"]
     assert json_said["metrics"]["network"]["window"] == record["metrics"]["network"]["window"]
-    assert json_said["latency"]["vote_ms"] == 0
+    assert json_said["latency"]["vote_ms"] == 100
     assert len(list((tmp_path / "build" / "runs").glob("*.json"))) == 2
     # A fold that was cut short is trained again, to the same words.
     (kept,) = folder.glob("folds/fold1-*.npz")
@@ -172,3 +174,26 @@ def test_evaluate_goes_on_after_an_interruption(
     again = json.loads(run("--json"))
     assert trained[-1] == "fold1"
     assert again["metrics"] == json_said["metrics"]
+
+
+def test_values_are_summed_up_and_drawn_as_well(make_spec: Callable[..., PatchSpec], tmp_path: Path) -> None:
+    spec = make_spec(output=VALUES)
+    data = SimulatedSet(spec, 1, SimulationSize(3, 1, 1))
+    rng = np.random.default_rng(0)
+    labels = np.sin(np.arange(300) / 30)[:, None]
+    common = labels, (100, 100, 100), ("a", "b", "c")
+    judged = {
+        name: Judged(labels + size * rng.normal(size=labels.shape), *common)
+        for name, size in (("network", 0.1), ("floor", 0.5))
+    }
+    validation = cross_validation.CrossValidation(spec, data, [], tmp_path)
+    result = cross_validation.FoldResult(Fold("all", (), (), (("a", "1"),)), judged, 0, 0.15, 1.0)
+    record = cross_validation.summarize_folds([result], validation, data, "persons")
+    write_evaluation(record, tmp_path / "out", "N")
+    assert record["paired"]["voted"]["n_better"] == 3
+    assert record["paired"]["voted"]["p_value"] == pytest.approx(2 / 8)
+    page = (tmp_path / "out" / "evaluation.md").read_text()
+    assert "of R2 on the floor; better for 3 persons, worse for 0, p = 0.25" in page
+    assert "ridge regression" in page
+    assert not (tmp_path / "out" / "confusion.png").exists()
+    assert (tmp_path / "out" / "latency.png").stat().st_size > 10_000
