@@ -78,13 +78,13 @@ def _draw_panel(axes: Axes, rows: Sequence[dict[str, Any]], key: str, scale: flo
     mine, classes = rows[0], rows[0]["instability"] is not None
     at = _find_ms(mine)
     if at is not None:
-        interval = mine["error"]
-        spread = ""
+        interval, name = mine["error"], "the spec's, error" if classes else "the spec's, RMSE"
         if interval["low"] is not None:
-            spread = f" {scale * interval['mean']:.3g} ({scale * interval['low']:.3g} to {scale * interval['high']:.3g})"
+            mean, low, high = (scale * interval[end] for end in ("mean", "low", "high"))
+            name += f" {mean:.3g} ({low:.3g} to {high:.3g})"
         axes.plot(
-            [at], [scale * mine[key]["mean"]], "*", color="#222222", markersize=11, label=f"the spec's, {'error' if classes else 'RMSE'}{spread}", zorder=5
-        )  # fmt: skip
+            [at], [scale * mine[key]["mean"]], "*", color="#222222", markersize=11, label=name, zorder=5
+        )
     axes.margins(y=0.12)
     axes.grid(color="#dddddd", linewidth=0.5)
 
