@@ -38,11 +38,12 @@ format: setup ## format Python and C
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: setup ## count instructions of the bench networks, the filters, features and signal quality (benchmarks/)
+bench: setup ## count instructions of the bench networks, the filters, features, signal quality and decisions (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
 	$(VENV)/python benchmarks/bench_filters.py
 	$(VENV)/python benchmarks/bench_features.py
 	$(VENV)/python benchmarks/bench_quality.py
+	$(VENV)/python benchmarks/bench_decision.py
 	$(VENV)/python benchmarks/bench_spectrum.py
 
 study: ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; the heart removed; 20 million hostile frames on the link; a search (an hour and a half)

@@ -17,6 +17,7 @@ from myo_host.messages import Stage
 from myo_host.metrics import Distance
 from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
+from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import BundleError
 from myo_pipeline.twin import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment, load_vectors
@@ -309,11 +310,13 @@ def _cost(
     budget = bundle.read_json("budget.json")
     cost: dict[str, float] = {}
     per_tick = board.instructions_per_tick
+    told = find_latency(spec)
     latency = {
         "group_delay_ms": float(budget["front_end"]["group_delay_ms"]),
-        "window_ms": spec.window.window_ms,
-        "hop_ms": spec.window.hop_ms,
-        "vote_ms": (spec.decision.vote // 2) * spec.window.hop_ms,
+        "window_ms": told.window_ms,
+        "hop_ms": told.hop_ms,
+        "vote_ms": told.vote_ms,
+        "hold_ms": told.hold_ms,
     }
     if per_tick is None:
         latency["compute_ms"] = ticks["latency_ticks_max"] / hello.tick_hz * 1000

@@ -43,6 +43,7 @@ SUBCOMMANDS = [
     "data",
     "data list",
     "data get",
+    "data info",
 ]
 
 Result = tuple[int, str, str]

@@ -95,7 +95,8 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
         const myo_decision_config_t decision = {.output_kind = config->output_kind,
                                                 .vote = config->vote,
                                                 .reject_below = config->reject_below,
-                                                .n_outputs = config->n_outputs};
+                                                .n_outputs = config->n_outputs,
+                                                .rule = config->rule};
         status = myo_decision_init(&self->decision, &decision, memory->history, memory->history_bytes,
                                    memory->sums, memory->n_sums);
     }

@@ -28,7 +28,7 @@ MlperfOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
-data_app = typer.Typer(help="Data sets: list and get them.", no_args_is_help=True)
+data_app = typer.Typer(help="Data sets: list them, get them, look into them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
@@ -93,6 +93,8 @@ def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
             "where": str(find_dataset(entry.name, data) or ""),
             "description": entry.description,
             "licence": entry.licence,
+            "home": entry.url,
+            "can_fetch": entry.can_fetch,
         }
         for entry in CATALOGUE.values()
     ]
@@ -101,7 +103,12 @@ def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
         return
     for row in rows:
         print(f"{row['name']:<16} {row['description']} ({row['licence']})")
-        print(f"{'':<16} {row['where'] or 'not here; get it with: myopatch data get ' + row['name']}")
+        way = (
+            f"get it with: myopatch data get {row['name']}"
+            if row["can_fetch"]
+            else f"get it from {row['home']}"
+        )
+        print(f"{'':<16} {row['where'] or 'not here; ' + way}")
 
 
 @data_app.command("get")
