@@ -18,6 +18,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, mode
 from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
+from myo_pipeline.network_models import NETWORK_TABLES, NETWORKS_OF_FEATURES, TcnModel
 from myo_pipeline.quality_gate import Quality, compile_table
 from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
 
@@ -101,10 +102,12 @@ def _kind_of_model(table: Any) -> str:  # noqa: ANN401 - a table of the file, or
     return str(kind)
 
 
-MODEL_TABLES: dict[str, type[BaseModel]] = {"cnn": CnnModel, "mlp": MlpModel}
+MODEL_TABLES: dict[str, type[BaseModel]] = {"cnn": CnnModel, "mlp": MlpModel, **NETWORK_TABLES}
+FEATURE_MODELS = frozenset({"mlp", *NETWORKS_OF_FEATURES})  # they take features, not the window
+_KINDS = ", ".join(repr(kind) for kind in MODEL_TABLES)
 Model = Annotated[
-    Annotated[CnnModel, Tag("cnn")] | Annotated[MlpModel, Tag("mlp")],
-    Discriminator(_kind_of_model, custom_error_type="model_kind", custom_error_message="one of 'cnn', 'mlp'"),
+    Annotated[CnnModel, Tag("cnn")] | Annotated[MlpModel, Tag("mlp")] | Annotated[TcnModel, Tag("tcn")],
+    Discriminator(_kind_of_model, custom_error_type="model_kind", custom_error_message=f"one of {_KINDS}"),
 ]
 
 
@@ -192,6 +195,13 @@ class Training(Table):
         "of each channel, where electrodes keep their muscles",
     )
     augment: bool = Field(default=True, description="gain and electrode-rotation augmentation")
+    quantization: Literal["post", "aware"] = Field(
+        default="post",
+        description="int8 weights and ranges of the float model as learned, or learned further with the rounding in its way",
+    )
+    aware_epochs: int = Field(
+        default=2, ge=1, le=1000, description='further passes, of `quantization = "aware"` alone'
+    )
     seed: int = Field(default=1, ge=0, lt=2**31, description="seed of everything random")
 
 
@@ -300,12 +310,14 @@ class PatchSpec(Table):
 
     def _check_features(self) -> None:
         if not self.features:
-            if self.model.kind == "mlp":
+            if self.model.kind in FEATURE_MODELS:
                 raise ValueError(
-                    "model.kind: 'mlp' takes features and the spec has none: add [[features]], or use 'cnn'"
+                    f"model.kind: {self.model.kind!r} takes features and the spec has none: add [[features]], or use 'cnn'"
                 )
+            if isinstance(self.model, TcnModel):
+                self.model.check_window(self.window_samples)
             return
-        if self.model.kind != "mlp":
+        if self.model.kind not in FEATURE_MODELS:
             raise ValueError(
                 f"model.kind: {self.model.kind!r} takes the window itself, and the spec has [[features]]: use 'mlp', "
                 "or remove the features"
@@ -400,7 +412,7 @@ def _explain(error: dict[str, Any]) -> str:
     if kind == "union_tag_invalid":
         return f"{key}.kind: {context.get('tag')!r} is unknown, expected one of {context.get('expected_tags')}; correct it"
     if kind == "model_kind":
-        return f"{key}.kind: {_kind_of_model(error.get('input'))!r} is unknown, expected one of 'cnn', 'mlp'; correct it"
+        return f"{key}.kind: {_kind_of_model(error.get('input'))!r} is unknown, expected one of {_KINDS}; correct it"
     if kind == "union_tag_not_found":
         return f"{key}.kind: missing; add it, one of the kinds in docs/spec.md"
     if kind == "value_error":

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from myo_pipeline.aux_sensor import AuxSensor
 from myo_pipeline.feature_set import FEATURE_TABLES
+from myo_pipeline.network_models import NETWORK_TABLES
 from myo_pipeline.quality_gate import Quality
 from myo_pipeline.spec import (
     Budget,
@@ -48,6 +49,7 @@ def document_spec() -> str:
         *((f'`[[stage]]` `kind = "{kind}"`', table) for kind, table in STAGE_TABLES.items()),
         ("`[[aux]]`", AuxSensor), ("`[quality]`", Quality), ("`[window]`", Window), *_feature_sections(),
         ('`[model]` `kind = "cnn"`', CnnModel), ('`[model]` `kind = "mlp"`', MlpModel),
+        *((f'`[model]` `kind = "{kind}"`', table) for kind, table in NETWORK_TABLES.items()),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
         ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),
     ]  # fmt: skip
