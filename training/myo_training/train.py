@@ -38,8 +38,10 @@ from myo_training.model import (
     scale_input,
 )
 from myo_training.model_card import write_card
+from myo_training.quantization import Quantized, quantize_aware, quantize_post
 from myo_training.quiet import import_tensorflow, quiet_stderr
 from myo_training.recordings import DataSet, Recording, check_fits, digest_listing, digest_recording
+from myo_training.sensitivity import measure_sensitivity
 from myo_training.split import (
     ACROSS_PERSONS,
     ACROSS_SESSIONS,
@@ -157,21 +159,32 @@ def train(
             scale_input(others.counts, input_scale), targets.normalize(others.labels), np.ones(0, np.float32)
         )
 
+    augment = make_augmentation(spec, input_scale)
     with quiet_stderr():
         model = build_model(spec)
     history = fit_model(
         model, examples, checked, spec.training, classes, lambda t, f: tell(t, 0.05 + 0.6 * f),
-        make_augmentation(spec, input_scale),
+        augment,
     )  # fmt: skip
-    targets.restore(model)
-
     tell("quantizing to int8", 0.66)
+    representative = choose_representative(examples.x, seed)
+    if spec.training.quantization == "aware":
+        quantized = quantize_aware(
+            model, spec, representative, targets, examples, checked, augment,
+            lambda t, f: tell(f"rounding in the way: {t}", 0.66 + 0.03 * f),
+        )  # fmt: skip
+    else:
+        quantized = quantize_post(model, spec, representative, targets)
+    model, int8 = quantized.model, quantized.int8
     floating = convert_model(model, None)
-    int8 = convert_model(model, choose_representative(examples.x, seed))
     ops = check_alignment(int8, floating)
+    tell("rounding layer by layer", 0.69)
+    with quiet_stderr():
+        sensitivity = measure_sensitivity(quantized, targets.in_units(checked or examples), classes)
+    sensitivity = sensitivity and sensitivity | {"on": VALIDATION if checked else TRAIN}
     del examples, windows, checked
 
-    figures, segments = _evaluate_splits(model, int8, reader, split, spec, input_scale, tell)
+    figures, segments = _evaluate_splits(model, quantized, reader, split, spec, input_scale, tell)
     cost = count_cost(spec)
     record: dict[str, Any] = {
         "format": FORMAT,
@@ -191,8 +204,11 @@ def train(
         "quantization": {
             tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
             for tensor in ("input", "output")
-        },
-        "learning": asdict(history) | {"seed": seed, "rest_excess": REST_EXCESS if classes else None},
+        }
+        | {"method": spec.training.quantization, "sensitivity": sensitivity},
+        "learning": asdict(history)
+        | {"seed": seed, "rest_excess": REST_EXCESS if classes else None}
+        | ({"aware": asdict(quantized.history)} if quantized.history else {}),
         "metrics": figures,
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
         "versions": _list_versions(),
@@ -224,8 +240,15 @@ class Targets:
         """Fold the units back into the output layer: the network then gives values as the recordings do."""
         if self._mean is None or self._spread is None:
             return
-        kernel, bias = model.get_layer("output").get_weights()
-        model.get_layer("output").set_weights([kernel * self._spread, bias * self._spread + self._mean])
+        output = model.get_layer("output")
+        output.kernel.assign(output.kernel.numpy() * self._spread)
+        output.bias.assign(output.bias.numpy() * self._spread + self._mean)
+
+    def in_units(self, examples: Examples) -> Examples:
+        """Return examples with targets as the recordings have them."""
+        if self._mean is None or self._spread is None:
+            return examples
+        return replace(examples, y=examples.y * self._spread + self._mean)
 
 
 def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, targets: Targets) -> Examples:
@@ -257,7 +280,7 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
 
 
 def _evaluate_splits(
-    model: Any, int8: bytes, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale,  # noqa: ANN401
+    model: Any, quantized: Quantized, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale,  # noqa: ANN401
     tell: Progress,
 ) -> tuple[dict[str, Any], list[Any]]:  # fmt: skip
     """Evaluate float on every part of the split, int8 on the tested one; choose what to replay from that."""
@@ -281,9 +304,18 @@ def _evaluate_splits(
                 figures["int8"] = {
                     "on": f"{role}, {said}",
                     "runtime": "tflite_micro",
-                    "int8": evaluate(windows, predict_int8(int8), input_scale, spec),
+                    "int8": evaluate(windows, predict_int8(quantized.int8), input_scale, spec),
                     "float": evaluate(windows, floating, input_scale, spec),
                 }
+                if quantized.post:
+                    before = {
+                        "learned": predict_float(quantized.learned),
+                        "post": predict_int8(quantized.post),
+                    }
+                    figures["int8"] |= {
+                        name: evaluate(windows, predict, input_scale, spec)
+                        for name, predict in before.items()
+                    }
     return figures, segments
 
 

@@ -11,6 +11,7 @@ from myo_training.quiet import import_tensorflow
 
 Ranges = Mapping[str, tuple[float, float]]  # by layer: the ends of its words' range
 INPUT = "input"  # of the network, in ranges
+SUM = "add"  # layers that add others' words begin with it
 INPUT_RANGE = (-1.0, 127 / 128)  # by design: a scale of 1/128, zero point 0
 
 
@@ -92,10 +93,10 @@ class NetworkBuilder:
 
     def add(self, x: Any, y: Any, key: str, relu: bool) -> Any:  # noqa: ANN401
         """Add two layers' words."""
-        x = self._plain.Add(name=f"add{key}")([x, y])
+        x = self._plain.Add(name=f"{SUM}{key}")([x, y])
         if relu:
             x = self._plain.ReLU(name=f"add_relu{key}")(x)
-        return self._round(x, f"add{key}")
+        return self._round(x, f"{SUM}{key}")
 
     def average(self, x: Any) -> Any:  # noqa: ANN401
         """Mean over both axes."""
