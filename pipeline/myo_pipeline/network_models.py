@@ -64,5 +64,78 @@ class TcnModel(Table):
             )
 
 
-NETWORK_TABLES: dict[str, type[BaseModel]] = {"tcn": TcnModel}
-NETWORKS_OF_FEATURES: frozenset[str] = frozenset()
+class LstmModel(Table):
+    """A long short-term memory over the window's samples; its last hidden state decides."""
+
+    kind: Literal["lstm"]
+    units: int = Field(default=24, ge=1, le=256, description="cells")
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="dropout before the output layer, in training only"
+    )
+
+
+class SpectrogramModel(Table):
+    """Convolutions over time and frequency of the window's `stft_power`, the one feature of the spec."""
+
+    kind: Literal["spectrogram"]
+    filters: list[Annotated[int, Field(ge=1, le=256)]] = Field(
+        default=[16, 24], min_length=1, max_length=8, description="output channels of each convolution"
+    )
+    kernel: int = Field(
+        default=3, ge=1, le=15, description="segments and bands that each convolution takes, at most all"
+    )
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="dropout before the output layer, in training only"
+    )
+
+
+class AttentionModel(Table):
+    """One convolution over time with a stride, then one head of self-attention over its steps; the mean over time decides."""
+
+    kind: Literal["attention"]
+    filters: int = Field(default=24, ge=1, le=128, description="channels of the steps")
+    kernel: int = Field(default=8, ge=1, le=64, description="samples that the convolution takes")
+    stride: int = Field(default=4, ge=1, le=64, description="samples from one step to the next")
+    keys: int = Field(default=8, ge=1, le=64, description="length of queries and keys")
+    dropout: float = Field(
+        default=0.1, ge=0, lt=1, description="dropout before the output layer, in training only"
+    )
+
+    def check_window(self, n_samples: int) -> None:
+        """Raise ValueError unless a window of ``n_samples`` has steps to compare, and not too many."""
+        steps = -(-n_samples // self.stride)
+        if not 2 <= steps <= MAX_STEPS:
+            raise ValueError(
+                f"model.stride: a window of {n_samples} samples has {steps} steps, expected 2 to {MAX_STEPS}: change it"
+            )
+
+
+MAX_STEPS = 256  # of attention, whose softmax is over them
+NETWORK_TABLES: dict[str, type[BaseModel]] = {
+    "tcn": TcnModel,
+    "lstm": LstmModel,
+    "spectrogram": SpectrogramModel,
+    "attention": AttentionModel,
+}
+NETWORKS_OF_FEATURES = frozenset({"spectrogram"})
+POST_ONLY = frozenset({"lstm"})  # no layer of Keras rounds what an LSTM rounds inside
+
+
+def check_network(kind: str, quantization: str, features: list[str]) -> None:
+    """Raise ValueError where a kind of network cannot be quantized so, or takes other features.
+
+    Parameters
+    ----------
+    kind, quantization
+        ``model.kind`` and ``training.quantization``.
+    features
+        Kinds of the spec's features.
+    """
+    if kind == "spectrogram" and features != ["stft_power"]:
+        raise ValueError(
+            f"model.kind: 'spectrogram' takes one feature of kind 'stft_power', and the spec has {features}: leave only that one"
+        )
+    if quantization == "aware" and kind in POST_ONLY:
+        raise ValueError(
+            f"training.quantization: 'aware' has no layers that round as {kind!r} does: use 'post', or another model.kind"
+        )

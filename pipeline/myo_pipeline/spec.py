@@ -18,7 +18,15 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, mode
 from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
-from myo_pipeline.network_models import NETWORK_TABLES, NETWORKS_OF_FEATURES, TcnModel
+from myo_pipeline.network_models import (
+    NETWORK_TABLES,
+    NETWORKS_OF_FEATURES,
+    AttentionModel,
+    LstmModel,
+    SpectrogramModel,
+    TcnModel,
+    check_network,
+)
 from myo_pipeline.quality_gate import Quality, compile_table
 from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
 
@@ -106,7 +114,12 @@ MODEL_TABLES: dict[str, type[BaseModel]] = {"cnn": CnnModel, "mlp": MlpModel, **
 FEATURE_MODELS = frozenset({"mlp", *NETWORKS_OF_FEATURES})  # they take features, not the window
 _KINDS = ", ".join(repr(kind) for kind in MODEL_TABLES)
 Model = Annotated[
-    Annotated[CnnModel, Tag("cnn")] | Annotated[MlpModel, Tag("mlp")] | Annotated[TcnModel, Tag("tcn")],
+    Annotated[CnnModel, Tag("cnn")]
+    | Annotated[MlpModel, Tag("mlp")]
+    | Annotated[TcnModel, Tag("tcn")]
+    | Annotated[LstmModel, Tag("lstm")]
+    | Annotated[SpectrogramModel, Tag("spectrogram")]
+    | Annotated[AttentionModel, Tag("attention")],
     Discriminator(_kind_of_model, custom_error_type="model_kind", custom_error_message=f"one of {_KINDS}"),
 ]
 
@@ -286,6 +299,7 @@ class PatchSpec(Table):
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
         self._check_aux()
         self._check_features()
+        check_network(self.model.kind, self.training.quantization, [f.kind for f in self.features])
         try:
             compile_table(self)
         except SpecError as error:
@@ -314,7 +328,7 @@ class PatchSpec(Table):
                 raise ValueError(
                     f"model.kind: {self.model.kind!r} takes features and the spec has none: add [[features]], or use 'cnn'"
                 )
-            if isinstance(self.model, TcnModel):
+            if isinstance(self.model, TcnModel | AttentionModel):
                 self.model.check_window(self.window_samples)
             return
         if self.model.kind not in FEATURE_MODELS:

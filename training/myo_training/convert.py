@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import ExportError
+from myo_training.networks.builder import LSTM
+from myo_training.networks.recurrent import rebuild
 from myo_training.quiet import import_tensorflow, quiet_stderr
 
 N_REPRESENTATIVE = 512
@@ -70,6 +72,8 @@ def convert_ranged(model: Any) -> bytes:  # noqa: ANN401
 def _freeze(model: Any) -> Any:  # noqa: ANN401
     """Return a converter of the model, its variables made constants."""
     tf = import_tensorflow()
+    if any(layer.name == LSTM for layer in model.layers):
+        return tf.lite.TFLiteConverter.from_keras_model(rebuild(model))
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     function = tf.function(lambda x: model(x, training=False)).get_concrete_function(

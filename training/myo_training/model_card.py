@@ -19,6 +19,9 @@ _KINDS = {
     "cnn": "A convolutional network",
     "mlp": "A network of dense layers over features",
     "tcn": "A temporal convolutional network",
+    "lstm": "A long short-term memory",
+    "spectrogram": "A convolutional network over time and frequency",
+    "attention": "A network of one convolution and self-attention",
 }
 _METHODS = {"post": "after training", "aware": "by training with the rounding in its way"}
 _BEFORE = {  # of quantization-aware training

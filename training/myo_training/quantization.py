@@ -14,10 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.network_models import POST_ONLY
 from myo_pipeline.spec import PatchSpec
 from myo_training.convert import convert_model, convert_ranged
 from myo_training.fit import Augment, Examples, History, Progress, fit_model
-from myo_training.networks.builder import INPUT, INPUT_RANGE, SUM, Form, copy_weights, fold_weights
+from myo_training.networks.builder import FIXED_RANGES, INPUT, SUM, Form, copy_weights, fold_weights
 from myo_training.networks.shapes import build_network
 from myo_training.quiet import import_tensorflow, quiet_stderr
 
@@ -68,6 +69,8 @@ def quantize_post(
 ) -> Quantized:  # fmt: skip
     """Quantize a learned model as it is; ranges are those of the words on ``representative`` windows."""
     targets.restore(model)
+    if spec.model.kind in POST_ONLY:
+        return Quantized(model, convert_model(model, representative), None, ())
     with quiet_stderr():
         rounded, layers = build_network(spec, Form.ROUNDED)
         fold_weights(model, rounded)
@@ -105,8 +108,8 @@ def quantize_aware(
         rounded, layers = build_network(spec, Form.ROUNDED)
         fold_weights(model, rounded)
         write_ranges(rounded, measure_ranges(rounded, layers, representative))
-        # by design, and softmax has a range of its own
-        rounded.get_layer(f"words_{INPUT}").trainable = False
+        for name in FIXED_RANGES.keys() & set(layers):
+            rounded.get_layer(f"words_{name}").trainable = False
     switch(rounded, layers, layers)
     settings = spec.training.model_copy(
         update={
@@ -144,7 +147,7 @@ def measure_ranges(rounded: Any, layers: Sequence[str], x: NDArray[np.float32]) 
         low = np.minimum(low, [float(np.min(words)) for words in found])
         high = np.maximum(high, [float(np.max(words)) for words in found])
     ranges = {name: (float(a), float(b)) for name, a, b in zip(layers, low, high, strict=True)}
-    return ranges | ({INPUT: INPUT_RANGE} if INPUT in layers else {})
+    return ranges | {name: ends for name, ends in FIXED_RANGES.items() if name in ranges}
 
 
 def read_ranges(rounded: Any, layers: Sequence[str]) -> MeasuredRanges:  # noqa: ANN401

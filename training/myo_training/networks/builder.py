@@ -11,8 +11,11 @@ from myo_training.quiet import import_tensorflow
 
 Ranges = Mapping[str, tuple[float, float]]  # by layer: the ends of its words' range
 INPUT = "input"  # of the network, in ranges
+LSTM = "lstm"
 SUM = "add"  # layers that add others' words begin with it
-INPUT_RANGE = (-1.0, 127 / 128)  # by design: a scale of 1/128, zero point 0
+WEIGHTS = "weights"  # of attention, a softmax
+# By design: a scale of 1/128 and zero point 0; what the format gives a softmax.
+FIXED_RANGES = {INPUT: (-1.0, 127 / 128), WEIGHTS: (0.0, 255 / 256)}
 
 
 class Form(Enum):
@@ -61,23 +64,26 @@ class NetworkBuilder:
             return define_layers().FixedRounding(*self._ranges[name], name=f"words_{name}")(x)
         return x
 
-    def _finish(self, x: Any, layer: str, norm: str, relu: str, is_rectified: bool) -> Any:  # noqa: ANN401
+    def _finish(
+        self, x: Any, layer: str, norm: str, relu: str, is_rectified: bool, gain: float = 1.0,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401  # fmt: skip
         if self.form is Form.LEARNED:
-            x = self._plain.BatchNormalization(momentum=0.9, name=norm)(x)
+            start = self._keras.initializers.Constant(gain)
+            x = self._plain.BatchNormalization(momentum=0.9, gamma_initializer=start, name=norm)(x)
         if is_rectified:
             x = self._plain.ReLU(name=relu)(x)
         return self._round(x, layer)
 
     def convolve(
         self, x: Any, key: str, filters: int, kernel: tuple[int, int], *,  # noqa: ANN401
-        stride: tuple[int, int] = (1, 1), dilation: int = 1, padding: str = "same", relu: bool = True,
+        stride: tuple[int, int] = (1, 1), dilation: int = 1, padding: str = "same", relu: bool = True, gain: float = 1.0,
     ) -> Any:  # noqa: ANN401  # fmt: skip
-        """Convolve; layers ``conv<key>``, ``norm<key>``, ``relu<key>``."""
+        """Convolve; layers ``conv<key>``, ``norm<key>``, ``relu<key>``. The normalisation learns from ``gain`` on."""
         x = self._weighed.Conv2D(
             filters, kernel, strides=stride, dilation_rate=(1, dilation), padding=padding,
             use_bias=self.form is not Form.LEARNED, name=f"conv{key}",
         )(x)  # fmt: skip
-        return self._finish(x, f"conv{key}", f"norm{key}", f"relu{key}", relu)
+        return self._finish(x, f"conv{key}", f"norm{key}", f"relu{key}", relu, gain)
 
     def convolve_channels(self, x: Any, key: str, kernel: int, dilation: int) -> Any:  # noqa: ANN401
         """Convolve each channel by itself, without padding; layers ``depth<key>`` and so on."""
@@ -90,6 +96,20 @@ class NetworkBuilder:
     def look_back(self, x: Any, key: str, n_steps: int) -> Any:  # noqa: ANN401
         """Put ``n_steps`` zeros before the first time step."""
         return self._plain.ZeroPadding2D(((0, 0), (n_steps, 0)), name=f"past{key}")(x)
+
+    def reshape(self, x: Any, shape: tuple[int, ...], name: str) -> Any:  # noqa: ANN401
+        """Lay the same words out otherwise."""
+        return self._plain.Reshape(shape, name=name)(x)
+
+    def attend(self, queries: Any, keys: Any, values: Any) -> Any:  # noqa: ANN401
+        """Mix values by the softmax of queries times keys; each (steps, channels)."""
+        scores = self._round(self._plain.Dot(axes=(2, 2), name="scores")([queries, keys]), "scores")
+        weights = self._round(self._plain.Softmax(name=WEIGHTS)(scores), WEIGHTS)
+        return self._round(self._plain.Dot(axes=(2, 1), name="mixed")([weights, values]), "mixed")
+
+    def remember(self, x: Any, units: int) -> Any:  # noqa: ANN401
+        """Run an LSTM over steps (steps, channels) and give its last hidden state; learned and folded alone."""
+        return self._plain.LSTM(units, name=LSTM)(x)
 
     def add(self, x: Any, y: Any, key: str, relu: bool) -> Any:  # noqa: ANN401
         """Add two layers' words."""
@@ -129,6 +149,8 @@ def fold_weights(learned: Any, folded: Any) -> None:  # noqa: ANN401
     """Give a network of any folded form the weights of the learned one, normalisation folded into them."""
     names = {layer.name for layer in learned.layers}
     for layer in folded.layers:
+        if layer.name == LSTM:
+            layer.set_weights(learned.get_layer(LSTM).get_weights())
         if getattr(layer, "kernel", None) is None:
             continue
         source = learned.get_layer(layer.name)

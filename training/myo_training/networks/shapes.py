@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from myo_pipeline.feature_stage import compile_spec_features
-from myo_pipeline.network_models import TcnModel
+from myo_pipeline.network_models import AttentionModel, LstmModel, SpectrogramModel, TcnModel
 from myo_pipeline.spec import CnnModel, MlpModel, PatchSpec
+from myo_pipeline.stft import StftFeature
 from myo_training.networks.builder import Form, NetworkBuilder, Ranges
 from myo_training.quiet import import_tensorflow
 
@@ -37,7 +38,11 @@ def build_network(spec: PatchSpec, form: Form, ranges: Ranges | None = None) -> 
     shape = spec.model
     n_time = count_components(spec) if spec.features else spec.window_samples
     source, x = builder.input((1, n_time, spec.front_end_channels), "features" if spec.features else "emg")
-    x = _LAY[shape.kind](builder, x, shape)
+    if isinstance(shape, SpectrogramModel):
+        (feature,) = (f for f in spec.features if isinstance(f, StftFeature))
+        x = _lay_spectrogram(builder, x, shape, len(feature.bands_hz))
+    else:
+        x = _LAY[shape.kind](builder, x, shape)
     x = builder.decide(x, len(spec.output_names), spec.output.kind == "classes")
     return import_tensorflow().keras.Model(source, x), builder.rounded
 
@@ -84,8 +89,37 @@ def _lay_tcn(b: NetworkBuilder, x: Any, shape: TcnModel) -> Any:  # noqa: ANN401
     return b.drop(x, shape.dropout, "drop")
 
 
+def _lay_lstm(b: NetworkBuilder, x: Any, shape: LstmModel) -> Any:  # noqa: ANN401
+    x = b.reshape(x, tuple(x.shape[2:]), "steps")
+    return b.drop(b.remember(x, shape.units), shape.dropout, "drop")
+
+
+def _lay_spectrogram(b: NetworkBuilder, x: Any, shape: SpectrogramModel, n_bands: int) -> Any:  # noqa: ANN401
+    n_segments = x.shape[2] // n_bands  # words lie segment by segment
+    x = b.reshape(x, (n_segments, n_bands, x.shape[3]), "image")
+    for index, filters in enumerate(shape.filters):
+        x = b.convolve(x, f"{index}", filters, (min(shape.kernel, n_segments), min(shape.kernel, n_bands)))
+    return b.drop(b.average(x), shape.dropout, "drop")
+
+
+def _lay_attention(b: NetworkBuilder, x: Any, shape: AttentionModel) -> Any:  # noqa: ANN401
+    x = b.convolve(x, "0", shape.filters, (1, shape.kernel), stride=(1, shape.stride))
+    n_steps = x.shape[2]
+
+    def project(key: str, length: int, gain: float = 1.0) -> Any:  # noqa: ANN401
+        y = b.convolve(x, key, length, (1, 1), relu=False, gain=gain)
+        return b.reshape(y, (n_steps, length), f"steps_{key}")
+
+    queries = project("_queries", shape.keys, shape.keys**-0.5)  # so that scores begin with a variance of one
+    mixed = b.attend(queries, project("_keys", shape.keys), project("_values", shape.filters))
+    mixed = b.reshape(mixed, (1, n_steps, shape.filters), "steps")
+    return b.drop(b.average(b.add(x, mixed, "0", relu=True)), shape.dropout, "drop")
+
+
 _LAY: dict[str, Callable[[NetworkBuilder, Any, Any], Any]] = {
     "cnn": _lay_cnn,
     "mlp": _lay_mlp,
     "tcn": _lay_tcn,
+    "lstm": _lay_lstm,
+    "attention": _lay_attention,
 }
