@@ -157,6 +157,6 @@ def make_dry_model(spec: PatchSpec) -> bytes:
     for units in dense:
         builder.connect(units, relu=True)
     builder.connect(n_outputs, relu=False)
-    if spec.output.kind == "classes":
+    if spec.decides_classes:
         builder.normalize()
     return builder.pack()

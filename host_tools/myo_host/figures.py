@@ -121,7 +121,7 @@ def draw_segment(bundle: Bundle, config: TwinConfig, segment: GoldenSegment) -> 
         / rate_hz
         * config.decimation
     )
-    classes = bundle.spec.output.kind == "classes"
+    classes = bundle.spec.decides_classes
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.6, 5.2))
         panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 2])

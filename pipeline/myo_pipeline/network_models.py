@@ -110,15 +110,36 @@ class AttentionModel(Table):
             )
 
 
+class AutoencoderModel(Table):
+    """Dense layers that give a window's features again through a narrow code; how far they miss is the score."""
+
+    kind: Literal["autoencoder"]
+    hidden: list[Annotated[int, Field(ge=1, le=512)]] = Field(
+        default=[24],
+        max_length=4,
+        description="units of the layers before the code; behind it, the same backwards",
+    )
+    code: int = Field(default=6, ge=1, le=128, description="words of the code")
+    variational: bool = Field(
+        default=False,
+        description="learn a distribution of codes, drawn from in training alone (a variational autoencoder)",
+    )
+    divergence: float = Field(
+        default=1e-3, ge=0, description="variational: weight of the divergence from a normal distribution"
+    )
+
+
 MAX_STEPS = 256  # of attention, whose softmax is over them
 NETWORK_TABLES: dict[str, type[BaseModel]] = {
     "tcn": TcnModel,
     "lstm": LstmModel,
     "spectrogram": SpectrogramModel,
     "attention": AttentionModel,
+    "autoencoder": AutoencoderModel,
 }
-NETWORKS_OF_FEATURES = frozenset({"spectrogram"})
-POST_ONLY = frozenset({"lstm"})  # no layer of Keras rounds what an LSTM rounds inside
+NETWORKS_OF_FEATURES = frozenset({"spectrogram", "autoencoder"})
+NEVER_ROUNDED = frozenset({"lstm"})  # no layer of Keras rounds what an LSTM rounds inside
+POST_ONLY = NEVER_ROUNDED | {"autoencoder"}  # whose threshold stands in its last layer's weights
 
 
 def check_network(kind: str, quantization: str, features: list[str]) -> None:
@@ -137,5 +158,5 @@ def check_network(kind: str, quantization: str, features: list[str]) -> None:
         )
     if quantization == "aware" and kind in POST_ONLY:
         raise ValueError(
-            f"training.quantization: 'aware' has no layers that round as {kind!r} does: use 'post', or another model.kind"
+            f"training.quantization: 'aware' is not to be had for {kind!r}: use 'post', or another model.kind"
         )

@@ -22,6 +22,7 @@ from myo_pipeline.network_models import (
     NETWORK_TABLES,
     NETWORKS_OF_FEATURES,
     AttentionModel,
+    AutoencoderModel,
     LstmModel,
     SpectrogramModel,
     TcnModel,
@@ -119,7 +120,8 @@ Model = Annotated[
     | Annotated[TcnModel, Tag("tcn")]
     | Annotated[LstmModel, Tag("lstm")]
     | Annotated[SpectrogramModel, Tag("spectrogram")]
-    | Annotated[AttentionModel, Tag("attention")],
+    | Annotated[AttentionModel, Tag("attention")]
+    | Annotated[AutoencoderModel, Tag("autoencoder")],
     Discriminator(_kind_of_model, custom_error_type="model_kind", custom_error_message=f"one of {_KINDS}"),
 ]
 
@@ -155,18 +157,55 @@ class ValuesOutput(Table):
     unit: str = Field(default="", description="unit of the values, for reports")
 
 
+class ScoreOutput(Table):
+    """Whether a window is unlike those that were learned: classes `normal` and `anomaly`, by a score and its threshold."""
+
+    kind: Literal["score"]
+    labels: list[Annotated[str, Field(min_length=1, max_length=40)]] = Field(
+        min_length=2,
+        max_length=64,
+        description="the recordings' classes, in the order of their label numbers",
+    )
+    anomalies: list[str] = Field(
+        min_length=1,
+        description="those of `labels` that are never learned from and that the test takes for anomalies",
+    )
+    percentile: float = Field(
+        default=95.0,
+        gt=50,
+        lt=100,
+        description="the threshold: so many of the training persons' normal windows score less",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        unknown = [label for label in self.anomalies if label not in self.labels]
+        if unknown:
+            raise ValueError(f"anomalies names {unknown[0]!r}, which is none of labels: correct it")
+        if set(self.anomalies) == set(self.labels):
+            raise ValueError("anomalies names every label: leave some to learn from")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the network's outputs."""
+        return ["normal", "anomaly"]
+
+
 class LaterOutput(Table):
     """An output kind that has its place in the design, and no stage yet."""
 
-    kind: Literal["events", "trend", "score"]
+    kind: Literal["events", "trend"]
 
     @model_validator(mode="before")
     @classmethod
     def _check(cls, table: dict[str, Any]) -> dict[str, Any]:
-        raise ValueError(f"kind {table['kind']!r} has no stage in this version: use 'classes' or 'values'")
+        raise ValueError(
+            f"kind {table['kind']!r} has no stage in this version: use 'classes', 'values' or 'score'"
+        )
 
 
-Output = Annotated[ClassesOutput | ValuesOutput | LaterOutput, Field(discriminator="kind")]
+Output = Annotated[ClassesOutput | ValuesOutput | ScoreOutput | LaterOutput, Field(discriminator="kind")]
 
 
 class Decision(Table):
@@ -299,6 +338,11 @@ class PatchSpec(Table):
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
         self._check_aux()
         self._check_features()
+        if (self.model.kind == "autoencoder") != (self.output.kind == "score"):
+            raise ValueError(
+                f"model.kind: {self.model.kind!r} beside output.kind {self.output.kind!r}, expected 'autoencoder' with "
+                "'score' and neither without the other: change one"
+            )
         check_network(self.model.kind, self.training.quantization, [f.kind for f in self.features])
         try:
             compile_table(self)
@@ -378,6 +422,17 @@ class PatchSpec(Table):
         return round(self.window.hop_ms * self.front_end_rate_hz / 1000)
 
     @property
+    def decides_classes(self) -> bool:
+        """Whether a decision is a class: of the spec's, or normal and anomaly."""
+        return self.output.kind != "values"
+
+    def as_recorded(self) -> PatchSpec:
+        """Return the spec with the recordings' classes for outputs, of a score."""
+        if not isinstance(self.output, ScoreOutput):
+            return self
+        return self.model_copy(update={"output": ClassesOutput(kind="classes", labels=self.output.labels)})
+
+    @property
     def output_names(self) -> list[str]:
         """Names of the network's outputs, in order."""
         if isinstance(self.output, LaterOutput):  # pragma: no cover - the validator refuses it
@@ -395,6 +450,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     }  # fmt: skip
     kinds: dict[str, type[BaseModel]] = {
         **STAGE_TABLES, **MODEL_TABLES, **FEATURE_TABLES, "classes": ClassesOutput, "values": ValuesOutput,
+        "score": ScoreOutput,
     }  # fmt: skip
     if len(location) == 1:
         return list(PatchSpec.model_fields)

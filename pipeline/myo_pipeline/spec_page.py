@@ -15,6 +15,7 @@ from myo_pipeline.spec import (
     Decision,
     MlpModel,
     PatchSpec,
+    ScoreOutput,
     Sensor,
     Training,
     ValuesOutput,
@@ -51,6 +52,7 @@ def document_spec() -> str:
         ('`[model]` `kind = "cnn"`', CnnModel), ('`[model]` `kind = "mlp"`', MlpModel),
         *((f'`[model]` `kind = "{kind}"`', table) for kind, table in NETWORK_TABLES.items()),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
+        ('`[output]` `kind = "score"`', ScoreOutput),
         ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),
     ]  # fmt: skip
     for title, table in sections:
@@ -78,8 +80,8 @@ def document_spec() -> str:
     out += [
         "## Output kinds to come",
         "",
-        "`events` (motor-unit spikes, onsets), `trend` (fatigue) and `score` (anomaly, signature match) have their place in",
-        "the design; a spec that asks for one is refused by name.",
+        "`events` (motor-unit spikes, onsets) and `trend` (fatigue) have their place in the design; a spec that asks",
+        "for one is refused by name.",
         "",
     ]
     return "\n".join(out)

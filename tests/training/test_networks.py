@@ -8,15 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.metrics import roc_auc_score
 
 from myo_export.emit_net import render_network
 from myo_export.tflite_reader import read_graph
 from myo_pipeline.errors import SpecError
-from myo_pipeline.network_models import POST_ONLY
+from myo_pipeline.network_models import NEVER_ROUNDED
 from myo_pipeline.spec import PatchSpec, parse_spec
 from myo_pipeline.twin import NetworkTwin
+from myo_training.anomaly import SHARPNESS, fit_autoencoder
 from myo_training.convert import check_alignment, choose_representative, convert_model
+from myo_training.evaluation import predict_int8
 from myo_training.fit import Examples
+from myo_training.metrics import measure_auc
 from myo_training.model import build_model, count_cost
 from myo_training.networks.builder import INPUT, Form, fold_weights
 from myo_training.networks.shapes import build_network
@@ -71,6 +75,8 @@ KINDS |= {
     "lstm": 'kind = "lstm"\nunits = 6',
     "spectrogram": 'kind = "spectrogram"\nfilters = [6, 8]',
     "attention": 'kind = "attention"\nfilters = 8\nkeys = 4',
+    "autoencoder": 'kind = "autoencoder"\nhidden = [10]\ncode = 3',
+    "autoencoder, variational": 'kind = "autoencoder"\nhidden = [10]\ncode = 3\nvariational = true',
 }
 KINDS["tcn, separable"] = STFT = (
     '[[features]]\nkind = "stft_power"\nsegment_ms = 80.0\nstep_ms = 20.0\nbands_hz = [[10, 40], [40, 70], [70, 100]]'
@@ -79,6 +85,8 @@ KINDS |= {
     "lstm": 'kind = "lstm"\nunits = 6',
     "spectrogram": 'kind = "spectrogram"\nfilters = [6, 8]',
     "attention": 'kind = "attention"\nfilters = 8\nkeys = 4',
+    "autoencoder": 'kind = "autoencoder"\nhidden = [10]\ncode = 3',
+    "autoencoder, variational": 'kind = "autoencoder"\nhidden = [10]\ncode = 3\nvariational = true',
 }
 KINDS["tcn, separable"].replace("dilations = [1, 2, 4]\n", "", 1)
 OPERATORS = {
@@ -86,14 +94,19 @@ OPERATORS = {
     "tcn, separable": {"DEPTHWISE_CONV_2D": 2, "MEAN": 1},
     "lstm": {"UNIDIRECTIONAL_SEQUENCE_LSTM": 1, "STRIDED_SLICE": 1},
     "attention": {"BATCH_MATMUL": 2, "SOFTMAX": 2, "ADD": 1},
+    "autoencoder": {"SUB": 1, "ABS": 1, "FULLY_CONNECTED": 5},
+    "autoencoder, variational": {"SUB": 1, "ABS": 1, "FULLY_CONNECTED": 5},
     "tcn, valid": {"PAD": 0, "ADD": 0, "CONV_2D": 4},
 }
+SCORED = ("autoencoder", "autoencoder, variational")
+SCORE = 'kind = "score"\nlabels = ["rest", "fist", "open"]\nanomalies = ["open"]'
 CLASSES = 'kind = "classes"\nlabels = ["rest", "fist", "open"]'
 VALUES = 'kind = "values"\nnames = ["force", "angle"]'
 
 
 def make_spec(kind: str, output: str = CLASSES) -> PatchSpec:
-    features = STFT if kind == "spectrogram" else ""
+    features = STFT if kind == "spectrogram" or kind in SCORED else ""
+    output = SCORE if kind in SCORED else output
     return parse_spec(SPEC.format(model=KINDS[kind], features=features, output=output))
 
 
@@ -122,7 +135,7 @@ def test_folded_forms_compute_what_was_learned(kind: str) -> None:
     spec = make_spec(kind)
     learned, x = build_awake(spec), draw_windows(spec, 20)
     forms = (
-        [Form.FOLDED] if kind in POST_ONLY else [Form.FOLDED, Form.ROUNDED]
+        [Form.FOLDED] if kind in NEVER_ROUNDED else [Form.FOLDED, Form.ROUNDED]
     )  # whose switches are off at first
     for form in forms:
         folded, _ = build_network(spec, form)
@@ -135,9 +148,11 @@ def test_folded_forms_compute_what_was_learned(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_c_equals_the_runtime(kind: str, tmp_path: Path) -> None:
     spec = make_spec(kind)
-    model = build_awake(spec)
-    int8 = convert_model(model, draw_windows(spec, 30))
-    ops = check_alignment(int8, convert_model(model, None))
+    found = quantize_post(
+        build_awake(spec), spec, choose_representative(draw_windows(spec, 30), 1), Targets(np.zeros(1))
+    )
+    int8 = found.int8
+    ops = check_alignment(int8, convert_model(found.model, None))
     wanted = OPERATORS.get(kind, {})
     assert {name: ops.count(name) for name in wanted} == wanted
     text = render_network(int8, "test")
@@ -161,9 +176,37 @@ def test_contradictions_are_refused(keys: str, message: str) -> None:
         parse_spec(SPEC.format(model=f'kind = "tcn"\n{keys}', features="", output=CLASSES))
 
 
+@pytest.mark.parametrize("kind", SCORED)
+def test_an_anomaly_is_what_scores_beyond_the_percentile(kind: str) -> None:
+    spec = make_spec(kind)
+    settings = spec.training.model_copy(update={"epochs": 12, "batch_size": 32, "learning_rate": 0.01})
+    spec = spec.model_copy(update={"training": settings})
+    rng = np.random.default_rng(4)
+    n_words = build_network(spec, Form.FOLDED)[0].input_shape[2] * 4
+    mixing = rng.normal(size=(2, n_words)) * 0.3  # normal windows have two degrees of freedom, anomalies all
+    shape = (-1, 1, n_words // 4, 4)
+    normal = np.clip(np.tanh(rng.normal(size=(800, 2)) @ mixing), -1, 0.99).astype(np.float32).reshape(shape)
+    odd = np.clip(rng.normal(size=(300, n_words)) * 0.4, -1, 0.99).astype(np.float32).reshape(shape)
+    model = build_awake(spec)
+    _, threshold = fit_autoencoder(model, spec, normal[:600], None, lambda _t, _f: None, lambda x, _rng: x)
+    shares = model.predict_on_batch(normal[:600])[:, 1]
+    assert (shares > 0.5).mean() == pytest.approx(0.05, abs=0.01)
+    assert np.median(shares) == pytest.approx(1 / (1 + np.exp(SHARPNESS)), rel=0.1)
+    assert threshold.median < threshold.threshold
+    found = quantize_post(model, spec, choose_representative(normal[:600], 1), Targets(np.zeros(1)))
+    predict = predict_int8(found.int8)
+    device, odd_device = predict(normal[600:])[:, 1], predict(odd)[:, 1]
+    exact = found.model.predict_on_batch(normal[600:])[:, 1]
+    assert ((device > 0.5) == (exact > 0.5)).mean() > 0.96
+    truth = np.repeat([0, 1], [len(device), len(odd_device)])
+    auc = measure_auc(truth, np.concatenate([device, odd_device]))
+    assert auc == pytest.approx(roc_auc_score(truth, np.concatenate([device, odd_device])), abs=1e-12)
+    assert auc > 0.95
+
+
 def test_kinds_ask_for_what_they_take() -> None:
     lstm = SPEC.format(model=KINDS["lstm"], features="", output=CLASSES)
-    with pytest.raises(SpecError, match="'aware' has no layers that round as 'lstm' does"):
+    with pytest.raises(SpecError, match="'aware' is not to be had for 'lstm'"):
         parse_spec(lstm + 'quantization = "aware"\n')
     spectrogram = SPEC.format(
         model=KINDS["spectrogram"], features='[[features]]\nkind = "mav"', output=CLASSES
@@ -231,7 +274,7 @@ def test_sensitivity_finds_the_layer_whose_words_are_spoilt() -> None:
     assert all(layer["alone_snr_db"] >= report["all_snr_db"] - 1 for layer in layers.values())
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in POST_ONLY])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in NEVER_ROUNDED and kind not in SCORED])
 def test_ranges_after_training_hold_the_words_and_no_more(kind: str) -> None:
     spec = make_spec(kind)
     x = choose_representative(draw_windows(spec, 100), 1)

@@ -15,7 +15,7 @@ from myo_pipeline.aux_reference import time_aux
 from myo_pipeline.reference import mean_values, vote_classes, window_ends
 from myo_pipeline.spec import PatchSpec
 from myo_training.convert import read_quantization
-from myo_training.metrics import summarize_classes, summarize_values
+from myo_training.metrics import summarize_classes, summarize_scores, summarize_values
 from myo_training.model import InputScale, scale_input
 from myo_training.recordings import Recording
 from myo_training.runtime import quantize_input, run_model
@@ -67,16 +67,19 @@ def evaluate(
     )
     persons = np.array([p for p, part in windows.parts() for _ in range(part.stop - part.start)])
     truth, vote = windows.labels, spec.decision.vote
-    if spec.output.kind == "classes":
+    if spec.decides_classes:
         n_classes = len(spec.output_names)
         numbers = truth.astype(np.int64)
         voted = np.concatenate(
             [vote_classes(outputs[part], vote, spec.decision.reject_below)[0] for _, part in windows.parts()]
         )
-        return {
+        figures = {
             "window": summarize_classes(numbers, outputs.argmax(axis=1), persons, n_classes),
             "voted": summarize_classes(numbers, voted, persons, n_classes),
         }
+        if spec.output.kind == "score":
+            figures["window"] |= summarize_scores(numbers, outputs[:, 1], persons)
+        return figures
     values = truth.astype(np.float64)
     means = np.concatenate([mean_values(outputs[part], vote) for _, part in windows.parts()])
     return {

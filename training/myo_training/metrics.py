@@ -84,6 +84,23 @@ def summarize_classes(
     }
 
 
+def measure_auc(truth: NDArray[np.int64], scores: NDArray[np.float64]) -> float:
+    """Return the probability that an anomaly (1) scores more than a normal window (0); half of equals count."""
+    ranks = stats.rankdata(scores)
+    n_anomalies, n_normal = int((truth == 1).sum()), int((truth == 0).sum())
+    if not n_anomalies or not n_normal:
+        return float("nan")
+    return float((ranks[truth == 1].mean() - (n_anomalies + 1) / 2) / n_normal)
+
+
+def summarize_scores(
+    truth: NDArray[np.int64], scores: NDArray[np.float64], persons: NDArray[np.str_]
+) -> dict[str, Any]:
+    """Return the area under the receiver operating characteristic, ``auc``, with its interval over persons."""
+    found = [measure_auc(truth[persons == p], scores[persons == p]) for p in sorted(set(persons.tolist()))]
+    return {"auc": asdict(estimate_mean(found, 0.0, 1.0))}
+
+
 def summarize_values(
     truth: NDArray[np.float64], found: NDArray[np.float64], persons: NDArray[np.str_]
 ) -> dict[str, Any]:

@@ -21,6 +21,7 @@ _KINDS = {
     "tcn": "A temporal convolutional network",
     "lstm": "A long short-term memory",
     "spectrogram": "A convolutional network over time and frequency",
+    "autoencoder": "An autoencoder over features",
     "attention": "A network of one convolution and self-attention",
 }
 _METHODS = {"post": "after training", "aware": "by training with the rounding in its way"}
@@ -81,6 +82,20 @@ def _describe_aux(stream: AuxSensor) -> str:
     )
 
 
+def _describe_score(record: dict[str, Any]) -> list[str]:
+    """Return what an anomaly is and how well scores tell it; nothing of other outputs."""
+    if "score" not in record:
+        return []
+    found, areas = record["score"], record["metrics"]["int8"]
+    shown = [f"{name} {_number(areas[name]['window']['auc'])}" for name in ("float", "int8") if name in areas]
+    return [
+        "",
+        f"An anomaly is a window that scores more than {found['threshold']:.3g}, the {found['percentile']:g}th percentile of the "
+        f"training persons' normal windows (median {found['median']:.3g}). Area under the receiver operating characteristic, by "
+        f"person: {', '.join(shown)}.",
+    ]
+
+
 def _describe_sensitivity(found: dict[str, Any] | None) -> list[str]:
     """Return the section on each layer's rounding; nothing where it was not measured."""
     if found is None:
@@ -116,7 +131,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     spec
         The patch.
     """
-    classes, data, metrics = spec.output.kind == "classes", record["data"], record["metrics"]
+    classes, data, metrics = spec.decides_classes, record["data"], record["metrics"]
     what = _KINDS[spec.model.kind]
     names = ("macro accuracy", "accuracy") if classes else ("RMSE", "R2")
     head = [
@@ -187,6 +202,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
             if key in int8:
                 out.append(f"| {said}, the same windows | {_rows(int8[key], classes)} |")
     out += [
+        *_describe_score(record),
         "",
         "Macro accuracy is the mean over classes of the share decided rightly." if classes else "",
         "int8 ran through the `tflite_micro` runtime, on windows quantized from the float filters.",

@@ -14,17 +14,27 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_pipeline.network_models import POST_ONLY
+from myo_pipeline.network_models import NEVER_ROUNDED
 from myo_pipeline.spec import PatchSpec
 from myo_training.convert import convert_model, convert_ranged
 from myo_training.fit import Augment, Examples, History, Progress, fit_model
-from myo_training.networks.builder import FIXED_RANGES, INPUT, SUM, Form, copy_weights, fold_weights
+from myo_training.networks.builder import (
+    DIFFERENCE,
+    FIXED_RANGES,
+    SUM,
+    Form,
+    copy_weights,
+    fold_weights,
+)
 from myo_training.networks.shapes import build_network
 from myo_training.quiet import import_tensorflow, quiet_stderr
 
 # Of the learning rate's peak: the weights are near their end, and the rounding's gradient is an approximation.
 AWARE_RATE = 0.1
 CHUNK_WINDOWS = 512
+# Of a score's two outputs before their softmax: anomalies lie beyond the windows that ranges are measured on. At the ends
+# the softmax is within a step of 0 and 1, and a step is a 64th of the way from the median score to the threshold.
+LOGIT_RANGE = (-4.0, 4.0 - 1 / 32)
 
 MeasuredRanges = dict[str, tuple[float, float]]
 
@@ -69,15 +79,20 @@ def quantize_post(
 ) -> Quantized:  # fmt: skip
     """Quantize a learned model as it is; ranges are those of the words on ``representative`` windows."""
     targets.restore(model)
-    if spec.model.kind in POST_ONLY:
+    if spec.model.kind in NEVER_ROUNDED:
         return Quantized(model, convert_model(model, representative), None, ())
     with quiet_stderr():
         rounded, layers = build_network(spec, Form.ROUNDED)
         fold_weights(model, rounded)
-        write_ranges(rounded, measure_ranges(rounded, layers, representative))
-        if any(name.startswith(SUM) for name in layers):
+        ranges = measure_ranges(rounded, layers, representative)
+        if spec.output.kind == "score":
+            ranges["output"] = LOGIT_RANGE
+            learned, (model, _) = model, build_network(spec, Form.FOLDED)  # what draws codes is gone
+            fold_weights(learned, model)
+        write_ranges(rounded, ranges)
+        if any(name.startswith((SUM, DIFFERENCE)) for name in layers):
             # TensorFlow Lite adds in place, and its calibration then takes a sum's words for those of its operand.
-            ranged, _ = build_network(spec, Form.RANGED, read_ranges(rounded, layers))
+            ranged, _ = build_network(spec, Form.RANGED, ranges)
             copy_weights(rounded, ranged)
             int8 = convert_ranged(ranged)
         else:
@@ -117,15 +132,13 @@ def quantize_aware(
             "learning_rate": AWARE_RATE * spec.training.learning_rate,
         }
     )
-    history = fit_model(
-        rounded, train, validation, settings, spec.output.kind == "classes", progress, augment
-    )
+    history = fit_model(rounded, train, validation, settings, spec.decides_classes, progress, augment)
     switch(rounded, layers, ())
     with quiet_stderr():
         targets.restore(model)
         targets.restore(rounded)
         ranges = read_ranges(rounded, layers)
-        if spec.output.kind != "classes":  # the units of the output have changed
+        if not spec.decides_classes:  # the units of the output have changed
             ranges["output"] = measure_ranges(rounded, ["output"], representative)["output"]
             write_ranges(rounded, ranges)
         folded, _ = build_network(spec, Form.FOLDED)
@@ -166,8 +179,8 @@ def write_ranges(rounded: Any, ranges: MeasuredRanges) -> None:  # noqa: ANN401
 
 def switch(rounded: Any, layers: Sequence[str], on: Sequence[str]) -> None:  # noqa: ANN401
     """Round the words and the weights of the layers ``on``, and of no other of ``layers``."""
+    weighed = {layer.name: layer for layer in rounded.layers if hasattr(layer, "share")}
     for name in layers:
-        share = float(name in on)
-        rounded.get_layer(f"words_{name}").share.assign(share)
-        if name != INPUT and hasattr(layer := rounded.get_layer(name), "share"):
-            layer.share.assign(share)
+        for layer in (weighed[f"words_{name}"], weighed.get(name)):
+            if layer is not None:
+                layer.share.assign(float(name in on))

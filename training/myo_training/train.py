@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
 from myo_pipeline.errors import DataError
-from myo_pipeline.spec import PatchSpec, load_spec
+from myo_pipeline.spec import PatchSpec, ScoreOutput, load_spec
+from myo_training.anomaly import NORMAL, fit_autoencoder, keep_normal, mark_anomalies
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
 from myo_training.evaluation import (
@@ -40,7 +41,14 @@ from myo_training.model import (
 from myo_training.model_card import write_card
 from myo_training.quantization import Quantized, quantize_aware, quantize_post
 from myo_training.quiet import import_tensorflow, quiet_stderr
-from myo_training.recordings import DataSet, Recording, check_fits, digest_listing, digest_recording
+from myo_training.recordings import (
+    DataSet,
+    Recording,
+    check_fits,
+    check_recording,
+    digest_listing,
+    digest_recording,
+)
 from myo_training.sensitivity import measure_sensitivity
 from myo_training.split import (
     ACROSS_PERSONS,
@@ -87,8 +95,8 @@ class TrainingResult:
 class _Reader:
     """Reads the recordings of one part of a split at a time, and remembers what was read."""
 
-    def __init__(self, data: DataSet, split: Split) -> None:
-        self._data, self._roles = data, split.roles()
+    def __init__(self, data: DataSet, split: Split, spec: PatchSpec) -> None:
+        self._data, self._roles, self._spec = data, split.roles(), spec
         self.digests: dict[tuple[str, str, str], str] = {}
 
     def read(self, role: str) -> list[Recording]:
@@ -99,7 +107,12 @@ class _Reader:
             if (recording.person, recording.session) in wanted
         ]
         self.digests.update({recording.key: digest_recording(recording) for recording in found})
-        return found
+        output = self._spec.output
+        if not isinstance(output, ScoreOutput):
+            return found
+        for recording in found:
+            check_recording(recording, self._spec.as_recorded())
+        return [mark_anomalies(recording, output) for recording in found]
 
 
 def train(
@@ -134,14 +147,14 @@ def train(
     started = time.monotonic()
     tell = progress or (lambda _text, _fraction: None)
     spec = load_spec(spec_path)
-    data = resolve_dataset(spec.training.data, data_dir, spec, spec_path.parent)
-    check_fits(data.info, spec)
+    data = resolve_dataset(spec.training.data, data_dir, spec.as_recorded(), spec_path.parent)
+    check_fits(data.info, spec.as_recorded())
     split = split_sessions(
         data.sessions(), spec.training.held_out_persons, spec.training.validation_persons, spec.training.seed
     )
     tell(f"data: {data.info.name}, {data.info.source}", 0.0)
-    reader = _Reader(data, split)
-    classes, seed = spec.output.kind == "classes", spec.training.seed
+    reader = _Reader(data, split, spec)
+    classes, seed = spec.decides_classes, spec.training.seed
 
     tf = import_tensorflow()
     tf.keras.utils.set_random_seed(seed)
@@ -149,10 +162,12 @@ def train(
     hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
     windows = cut_recordings(reader.read(TRAIN), spec, hop)
+    if spec.output.kind == "score":
+        windows = keep_normal(windows)
     input_scale = measure_scale(windows.counts, spec)
     targets = Targets(windows.labels)
     examples = make_examples(windows, spec, input_scale, targets)
-    checked = None
+    checked, threshold = None, None
     if split.validation:
         others = cut_recordings(reader.read(VALIDATION), spec, hop)
         checked = Examples(
@@ -162,10 +177,12 @@ def train(
     augment = make_augmentation(spec, input_scale)
     with quiet_stderr():
         model = build_model(spec)
-    history = fit_model(
-        model, examples, checked, spec.training, classes, lambda t, f: tell(t, 0.05 + 0.6 * f),
-        augment,
-    )  # fmt: skip
+    learning: Progress = lambda t, f: tell(t, 0.05 + 0.6 * f)  # noqa: E731
+    if spec.output.kind == "score":
+        normal = checked.x[checked.y == NORMAL] if checked else None
+        history, threshold = fit_autoencoder(model, spec, examples.x, normal, learning, augment)
+    else:
+        history = fit_model(model, examples, checked, spec.training, classes, learning, augment)
     tell("quantizing to int8", 0.66)
     representative = choose_representative(examples.x, seed)
     if spec.training.quantization == "aware":
@@ -209,6 +226,7 @@ def train(
         "learning": asdict(history)
         | {"seed": seed, "rest_excess": REST_EXCESS if classes else None}
         | ({"aware": asdict(quantized.history)} if quantized.history else {}),
+        **({"score": asdict(threshold)} if threshold else {}),
         "metrics": figures,
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
         "versions": _list_versions(),
@@ -263,6 +281,9 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
     if labels.ndim == 2:
         weights = np.ones(len(labels), dtype=np.float32)
         return Examples(scale_input(windows.counts, input_scale), targets.normalize(labels), weights)
+    if spec.output.kind == "score":
+        normal = np.ones(len(labels), np.float32)
+        return Examples(scale_input(windows.counts, input_scale), labels.astype(np.int64), normal)
     n_classes = len(spec.output_names)
     missing = [spec.output_names[c] for c in range(n_classes) if not (labels == c).any()]
     if missing:

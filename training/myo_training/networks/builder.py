@@ -12,7 +12,7 @@ from myo_training.quiet import import_tensorflow
 Ranges = Mapping[str, tuple[float, float]]  # by layer: the ends of its words' range
 INPUT = "input"  # of the network, in ranges
 LSTM = "lstm"
-SUM = "add"  # layers that add others' words begin with it
+SUM, DIFFERENCE = "add", "difference"  # layers that add or subtract others' words begin with it
 WEIGHTS = "weights"  # of attention, a softmax
 # By design: a scale of 1/128 and zero point 0; what the format gives a softmax.
 FIXED_RANGES = {INPUT: (-1.0, 127 / 128), WEIGHTS: (0.0, 255 / 256)}
@@ -106,6 +106,20 @@ class NetworkBuilder:
         scores = self._round(self._plain.Dot(axes=(2, 2), name="scores")([queries, keys]), "scores")
         weights = self._round(self._plain.Softmax(name=WEIGHTS)(scores), WEIGHTS)
         return self._round(self._plain.Dot(axes=(2, 1), name="mixed")([weights, values]), "mixed")
+
+    def code(self, x: Any, units: int, divergence: float | None) -> Any:  # noqa: ANN401
+        """Lay the narrow layer of an autoencoder; with a divergence its words are drawn, in the learned form's training."""
+        mean = self._round(self._weighed.Dense(units, name="code")(x), "code")
+        if divergence is None or self.form is not Form.LEARNED:
+            return mean
+        spread = self._plain.Dense(units, name="spread")(x)
+        return define_layers().Draw(divergence, name="drawn")([mean, spread])
+
+    def compare(self, x: Any, given: Any) -> Any:  # noqa: ANN401
+        """Lay a dense layer that gives the words ``given`` again, and return how far each is from them."""
+        x = self._round(self._weighed.Dense(given.shape[1], name="again")(x), "again")
+        x = self._round(self._plain.Subtract(name=DIFFERENCE)([x, given]), DIFFERENCE)
+        return self._round(self._keras.ops.absolute(x), "size")
 
     def remember(self, x: Any, units: int) -> Any:  # noqa: ANN401
         """Run an LSTM over steps (steps, channels) and give its last hidden state; learned and folded alone."""

@@ -91,7 +91,29 @@ def define_layers() -> SimpleNamespace:
             y = keras.ops.matmul(inputs, round_weights(tf.convert_to_tensor(self.kernel), self.share))
             return self.activation(y + self.bias)
 
+    class Draw(keras.layers.Layer):  # type: ignore[name-defined, misc]
+        """Draw from a normal distribution of given mean and log variance in training; else give the mean.
+
+        References
+        ----------
+        Kingma and Welling 2014, Auto-encoding variational Bayes, arXiv:1312.6114, appendix B.
+        """
+
+        def __init__(self, divergence: float, **options: Any) -> None:  # noqa: ANN401
+            super().__init__(**options)
+            self.divergence = divergence
+            self.draws = keras.random.SeedGenerator(1)
+
+        def call(self, inputs: Any, training: Any = None) -> Any:  # noqa: ANN401
+            mean, spread = inputs
+            if not training:
+                return mean
+            apart = tf.reduce_mean(tf.exp(spread) + mean * mean - 1.0 - spread)
+            self.add_loss(0.5 * self.divergence * apart)
+            return mean + tf.exp(0.5 * spread) * keras.random.normal(tf.shape(mean), seed=self.draws)
+
     return SimpleNamespace(
+        Draw=Draw,
         Rounding=Rounding,
         FixedRounding=FixedRounding,
         Conv2D=Conv2D,

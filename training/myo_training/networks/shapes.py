@@ -10,7 +10,13 @@ from collections.abc import Callable
 from typing import Any
 
 from myo_pipeline.feature_stage import compile_spec_features
-from myo_pipeline.network_models import AttentionModel, LstmModel, SpectrogramModel, TcnModel
+from myo_pipeline.network_models import (
+    AttentionModel,
+    AutoencoderModel,
+    LstmModel,
+    SpectrogramModel,
+    TcnModel,
+)
 from myo_pipeline.spec import CnnModel, MlpModel, PatchSpec
 from myo_pipeline.stft import StftFeature
 from myo_training.networks.builder import Form, NetworkBuilder, Ranges
@@ -43,7 +49,7 @@ def build_network(spec: PatchSpec, form: Form, ranges: Ranges | None = None) -> 
         x = _lay_spectrogram(builder, x, shape, len(feature.bands_hz))
     else:
         x = _LAY[shape.kind](builder, x, shape)
-    x = builder.decide(x, len(spec.output_names), spec.output.kind == "classes")
+    x = builder.decide(x, len(spec.output_names), spec.decides_classes)
     return import_tensorflow().keras.Model(source, x), builder.rounded
 
 
@@ -116,10 +122,21 @@ def _lay_attention(b: NetworkBuilder, x: Any, shape: AttentionModel) -> Any:  # 
     return b.drop(b.average(b.add(x, mixed, "0", relu=True)), shape.dropout, "drop")
 
 
+def _lay_autoencoder(b: NetworkBuilder, x: Any, shape: AutoencoderModel) -> Any:  # noqa: ANN401
+    given = x = import_tensorflow().keras.layers.Flatten(name="flat")(x)
+    for index, units in enumerate(shape.hidden):
+        x = b.connect(x, f"encoder{index}", units)
+    x = b.code(x, shape.code, shape.divergence if shape.variational else None)
+    for index, units in enumerate(reversed(shape.hidden)):
+        x = b.connect(x, f"decoder{index}", units)
+    return b.compare(x, given)
+
+
 _LAY: dict[str, Callable[[NetworkBuilder, Any, Any], Any]] = {
     "cnn": _lay_cnn,
     "mlp": _lay_mlp,
     "tcn": _lay_tcn,
     "lstm": _lay_lstm,
     "attention": _lay_attention,
+    "autoencoder": _lay_autoencoder,
 }
