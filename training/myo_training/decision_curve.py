@@ -59,7 +59,7 @@ def trace_decisions(judged: Judged, spec: PatchSpec) -> list[dict[str, Any]]:
         accuracy (of values the RMSE); ``instability``, both with intervals over persons; and ``measured_ms``, the latency with
         the median wait of :func:`measure_wait` in place of the derived one, None where it is infinite and of values.
     """
-    classes = spec.output.kind == "classes"
+    classes = spec.decides_classes
     rows = []
     for series, decision in list_decisions(spec.decision, classes):
         row: dict[str, Any] = {
