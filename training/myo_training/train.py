@@ -217,7 +217,7 @@ def train(
         | {
             "digest": digest_listing(reader.digests.values()),
             "n_recordings": len(reader.digests),
-            "files": _hash_files(data),
+            "files": hash_files(data),
         },
         "split": {role: [list(s) for s in sessions] for role, sessions in split.roles().items()},
         "tested": split.tested,
@@ -236,7 +236,7 @@ def train(
         "metrics": figures,
         "decision_curve": curve,
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
-        "versions": _list_versions(),
+        "versions": list_versions(),
     }
     record = without_nan(record)
     tell("writing the bundle", 0.98)
@@ -369,7 +369,7 @@ def _thin_recordings(recordings: list[Recording], spec: PatchSpec) -> tuple[list
     )
 
 
-def _hash_files(data: DataSet) -> dict[str, str]:
+def hash_files(data: DataSet) -> dict[str, str]:
     """Return the SHA-256 of the files used, by name below their common folder, wherever that lies."""
     files = data.files()
     if not files:
@@ -378,7 +378,8 @@ def _hash_files(data: DataSet) -> dict[str, str]:
     return {file.relative_to(root).as_posix(): hash_file(file) for file in files}
 
 
-def _list_versions() -> dict[str, str]:
+def list_versions() -> dict[str, str]:
+    """Return the versions of the packages that a trained model depends on."""
     versions = {}
     for package in PACKAGES:
         try:
