@@ -69,13 +69,15 @@ class Price:
         return self.choice.prediction
 
 
-def price_spec(spec: PatchSpec) -> Price:
+def price_spec(spec: PatchSpec, model: bytes | None = None) -> Price:
     """Predict what the patch of a spec takes, before it is trained.
 
     Parameters
     ----------
     spec : PatchSpec
         The patch; its budget decides between fast and small forms of weights.
+    model : bytes, optional
+        An int8 ``.tflite`` of the spec's shapes; one of noise if left out, for the kinds that ``make_dry_model`` knows.
 
     Returns
     -------
@@ -87,7 +89,8 @@ def price_spec(spec: PatchSpec) -> Price:
     ExportError, SpecError
         If the front end cannot be made in fixed point.
     """
-    front_end, model, stage = quantize_front_end(spec), make_dry_model(spec), None
+    front_end, stage = quantize_front_end(spec), None
+    model = make_dry_model(spec) if model is None else model
     aux = quantize_aux(spec, front_end)
     if spec.features:
         word_shift = choose_word_shift(spec)
