@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
+from myo_pipeline.calibration import Calibration
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
 from myo_pipeline.quality_gate import Quality, compile_table
@@ -243,6 +244,9 @@ class PatchSpec(Table):
     model: Model = CnnModel()
     output: Output
     decision: Decision = Decision()
+    calibration: Calibration | None = Field(
+        default=None, description="calibration on the patch; there is none if left out"
+    )
     budget: Budget = Budget()
     training: Training
 
@@ -276,6 +280,10 @@ class PatchSpec(Table):
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
         self._check_aux()
         self._check_features()
+        if self.calibration is not None and self.output.kind != "classes":
+            raise ValueError(
+                f"calibration: output.kind {self.output.kind!r} has no classes to calibrate: remove the table, or use 'classes'"
+            )
         try:
             compile_table(self)
         except SpecError as error:
@@ -363,7 +371,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     """Return the keys that the table at ``location`` (without its last part) may hold."""
     tables: dict[str, list[type[BaseModel]]] = {
         "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget],
-        "training": [Training], "model": [CnnModel], "quality": [Quality],
+        "training": [Training], "model": [CnnModel], "quality": [Quality], "calibration": [Calibration],
         "features": list(FEATURE_TABLES.values()),
         "output": [ClassesOutput, ValuesOutput], "stage": list(STAGE_TABLES.values()), "aux": [AuxSensor],
     }  # fmt: skip
