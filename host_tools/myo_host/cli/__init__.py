@@ -46,6 +46,8 @@ def main() -> None:
             calibrate_command,
             commands,
             compile_command,
+            data_info_command,
+            flash_command,
             front_end_command,
             monitor_command,
             profile_command,
