@@ -242,10 +242,10 @@ def to_softmax(config: HeadConfig, head: Head, scores: Words) -> NDArray[np.int8
     """Return the softmax of scores as the network's own output has it: probability times 256 less 128, classes last."""
     below = scores.max(axis=-1, keepdims=True) - scores  # below 2^32
     shift = MEAN_BITS + 4 + config.precision_shift - head.exponent
-    half = (1 << shift) >> 1
-    # In unsigned 64 bits on the device: 32 bits times 31, and half.
-    exact = (below.astype(object) * LOG2_E_Q30 + half) >> shift
-    y_q26 = np.minimum(exact, 31 << 26).astype(np.int64)
+    half = np.uint64((1 << shift) >> 1)
+    # Unsigned: 32 bits times 31, and half.
+    exact = (below.astype(np.uint64) * np.uint64(LOG2_E_Q30) + half) >> np.uint64(shift)
+    y_q26 = np.minimum(exact, np.uint64(31 << 26)).astype(np.int64)
     powers = exp2_q30(-y_q26) >> 8
     total = powers.sum(axis=-1, keepdims=True)
     shares = (powers * 256 + (total >> 1)) // total

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from myo_pipeline.aux_sensor import AuxSensor
+from myo_pipeline.calibration import Calibration
 from myo_pipeline.feature_set import FEATURE_TABLES
 from myo_pipeline.quality_gate import Quality
 from myo_pipeline.spec import (
@@ -49,7 +50,7 @@ def document_spec() -> str:
         ("`[[aux]]`", AuxSensor), ("`[quality]`", Quality), ("`[window]`", Window), *_feature_sections(),
         ('`[model]` `kind = "cnn"`', CnnModel), ('`[model]` `kind = "mlp"`', MlpModel),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
-        ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),
+        ("`[decision]`", Decision), ("`[calibration]`", Calibration), ("`[budget]`", Budget), ("`[training]`", Training),
     ]  # fmt: skip
     for title, table in sections:
         out += [

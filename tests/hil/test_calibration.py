@@ -12,12 +12,16 @@ import pytest
 
 from commands import must
 from myo_host import messages as m
-from myo_host.calibration import Bout, Calibrator, plan_requests
+from myo_host.boards import find_board
+from myo_host.calibration import Bout, Calibrator, plan_requests, read_stored_head
+from myo_host.calibration_run import guide
 from myo_host.messages import CalibrationAction as Action
 from myo_host.patch import Patch, open_patch
 from myo_host.streaming import Capture, stream_segment
+from myo_host.validate import validate_board
 from myo_pipeline.bundle import open_bundle
 from myo_pipeline.calibration import CalibrationTwin
+from myo_pipeline.calibration_head import Tally
 from myo_pipeline.errors import LinkError
 from myo_pipeline.twin import Twin, TwinConfig, WindowResult
 
@@ -226,3 +230,38 @@ def test_a_span_ends_with_start_and_refuses_what_cannot_be(patch: Patch, twin: T
         calibrator.ask(Action.COLLECT, 3)
     run(patch, twin, hold(0, 4), [Bout(0, 0, LENGTH)])
     assert calibrator.ask(Action.DISCARD).fresh.sum() == 0
+
+
+def test_validation_compares_a_calibrated_board(
+    patch: Patch, twin: Twin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scores against the twin's head of the record that the board holds; another record is found out."""
+    collect_all(patch, twin, 5)
+    Calibrator(patch.link, patch.bundle).ask(Action.COMMIT)
+    board = find_board(patch.board)
+    result = validate_board(patch.bundle, patch.link, board)
+    scores = next(stage for stage in result.stages if stage.name == "calibrated scores")
+    assert scores.words > 0
+    assert result.passed, [
+        f"{stage.name}: {stage.first_difference}" for stage in result.stages if stage.differing
+    ]
+    assert not patch.compare(patch.recordings[0])
+
+    stored = read_stored_head(patch.link, patch.bundle)
+    assert stored is not None
+    other = Tally(stored.counts, stored.sums + 7 * np.arange(stored.sums.size).reshape(stored.sums.shape))
+    monkeypatch.setattr("myo_host.patch.read_stored_head", lambda link, bundle: other)
+    assert any(line.startswith("calibrated scores: ") for line in patch.compare(patch.recordings[0]))
+
+
+def test_a_person_is_guided_through_every_class(patch: Patch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("myo_host.calibration_run.SETTLE_S", 0.05)
+    calibrator = Calibrator(patch.link, patch.bundle)
+    calibrator.ask(Action.FACTORY)
+    said: list[str] = []
+    standing = guide(calibrator, 1, 0.6, 0.05, said.append)
+    assert standing.sequence == 1
+    assert [line for line in said if line.startswith("hold")] == ["hold rest", "hold open", "hold close"]
+    assert any("windows" in line for line in said)
+    with pytest.raises(LinkError, match="no head was made, nothing was collected"):
+        guide(calibrator, 1, 0.01, 0.0, said.append)

@@ -19,6 +19,7 @@ from myo_pipeline.calibration_head import (
 )
 from myo_pipeline.calibration_reference import bound_scores, bound_words, fit_reference
 from myo_pipeline.errors import SpecError
+from myo_pipeline.spec import find_templates, parse_spec
 
 
 def draw_head(
@@ -131,6 +132,12 @@ def test_records_round_trip_and_refuse_another_length() -> None:
 def test_too_wide_an_embedding_is_refused() -> None:
     with pytest.raises(SpecError, match="at most 128"):
         draw_head(8, 3, 129, 8.0)
+
+
+def test_values_cannot_be_calibrated() -> None:
+    text = find_templates()["values"].read_text().replace("@NAME@", "x")
+    with pytest.raises(SpecError, match="'values' has no classes to calibrate"):
+        parse_spec(text.replace("[training]", "[calibration]\n[training]"))
 
 
 def test_heads_are_made_undone_and_forgotten() -> None:
