@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from myo_export.emit_net import render_network
 from myo_export.export import export_bundle
 from myo_host.calibration import HOLD_S, SETTLE_S, TAIL_S
 from myo_host.cli.app import show_progress
-from myo_pipeline.bundle import write_json, write_text
+from myo_pipeline.bundle import replace_file, write_json, write_text
 from myo_pipeline.calibration_head import HeadConfig, Tally, fit_head, score, to_softmax
 from myo_pipeline.errors import BundleError
 from myo_pipeline.reference import cut_windows, vote_classes, window_ends
@@ -34,7 +34,7 @@ from myo_pipeline.spec import PatchSpec, find_templates, load_spec
 from myo_pipeline.twin import FrontEndTwin, TwinConfig
 from myo_training.datasets import find_dataset, resolve_dataset
 from myo_training.metrics import estimate_mean
-from myo_training.runtime import read_tensor
+from myo_training.runtime import read_tensors
 from myo_training.train import train
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,7 +97,7 @@ def read_windows(bundle: Path, spec: PatchSpec, config: TwinConfig, n_dense: int
     persons = sorted({person for person, _ in training["split"]["across_persons"]})
     model = (bundle / "model.tflite").read_bytes()
     source = render_network(model, "", n_dense=n_dense)
-    tensors = (source.network.kept, source.network.graph.output)
+    tensors = (int(source.network.kept or 0), source.network.graph.output)
     rate, columns = spec.sensor.rate_hz, []
     seen: dict[tuple[int, int, int], int] = {}
     for number, recording in enumerate(resolve_dataset(DATA, None, spec).recordings(persons)):
@@ -125,8 +125,7 @@ def read_windows(bundle: Path, spec: PatchSpec, config: TwinConfig, n_dense: int
             seen[key] = order[-1] + 1
         columns.append(
             (
-                read_tensor(model, inputs, int(tensors[0] or 0)),
-                read_tensor(model, inputs, tensors[1]),
+                *read_tensors(model, inputs, tensors),
                 labels[ends - 1],
                 np.full(len(ends), who),
                 np.full(len(ends), donning),
@@ -139,14 +138,11 @@ def read_windows(bundle: Path, spec: PatchSpec, config: TwinConfig, n_dense: int
     return Windows(*(np.concatenate(column) for column in zip(*columns, strict=True)))
 
 
-def choose(
-    w: Windows, person: int, session: int, n_bouts: int, settle_s: float, window_s: float
-) -> NDArray[np.int64]:
-    """Return the windows of a guided recording of so many bouts a class, as `myopatch calibrate` collects them."""
+def choose(w: Windows, session: int, n_bouts: int, settle_s: float, window_s: float) -> NDArray[np.int64]:
+    """Return a person's windows of a guided recording of so many bouts a class, as `myopatch calibrate` collects them."""
     late = w.since - window_s >= settle_s
     early = (w.left >= TAIL_S) & (w.since <= settle_s + HOLD_S)
-    mine = (w.person == person) & (w.session == session) & (w.bout < n_bouts)
-    return np.flatnonzero(mine & late & early)
+    return np.flatnonzero((w.session == session) & (w.bout < n_bouts) & late & early)
 
 
 def tally_of(config: HeadConfig, w: Windows, chosen: NDArray[np.int64], labels: NDArray[np.int64]) -> Tally:
@@ -163,19 +159,22 @@ def decide_by(config: HeadConfig, tally: Tally) -> Decide:
 
 
 def judge(
-    spec: PatchSpec, w: Windows, words: NDArray[np.int8], tested: NDArray[np.bool_]
-) -> dict[str, float]:
-    """Return macro accuracies of the windows that are tested: as labelled, settled, and settled and voted."""
+    spec: PatchSpec, w: Windows, words: NDArray[np.int8], tested: Sequence[NDArray[np.bool_]]
+) -> list[dict[str, float]]:
+    """Return macro accuracies of what is tested, each a choice of windows: as labelled, settled, and settled and voted."""
     voted = np.full(len(words), -1)
-    for number in np.unique(w.recording[tested]):
+    for number in np.unique(w.recording):
         mine = w.recording == number
         voted[mine] = vote_classes((words[mine] + 128.0) / 256, spec.decision.vote)[0]
-    raw, settled = words.argmax(axis=1), tested & (w.since >= SETTLE_S)
-    return {
-        "as_labelled": _macro(raw, w.labels, tested),
-        "window": _macro(raw, w.labels, settled),
-        "voted": _macro(voted, w.labels, settled),
-    }
+    raw, settled = words.argmax(axis=1), w.since >= SETTLE_S
+    return [
+        {
+            "as_labelled": _macro(raw, w.labels, which),
+            "window": _macro(raw, w.labels, which & settled),
+            "voted": _macro(voted, w.labels, which & settled),
+        }
+        for which in tested
+    ]
 
 
 def _macro(decided: NDArray[np.int64], labels: NDArray[np.int64], which: NDArray[np.bool_]) -> float:
@@ -199,28 +198,29 @@ def summarize(rows: Rows) -> dict[str, Any]:
     return out
 
 
-def donnings(w: Windows) -> list[tuple[int, int]]:
-    """Return every person and session."""
-    return sorted(set(zip(w.person.tolist(), w.session.tolist(), strict=True)))
+def own_windows(w: Windows, person: int) -> Windows:
+    """Return a person's windows."""
+    mine = w.person == person
+    return Windows(*(column[mine] for column in vars(w).values()))
 
 
-def rest_of(w: Windows, person: int, session: int) -> NDArray[np.bool_]:
-    """Return what a donning is tested on, however many bouts were collected: those behind the fourth."""
-    return (w.person == person) & (w.session == session) & (w.bout >= MOST)
+def test_heads(spec: PatchSpec, w: Windows, make: Callable[[Windows, int], Decide | None]) -> dict[str, Any]:
+    """Make a head for each donning, and test it there and on the person's other donnings.
 
-
-def test_heads(spec: PatchSpec, w: Windows, make: Callable[[int, int], Decide | None]) -> dict[str, Any]:
-    """Make a head for each donning and test it there, on the person's other donnings, and on the other persons."""
+    There: on the bouts behind the fourth, however many were collected.
+    """
     same: Rows = []
     others: Rows = []
-    strangers: Rows = []
-    for person, session in donnings(w):
-        decide = make(person, session)
-        words = w.outputs if decide is None else decide(w.embeddings)
-        same.append((person, judge(spec, w, words, rest_of(w, person, session))))
-        others.append((person, judge(spec, w, words, (w.person == person) & (w.session != session))))
-        strangers.append((person, judge(spec, w, words, w.person != person)))
-    return {"same": summarize(same), "others": summarize(others), "strangers": summarize(strangers)}
+    for person in np.unique(w.person).tolist():
+        own = own_windows(w, person)
+        for session in np.unique(own.session).tolist():
+            decide = make(own, session)
+            words = own.outputs if decide is None else decide(own.embeddings)
+            here = own.session == session
+            found = judge(spec, own, words, [here & (own.bout >= MOST), ~here])
+            same.append((person, found[0]))
+            others.append((person, found[1]))
+    return {"same": summarize(same), "others": summarize(others)}
 
 
 def make_prototypes(config: HeadConfig, w: Windows, chosen: NDArray[np.int64]) -> Decide:
@@ -268,24 +268,22 @@ def spoil(w: Windows, chosen: NDArray[np.int64], share: float, seed: int) -> NDA
 def study_forgetting(spec: PatchSpec, w: Windows, config: HeadConfig, window_s: float) -> dict[str, Any]:
     """Calibrate on a person's first donning, then on the second: what is left of the first, what the third gets."""
     out: dict[str, Any] = {}
-    for memory in ("first", 0, 60, 240):
-        rows: dict[str, Rows] = {"first": [], "second": [], "third": []}
+    for memory in (-1, 0, 60, 240):
+        rows: list[Rows] = [[], [], []]
         for person in np.unique(w.person).tolist():
-            sessions = sorted(s for p, s in donnings(w) if p == person)[:3]
-            tallies = []
-            for session in sessions[:2]:
-                chosen = choose(w, person, session, 1, SETTLE_S, window_s)
-                tallies.append(tally_of(config, w, chosen, w.labels[chosen]))
-            tally = tallies[0]
-            if memory != "first":
-                kept = tally.fade(replace(config, memory_windows=int(memory)))
-                tally = Tally(kept.counts + tallies[1].counts, kept.sums + tallies[1].sums)
-            words = decide_by(config, tally)(w.embeddings)
-            for name, session in zip(rows, sessions, strict=True):
-                rows[name].append((person, judge(spec, w, words, rest_of(w, person, session))))
-        out["first only" if memory == "first" else f"memory {memory}"] = {
-            k: summarize(v) for k, v in rows.items()
-        }
+            own = own_windows(w, person)
+            sessions = np.unique(own.session).tolist()[:3]
+            chosen = [choose(own, session, 1, SETTLE_S, window_s) for session in sessions[:2]]
+            tally, later = (tally_of(config, own, c, own.labels[c]) for c in chosen)
+            if memory >= 0:
+                kept = tally.fade(replace(config, memory_windows=memory))
+                tally = Tally(kept.counts + later.counts, kept.sums + later.sums)
+            words = decide_by(config, tally)(own.embeddings)
+            tested = [(own.session == session) & (own.bout >= MOST) for session in sessions]
+            for row, found in zip(rows, judge(spec, own, words, tested), strict=True):
+                row.append((person, found))
+        name = "first only" if memory < 0 else f"then the second, memory {memory}"
+        out[name] = {k: summarize(v) for k, v in zip(("first", "second", "third"), rows, strict=True)}
     return out
 
 
@@ -301,26 +299,33 @@ def study_bundle(name: str, work: Path, progress: Callable[[str, float], None]) 
     n_dense = spec.calibration.dense_layers
     window_s = spec.window.window_ms / 1000
     progress(f"{name}: windows", 0.0)
-    w = read_windows(bundle, spec, config, n_dense)
+    kept = bundle / "windows.npz"  # minutes of tflite_micro: a study that was stopped goes on
+    if not kept.is_file():
+        with replace_file(kept) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **vars(read_windows(bundle, spec, config, n_dense)))
+    with np.load(kept) as archive:
+        w = Windows(**{key: archive[key] for key in archive.files})
     found: dict[str, Any] = {
         "n_windows": len(w.labels), "n_words": head.n_words, "n_dense": n_dense,
-        "window_s": window_s, "hop_ms": spec.window.hop_ms, "before": test_heads(spec, w, lambda p, s: None),
+        "window_s": window_s, "hop_ms": spec.window.hop_ms, "before": test_heads(spec, w, lambda own, session: None),
     }  # fmt: skip
 
     def lda(n_bouts: int, settle_s: float = SETTLE_S, share: float = 0.0, **changes: int) -> dict[str, Any]:
         changed = replace(head, **changes)
 
-        def make(person: int, session: int) -> Decide:
-            chosen = choose(w, person, session, n_bouts, settle_s, window_s)
-            labels = spoil(w, chosen, share, 100 * person + session)
-            return decide_by(changed, tally_of(changed, w, chosen, labels))
+        def make(own: Windows, session: int) -> Decide:
+            chosen = choose(own, session, n_bouts, settle_s, window_s)
+            labels = spoil(own, chosen, share, int(100 * own.person[0] + session))
+            return decide_by(changed, tally_of(changed, own, chosen, labels))
 
         return test_heads(spec, w, make)
 
     def rival(
         n_bouts: int, make: Callable[[HeadConfig, Windows, NDArray[np.int64]], Decide]
     ) -> dict[str, Any]:
-        return test_heads(spec, w, lambda p, s: make(head, w, choose(w, p, s, n_bouts, SETTLE_S, window_s)))
+        return test_heads(
+            spec, w, lambda own, session: make(head, own, choose(own, session, n_bouts, SETTLE_S, window_s))
+        )
 
     for n_bouts in BOUTS:
         progress(f"{name}: {n_bouts} bouts", n_bouts / 6)
@@ -329,8 +334,7 @@ def study_bundle(name: str, work: Path, progress: Callable[[str, float], None]) 
         found[f"descent {n_bouts}"] = rival(n_bouts, make_descent)
     if name.endswith("_last"):
         return found
-    for prior in (0, 64):
-        found[f"prior {prior}"] = lda(1, prior_windows=prior)
+    found["no prior, 1"] = lda(1, prior_windows=0)
     for share in (0.1, 0.3):
         for n_bouts in (1, 4):
             found[f"wrong {share:g} of {n_bouts}"] = lda(n_bouts, share=share)
@@ -344,7 +348,7 @@ def study_bundle(name: str, work: Path, progress: Callable[[str, float], None]) 
 def show(name: str, found: dict[str, Any]) -> Iterable[str]:
     """Give the lines of a table."""
     yield f"{name}: {found['n_windows']} windows of persons never seen, head over {found['n_words']} words"
-    yield f"{'':<20} {'same donning':>26} {'other donnings':>26} {'other persons':>16}"
+    yield f"{'':<20} {'same donning':>26} {'other donnings':>26}"
     for key, value in found.items():
         if not isinstance(value, dict) or "same" not in value:
             continue
@@ -354,8 +358,7 @@ def show(name: str, found: dict[str, Any]) -> Iterable[str]:
             cells.append(
                 f"{100 * window['mean']:5.1f} {100 * voted['mean']:5.1f} [{100 * voted['low']:.0f}, {100 * voted['high']:.0f}]"
             )
-        cells.append(f"{100 * value['strangers']['voted']['mean']:5.1f}")
-        yield f"{key:<20} {cells[0]:>26} {cells[1]:>26} {cells[2]:>16}"
+        yield f"{key:<20} {cells[0]:>26} {cells[1]:>26}"
     for key, value in found.get("forgetting", {}).items():
         cells = [f"{where} {100 * value[where]['voted']['mean']:.1f}" for where in value]
         yield f"{'forgetting, ' + key:<28} donning {', '.join(cells)}"

@@ -233,8 +233,9 @@ def fit_head(config: HeadConfig, tally: Tally) -> Head:
 
 def score(config: HeadConfig, head: Head, embedding: NDArray[np.int8]) -> Words:
     """Score an embedding, (n_words,), or several, (n_windows, n_words): int32 range, classes last."""
-    steps = embedding.astype(np.int64) - config.zero_point
-    scores: Words = steps @ head.weights.T + head.bias
+    # Products below 2^24, sums below 2^31: float64 is exact, and multiplies matrices far faster than int64.
+    steps = embedding.astype(np.float64) - config.zero_point
+    scores: Words = (steps @ head.weights.T.astype(np.float64)).astype(np.int64) + head.bias
     return scores
 
 

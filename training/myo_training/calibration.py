@@ -18,7 +18,7 @@ from myo_pipeline.reference import window_ends
 from myo_pipeline.spec import PatchSpec
 from myo_training.quiet import quiet_stderr
 from myo_training.recordings import Recording
-from myo_training.runtime import quantize_input, read_tensor
+from myo_training.runtime import quantize_input, read_tensors
 
 SETTLE_S = 1.0  # after a change of label: a movement follows its cue late
 WINDOWS_EACH = (
@@ -154,9 +154,8 @@ def measure_head(
         If the model has no embedding.
     """
     tensor, zero_point = find_embedding(flatbuffer, table.dense_layers)
-    embeddings = (
-        read_tensor(flatbuffer, quantize_input(x, *quantization), tensor).astype(np.float64) - zero_point
-    )
+    (words,) = read_tensors(flatbuffer, quantize_input(x, *quantization), [tensor])
+    embeddings = words.astype(np.float64) - zero_point
     centred = np.zeros_like(embeddings)
     means: dict[int, list[NDArray[np.float64]]] = {label: [] for label in range(n_classes)}
     for group in np.unique(groups):

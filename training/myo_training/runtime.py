@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,17 +44,18 @@ def run_model(flatbuffer: bytes, x: NDArray[np.generic]) -> NDArray[np.generic]:
     return np.array(out)
 
 
-def read_tensor(flatbuffer: bytes, x: NDArray[np.int8], tensor: int) -> NDArray[np.int8]:
-    """Run an int8 model on windows, one at a time, and return what one of its tensors holds, (n_windows, n_words)."""
+def read_tensors(flatbuffer: bytes, x: NDArray[np.int8], tensors: Sequence[int]) -> list[NDArray[np.int8]]:
+    """Run an int8 model on windows, one at a time, and return what some of its tensors hold, each (n_windows, n_words)."""
     from tflite_micro import runtime
 
     interpreter = runtime.Interpreter.from_bytes(
         flatbuffer, arena_size=_ARENA_BYTES, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors
     )
-    out = []
+    out: list[list[NDArray[np.int8]]] = [[] for _ in tensors]
     for window in x:
         interpreter.reset()
         interpreter.set_input(window[None], 0)
         interpreter.invoke()
-        out.append(np.array(interpreter.GetTensor(tensor, 0)["tensor_data"], np.int8).ravel())
-    return np.array(out)
+        for rows, tensor in zip(out, tensors, strict=True):
+            rows.append(np.array(interpreter.GetTensor(tensor, 0)["tensor_data"], np.int8).ravel())
+    return [np.array(rows) for rows in out]
