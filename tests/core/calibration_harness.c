@@ -49,8 +49,7 @@ static void run_head(const uint8_t *data, buffer_t *out) {
     myo_head_t head = {.weights = weights, .bias = bias};
     buffer_add_u32(out, myo_head_check(&config));
     for (int32_t i = 0; i < h.n_embeddings; i++) { /* each is added to a class in turn, then all are scored */
-        (void)myo_tally_add(&config, &tally, (uint32_t)i % (uint32_t)c,
-                            (const int8_t *)data + (size_t)i * w);
+        (void)myo_tally_add(&config, &tally, (uint32_t)i % (uint32_t)c, (const int8_t *)data + (size_t)i * w);
     }
     myo_head_fit(&config, &tally, scratch, &head);
     buffer_add_u32(out, head.exponent);
@@ -124,8 +123,8 @@ static bool flash_write(void *context, uint32_t slot, uint32_t offset, const voi
     return true;
 }
 
-/* data: steps until the power is cut, identity's first byte at the new start, then a byte an operation: 'S' and the
-   record's fill, 'U' undo, 'C' clear. */
+/* data: steps until the power is cut, identity's first byte at the new start, then a byte an operation: 'S'
+   and the record's fill, 'U' undo, 'C' clear. */
 static void run_store(const uint8_t *data, size_t n, buffer_t *out) {
     static const myo_store_port_t port = {
         .slot_bytes = SLOT_BYTES, .read = flash_read, .erase = flash_erase, .write = flash_write};
