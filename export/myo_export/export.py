@@ -220,7 +220,7 @@ def _twin_config(
     pairs = [quantize_multiplier(2.0**-front_end.exponent / (s * source.scales[0])) for s in input_scale]
     table, words = pack_steps(front_end.device_steps)
     reject = -128
-    if spec.output.kind == "classes" and spec.decision.reject_below > 0:
+    if spec.decides_classes and spec.decision.reject_below > 0:
         reject = int(np.ceil(spec.decision.reject_below / result.scales[0])) + result.zero_points[0]
         reject = min(reject, 127)
     _check_decision(spec, float(result.scales[0]), int(result.zero_points[0]))
@@ -239,14 +239,14 @@ def _twin_config(
         zero_point=int(source.zero_points[0]),
         output_scale=float(result.scales[0]),
         output_zero_point=int(result.zero_points[0]),
-        output_kind=CLASSES if spec.output.kind == "classes" else VALUES,
+        output_kind=CLASSES if spec.decides_classes else VALUES,
         vote=spec.decision.vote,
         reject_below=reject,
         layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
         features=stage,
         quality=make_gate(spec, front_end.device_steps, spec.decimation),
         aux=tuple(stream.config for stream in aux),
-        rule=make_rule(spec.decision, result.size) if spec.output.kind == "classes" else None,
+        rule=make_rule(spec.decision, result.size) if spec.decides_classes else None,
     )
 
 
