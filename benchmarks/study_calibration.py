@@ -1,6 +1,6 @@
 """What calibration on the patch is worth on persons that training never saw, through the integer twin's head.
 
-usage: python benchmarks/study_calibration.py [--work FOLDER] [--out FILE]
+usage: python benchmarks/study_calibration.py [--models NAME ...] [--work FOLDER] [--out FILE]
 
 Trains the templates `gestures` and `features` with [calibration], each twice (four times the demo's minutes; a bundle that
 stands in the work folder is taken as it is), runs every recording of the persons held out through front end and network
@@ -27,7 +27,7 @@ from myo_export.export import export_bundle
 from myo_host.calibration import HOLD_S, SETTLE_S, TAIL_S
 from myo_host.cli.app import show_progress
 from myo_pipeline.bundle import replace_file, write_json, write_text
-from myo_pipeline.calibration_head import HeadConfig, Tally, fit_head, score, to_softmax
+from myo_pipeline.calibration_head import PRIOR_BITS, HeadConfig, Tally, fit_head, score, to_softmax
 from myo_pipeline.errors import BundleError
 from myo_pipeline.reference import cut_windows, vote_classes, window_ends
 from myo_pipeline.spec import PatchSpec, find_templates, load_spec
@@ -224,9 +224,11 @@ def test_heads(spec: PatchSpec, w: Windows, make: Callable[[Windows, int], Decid
 
 
 def make_prototypes(config: HeadConfig, w: Windows, chosen: NDArray[np.int64]) -> Decide:
-    """Nearest class mean, in float."""
+    """Nearest class mean, in float; the prior's of a class that was not held."""
     x, y = w.embeddings[chosen].astype(np.float64), w.labels[chosen]
-    means = np.stack([x[y == c].mean(axis=0) for c in range(config.n_classes)])
+    means = config.prior / 2.0**PRIOR_BITS + config.zero_point
+    for c in np.unique(y):
+        means[c] = x[y == c].mean(axis=0)
     return lambda e: _rank(e.astype(np.float64) @ means.T - (means**2).sum(axis=1) / 2)
 
 
@@ -371,17 +373,20 @@ def main() -> int:
         "--work", type=Path, default=ROOT / "build" / "study_calibration", help="bundles stand here"
     )
     parser.add_argument("--out", type=Path, default=RESULTS, help="results, JSON")
+    parser.add_argument(
+        "--models", nargs="*", choices=MODELS, default=MODELS, help="those that are studied; the others stay"
+    )
     args = parser.parse_args()
     if find_dataset(DATA, None) is None:
         sys.stderr.write(f"study_calibration: {DATA} is not here; get it with `myopatch data get {DATA}`\n")
         return 2
-    results = {}
-    for name in MODELS:
+    for name in args.models:
         with show_progress("calibration") as progress:
-            results[name] = study_bundle(name, args.work, progress)
-        for line in show(name, results[name]):
+            found = study_bundle(name, args.work, progress)
+        for line in show(name, found):
             print(line)
-    write_json(args.out, results)
+        old = json.loads(args.out.read_text(encoding="utf-8")) if args.out.is_file() else {}
+        write_json(args.out, {**old, name: found})
     return 0
 
 
