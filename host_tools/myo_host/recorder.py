@@ -185,7 +185,7 @@ def _run(
             name = m.Fault(code).name if code in list(m.Fault) else f"code {code}"
             if code == m.Fault.BAD_SOURCE:
                 raise LinkError(
-                    f"{link.port}: the board has no converter, or none for this rate, bits, channels: use another board"
+                    f"{link.port}: the board has no converter, or none for this rate, bits and channels: use another board"
                 )
             writer.annotate(
                 session.n_samples / hello.rate_hz,
