@@ -250,7 +250,7 @@ class Decision(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.method != "bayes" and "stay" in self.model_fields_set:
+        if self.method != "bayes" and self.stay != type(self).model_fields["stay"].default:
             raise ValueError(f"decision.stay: only method 'bayes' has it, not {self.method!r}: remove it")
         return self
 

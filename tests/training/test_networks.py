@@ -20,7 +20,6 @@ from myo_training.anomaly import SHARPNESS, fit_autoencoder
 from myo_training.convert import check_alignment, choose_representative, convert_model
 from myo_training.evaluation import predict_int8
 from myo_training.fit import Examples
-from myo_training.metrics import measure_auc
 from myo_training.model import build_model, count_cost
 from myo_training.networks.builder import INPUT, Form, fold_weights
 from myo_training.networks.shapes import build_network
@@ -63,7 +62,7 @@ TCN = 'kind = "tcn"\nfilters = 8\ndilations = [1, 2, 4]\n'
 KINDS = {
     "cnn": 'kind = "cnn"\nfilters = [6, 8]\nstrides = [1, 2]\nkernel = 3\ndense = 6',
     "tcn": TCN,
-    "tcn, separable": TCN + 'separable = true\nreadout = "mean"\nstride = 2\ndilations = [1, 2]',
+    "tcn, separable": 'kind = "tcn"\nfilters = 8\ndilations = [1, 2]\nseparable = true\nreadout = "mean"\nstride = 2',
     "tcn, valid": TCN + 'residual = false\npadding = "valid"',
 }
 STFT = """[[features]]
@@ -78,17 +77,6 @@ KINDS |= {
     "autoencoder": 'kind = "autoencoder"\nhidden = [10]\ncode = 3',
     "autoencoder, variational": 'kind = "autoencoder"\nhidden = [10]\ncode = 3\nvariational = true',
 }
-KINDS["tcn, separable"] = STFT = (
-    '[[features]]\nkind = "stft_power"\nsegment_ms = 80.0\nstep_ms = 20.0\nbands_hz = [[10, 40], [40, 70], [70, 100]]'
-)
-KINDS |= {
-    "lstm": 'kind = "lstm"\nunits = 6',
-    "spectrogram": 'kind = "spectrogram"\nfilters = [6, 8]',
-    "attention": 'kind = "attention"\nfilters = 8\nkeys = 4',
-    "autoencoder": 'kind = "autoencoder"\nhidden = [10]\ncode = 3',
-    "autoencoder, variational": 'kind = "autoencoder"\nhidden = [10]\ncode = 3\nvariational = true',
-}
-KINDS["tcn, separable"].replace("dilations = [1, 2, 4]\n", "", 1)
 OPERATORS = {
     "tcn": {"PAD": 3, "CONV_2D": 4, "ADD": 3, "STRIDED_SLICE": 1},
     "tcn, separable": {"DEPTHWISE_CONV_2D": 2, "MEAN": 1},
@@ -199,9 +187,7 @@ def test_an_anomaly_is_what_scores_beyond_the_percentile(kind: str) -> None:
     exact = found.model.predict_on_batch(normal[600:])[:, 1]
     assert ((device > 0.5) == (exact > 0.5)).mean() > 0.96
     truth = np.repeat([0, 1], [len(device), len(odd_device)])
-    auc = measure_auc(truth, np.concatenate([device, odd_device]))
-    assert auc == pytest.approx(roc_auc_score(truth, np.concatenate([device, odd_device])), abs=1e-12)
-    assert auc > 0.95
+    assert roc_auc_score(truth, np.concatenate([device, odd_device])) > 0.95
 
 
 def test_kinds_ask_for_what_they_take() -> None:
