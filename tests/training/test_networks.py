@@ -63,7 +63,9 @@ TCN = 'kind = "tcn"\nfilters = 8\ndilations = [1, 2, 4]\n'
 KINDS = {
     "cnn": 'kind = "cnn"\nfilters = [6, 8]\nstrides = [1, 2]\nkernel = 3\ndense = 6',
     "tcn": TCN,
-    "tcn, separable": TCN + 'separable = true\nreadout = "mean"\nstride = 2\ndilations = [1, 2]',
+    "tcn, separable": (
+        'kind = "tcn"\nfilters = 8\ndilations = [1, 2]\nseparable = true\nreadout = "mean"\nstride = 2'
+    ),
     "tcn, valid": TCN + 'residual = false\npadding = "valid"',
 }
 STFT = """[[features]]
@@ -78,17 +80,6 @@ KINDS |= {
     "autoencoder": 'kind = "autoencoder"\nhidden = [10]\ncode = 3',
     "autoencoder, variational": 'kind = "autoencoder"\nhidden = [10]\ncode = 3\nvariational = true',
 }
-KINDS["tcn, separable"] = STFT = (
-    '[[features]]\nkind = "stft_power"\nsegment_ms = 80.0\nstep_ms = 20.0\nbands_hz = [[10, 40], [40, 70], [70, 100]]'
-)
-KINDS |= {
-    "lstm": 'kind = "lstm"\nunits = 6',
-    "spectrogram": 'kind = "spectrogram"\nfilters = [6, 8]',
-    "attention": 'kind = "attention"\nfilters = 8\nkeys = 4',
-    "autoencoder": 'kind = "autoencoder"\nhidden = [10]\ncode = 3',
-    "autoencoder, variational": 'kind = "autoencoder"\nhidden = [10]\ncode = 3\nvariational = true',
-}
-KINDS["tcn, separable"].replace("dilations = [1, 2, 4]\n", "", 1)
 OPERATORS = {
     "tcn": {"PAD": 3, "CONV_2D": 4, "ADD": 3, "STRIDED_SLICE": 1},
     "tcn, separable": {"DEPTHWISE_CONV_2D": 2, "MEAN": 1},
