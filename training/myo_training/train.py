@@ -20,6 +20,13 @@ from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, ScoreOutput, load_spec
 from myo_training.anomaly import NORMAL, fit_autoencoder, keep_normal, mark_anomalies
+from myo_training.calibration import (
+    HeadStatistics,
+    WindowOrigins,
+    choose_windows,
+    measure_head,
+    trace_windows,
+)
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
 from myo_training.decision_curve import trace_decisions
@@ -166,7 +173,10 @@ def train(
     tf.keras.backend.clear_session()
     hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
-    windows = cut_recordings(reader.read(TRAIN), spec, hop)
+    recordings = reader.read(TRAIN)
+    windows = cut_recordings(recordings, spec, hop)
+    origins = trace_windows(recordings, spec, hop) if spec.calibration else None
+    del recordings
     if spec.output.kind == "score":
         windows = keep_normal(windows)
     input_scale = measure_scale(windows.counts, spec)
@@ -200,6 +210,7 @@ def train(
     model, int8 = quantized.model, quantized.int8
     floating = convert_model(model, None)
     ops = check_alignment(int8, floating)
+    head = _measure_head(spec, int8, windows, origins, input_scale) if origins is not None else None
     tell("rounding layer by layer", 0.69)
     with quiet_stderr():
         sensitivity = measure_sensitivity(quantized, targets.in_units(checked or examples), classes)
@@ -228,6 +239,7 @@ def train(
             for tensor in ("input", "output")
         }
         | {"method": spec.training.quantization, "sensitivity": sensitivity},
+        **({"calibration": {"n_windows": head.n_windows, "temperature": head.temperature}} if head else {}),
         "learning": asdict(history)
         | {"seed": seed, "rest_excess": REST_EXCESS if classes else None}
         | ({"aware": asdict(quantized.history)} if quantized.history else {}),
@@ -240,7 +252,9 @@ def train(
     }
     record = without_nan(record)
     tell("writing the bundle", 0.98)
-    _write_bundle(out_dir, spec_path, spec, model, floating, int8, record, pack_segments(segments, spec))
+    _write_bundle(
+        out_dir, spec_path, spec, model, floating, int8, record, pack_segments(segments, spec), head
+    )
     seconds = time.monotonic() - started
     tell(f"trained in {seconds:.0f} s", 1.0)
     return TrainingResult(out_dir, record, data.info.source, data.info.simulated, seconds)
@@ -305,6 +319,21 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
         numbers[chosen],
         weigh_classes(numbers[chosen], n_classes),
     )
+
+
+def _measure_head(
+    spec: PatchSpec, int8: bytes, windows: WindowSet, origins: WindowOrigins, input_scale: InputScale
+) -> HeadStatistics | None:
+    """Measure what calibration on the patch needs; None without it."""
+    if spec.calibration is None:
+        return None
+    labels = windows.labels.astype(np.int64)
+    chosen = choose_windows(labels, origins)
+    x = scale_input(windows.counts[chosen], input_scale)
+    return measure_head(
+        spec.calibration, int8, x, labels[chosen], origins.groups[chosen], read_quantization(int8, "input"),
+        len(spec.output_names),
+    )  # fmt: skip
 
 
 def _evaluate_splits(
@@ -391,7 +420,7 @@ def list_versions() -> dict[str, str]:
 
 def _write_bundle(
     out_dir: Path, spec_path: Path, spec: PatchSpec, model: Any, floating: bytes, int8: bytes,  # noqa: ANN401
-    record: dict[str, Any], arrays: dict[str, NDArray[Any]],
+    record: dict[str, Any], arrays: dict[str, NDArray[Any]], head: HeadStatistics | None,
 ) -> None:  # fmt: skip
     out_dir.mkdir(parents=True, exist_ok=True)
     with replace_file(out_dir / "model.keras") as temporary:
@@ -401,6 +430,9 @@ def _write_bundle(
             temporary.write_bytes(flatbuffer)
     with replace_file(out_dir / "evaluation.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
+    if head is not None:
+        with replace_file(out_dir / "calibration.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{name: np.asarray(v) for name, v in vars(head).items()})
     record["model"]["sha256"] = {
         "model.tflite": hashlib.sha256(int8).hexdigest(), "model_float.tflite":
         hashlib.sha256(floating).hexdigest(),
