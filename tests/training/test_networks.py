@@ -62,7 +62,9 @@ TCN = 'kind = "tcn"\nfilters = 8\ndilations = [1, 2, 4]\n'
 KINDS = {
     "cnn": 'kind = "cnn"\nfilters = [6, 8]\nstrides = [1, 2]\nkernel = 3\ndense = 6',
     "tcn": TCN,
-    "tcn, separable": 'kind = "tcn"\nfilters = 8\ndilations = [1, 2]\nseparable = true\nreadout = "mean"\nstride = 2',
+    "tcn, separable": (
+        'kind = "tcn"\nfilters = 8\ndilations = [1, 2]\nseparable = true\nreadout = "mean"\nstride = 2'
+    ),
     "tcn, valid": TCN + 'residual = false\npadding = "valid"',
 }
 STFT = """[[features]]
