@@ -393,9 +393,9 @@ class PatchSpec(Table):
         if self.window_samples > 65_535:
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
         rule = {"method", "debounce", "dwell"} & self.decision.model_fields_set
-        if rule and self.output.kind != "classes":
+        if rule and not self.decides_classes:
             raise ValueError(
-                f"decision.{min(rule)}: for output.kind 'classes', not {self.output.kind!r}: remove it"
+                f"decision.{min(rule)}: for outputs that are classes, not {self.output.kind!r}: remove it"
             )
         self._check_aux()
         self._check_features()
