@@ -45,15 +45,13 @@ class RingFeature(BaseModel):
 
 @dataclass(frozen=True)
 class RingConfig:
-    """What a patch computes; ``myo_ring_config_t`` in the firmware."""
+    """What a patch computes; ``myo_correlation_config_t`` in the firmware."""
 
     spec: RingFeature
     n_channels: int
     window: int
     hop: int
     word_shift: int
-    block_lengths: tuple[int, ...]
-    n_blocks: int
 
     @property
     def components(self) -> list[Component]:
@@ -63,9 +61,15 @@ class RingConfig:
         ]
 
     @property
+    def n_blocks(self) -> int:
+        """Blocks of a window: a window's end cuts each hop in two where the hop does not divide the window."""
+        n_hops, rest = divmod(self.window, self.hop)
+        return 2 * n_hops + 1 if rest else n_hops
+
+    @property
     def memory_words(self) -> int:
-        """32-bit words of state on the device, ``myo_ring_memory_words`` in the firmware."""
-        return 2 * (self.n_blocks + 1) * self.n_channels * (1 + self.spec.reach)
+        """32-bit words of state on the device, ``myo_correlation_memory_words`` in the firmware."""
+        return 2 * self.n_channels * (self.n_blocks * (1 + self.spec.reach) + 1)
 
 
 def compile_ring(spec: RingFeature, *, n_channels: int, window: int, hop: int, word_shift: int) -> RingConfig:
@@ -90,9 +94,7 @@ def compile_ring(spec: RingFeature, *, n_channels: int, window: int, hop: int, w
             f"features, ring_correlation: reach {spec.reach} with {n_channels} channels, expected at most half of them; "
             "lower it"
         )
-    rest = window % hop
-    lengths = (rest, hop - rest) if rest else (hop,)
-    return RingConfig(spec, n_channels, window, hop, word_shift, lengths, len(lengths) * (window // hop) + (rest > 0))
+    return RingConfig(spec, n_channels, window, hop, word_shift)
 
 
 def _pair_sums(x: NDArray[np.generic], reach: int) -> tuple[NDArray[np.generic], list[NDArray[np.generic]]]:
