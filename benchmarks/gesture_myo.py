@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from gesture_scores import FLOOR_COMPONENTS, Figures, Lda, Twin, check_disjoint, choose_lda, split_persons
-from gesture_sets import Table
 from numpy.typing import NDArray
 
+from gesture_scores import FLOOR_COMPONENTS, Figures, Lda, Twin, check_disjoint, choose_lda, split_persons
+from gesture_sets import Table
 from myo_pipeline.feature_stage import FeatureScale
 from myo_training.adaptation import (
     CALIBRATION,
@@ -38,19 +38,26 @@ REST_S: Final = 5.0  # of the resting recording, in a calibration
 GAP_S: Final = 0.25  # a window: none that is tested shares a sample with the guided part
 
 
+_SOURCE: Final = FitSettings(epochs=8, dropout=0.3)
+_SCOUT: Final = FitSettings(epochs=5, dropout=0.3)
+_CALIBRATION: Final = replace(CALIBRATION, epochs=30, learning_rate=1.5e-3)
+_TUNING: Final = replace(CALIBRATION, epochs=6, batch_size=256)
+_WARM_UP: Final = WarmUpSettings()
+
+
 @dataclass(frozen=True)
 class Settings:
     """What the rows are made with; part of each row's key."""
 
     hidden: tuple[int, ...] = (192, 64)
-    source: FitSettings = FitSettings(epochs=8, dropout=0.3)
-    scout: FitSettings = FitSettings(epochs=5, dropout=0.3)  # of half the training persons, to see how the others wear it
+    source: FitSettings = _SOURCE
+    scout: FitSettings = _SCOUT  # of half the training persons, to see how the others wear it
     turn_rounds: int = 2
     turned_share: float = 0.3
     stride: int = 2  # of training windows, in hops
-    calibration: FitSettings = replace(CALIBRATION, epochs=30, learning_rate=1.5e-3)
-    tuning: FitSettings = replace(CALIBRATION, epochs=6, batch_size=256)
-    warm_up: WarmUpSettings = WarmUpSettings()
+    calibration: FitSettings = _CALIBRATION
+    tuning: FitSettings = _TUNING
+    warm_up: WarmUpSettings = _WARM_UP
 
 
 class Myo:
@@ -64,7 +71,9 @@ class Myo:
         self.counted = table.seconds > GUIDED_S + GAP_S
         agrees = self.is_rest_file | (table.works == (self.labels > 0))
         self.trimmed = agrees & table.steady
-        self.sessions = sorted({(p, s) for p, s in zip(table.persons.tolist(), table.sessions.tolist(), strict=True)})
+        self.sessions = sorted(
+            {(p, s) for p, s in zip(table.persons.tolist(), table.sessions.tolist(), strict=True)}
+        )
         self.rows = {key: table.rows_in(*key) for key in self.sessions}
         self.scales = {key: self.measure(rows) for key, rows in self.rows.items()}
         self.z = np.empty_like(table.x)
@@ -80,7 +89,7 @@ class Myo:
         return [key for key in self.sessions if key[0] == person]
 
     def divide_guided(self, rows: Rows) -> list[tuple[str, Rows, Rows]]:
-        """Give of each guided recording its trial's name, its windows of movement and those of rest, by that part's signal alone."""
+        """Give each guided recording's trial, its windows of movement and those of rest, by that part's signal alone."""
         found = []
         for trial in np.unique(self.table.trial[rows]):
             own = rows[(self.table.trial[rows] == trial) & self.guided[rows]]
@@ -101,16 +110,18 @@ class Myo:
         return WarmUp([scaled(moving) for _, moving, _ in parts], scaled(still), 1)
 
     def calibration(self, rows: Rows) -> tuple[Rows, NDArray[np.int64]]:
-        """Cut the labelled calibration out of a session: the first bout of each movement, the rest before it, 5 s of the resting file."""
+        """Cut out a labelled calibration: the first bout of each movement, the rest before it, 5 s of the resting file."""
         chosen, labels = [], []
         for name, moving, still in self.divide_guided(rows):
             chosen += [moving, still]
-            labels += [np.full(len(moving), int(name[1:])), np.zeros(len(still), np.int64)]
+            labels += [np.full(len(moving), int(name)), np.zeros(len(still), np.int64)]
         rest = rows[self.is_rest_file[rows] & (self.table.seconds[rows] <= REST_S)]
         return np.concatenate([*chosen, rest]), np.concatenate([*labels, np.zeros(len(rest), np.int64)])
 
 
-def fit_source(data: Myo, train: Rows, z: Floats, settings: Settings, fit: FitSettings, seed: int) -> DenseNet:
+def fit_source(
+    data: Myo, train: Rows, z: Floats, settings: Settings, fit: FitSettings, seed: int
+) -> DenseNet:
     """Train a network on many persons' windows."""
     rng = np.random.default_rng(seed)
     net = DenseNet.draw([z[0].size, *settings.hidden, N_CLASSES], rng)
@@ -164,10 +175,19 @@ def list_folds(data: Myo) -> list[list[str]]:
 
 
 def _score(data: Myo, figures: Figures, way: str, key: tuple[str, str], rows: Rows, p: NDArray[Any]) -> None:
-    figures.add(way, key[0], p, data.labels[rows], data.table.trial[rows], data.counted[rows], data.trimmed[rows])
+    figures.add(
+        way, key[0], p, data.labels[rows], data.table.trial[rows], data.counted[rows], data.trimmed[rows]
+    )
 
 
-def _add(data: Myo, figures: Figures, way: str, keys: list[tuple[str, str]], fitted: Fitted, twin: Twin | None = None) -> None:
+def _add(
+    data: Myo,
+    figures: Figures,
+    way: str,
+    keys: list[tuple[str, str]],
+    fitted: Fitted,
+    twin: Twin | None = None,
+) -> None:
     """Score sessions together, as one test of a person."""
     rows = np.concatenate([data.rows[key] for key in keys])
     x = fitted.prepare(data.table.x[rows], data.table.reach)
@@ -233,7 +253,11 @@ def run_calibrated(data: Myo, nets: list[DenseNet], settings: Settings) -> dict[
             floor = Lda(small[chosen], labels, N_CLASSES, 0.3)
             fresh = DenseNet.draw([x[0].size, *settings.hidden, N_CLASSES], rng(1))
             models = {
-                "trained on the bouts alone": (fresh, replace(settings.calibration, learning_rate=2e-3), False),
+                "trained on the bouts alone": (
+                    fresh,
+                    replace(settings.calibration, learning_rate=2e-3),
+                    False,
+                ),
                 "turn": (net, replace(settings.calibration, epochs=0), True),
                 "fine-tuned without a turn": (net, settings.calibration, False),
                 "calibrated": (net, settings.calibration, True),
@@ -247,13 +271,24 @@ def run_calibrated(data: Myo, nets: list[DenseNet], settings: Settings) -> dict[
                 _add(data, figures, f"all sessions: {way}", keys, fitted, twin)
                 if is_final:
                     _add_warmed(data, figures, keys, fitted, twin, settings)
-            for where, rows in (("same session", first), ("all sessions", np.concatenate([data.rows[k] for k in keys]))):
+            for where, rows in (
+                ("same session", first),
+                ("all sessions", np.concatenate([data.rows[k] for k in keys])),
+            ):
                 _score(data, figures, f"{where}: floor", keys[0], rows, floor.predict(small[rows]))
-    return {"ways": figures.as_dict(), "confusion": figures.confusions["same session: calibrated, int8"].tolist()}
+    return {
+        "ways": figures.as_dict(),
+        "confusion": figures.confusions["same session: calibrated, int8"].tolist(),
+    }
 
 
 def _add_warmed(
-    data: Myo, figures: Figures, keys: list[tuple[str, str]], fitted: Fitted, twin: Twin | None, settings: Settings
+    data: Myo,
+    figures: Figures,
+    keys: list[tuple[str, str]],
+    fitted: Fitted,
+    twin: Twin | None,
+    settings: Settings,
 ) -> None:
     """Score all sessions of which the later ones begin with an unlabelled warm-up."""
     way = "all sessions, the later with a warm-up: calibrated"
@@ -263,7 +298,9 @@ def _add_warmed(
         if number:
             now = _warm(data, key, fitted, settings)
             warm = data.warm_up(rows, now.scale)
-            now_twin = Twin(now.net, turn_ring(np.concatenate([*warm.bouts, warm.still]), now.turn, data.table.reach))
+            now_twin = Twin(
+                now.net, turn_ring(np.concatenate([*warm.bouts, warm.still]), now.turn, data.table.reach)
+            )
         x = now.prepare(data.table.x[rows], data.table.reach)
         assert now_twin is not None  # noqa: S101 - the caller's
         parts.append((rows, now.net.predict(x), now_twin.predict(x)))
@@ -309,7 +346,14 @@ def run_sessions(data: Myo, nets: list[DenseNet], settings: Settings) -> dict[st
                     parts.append(turn_ring(z, turn, reach))
                 x = np.concatenate(parts)
                 own, _ = calibrate(
-                    net, x, labels, reach, settings.tuning, np.random.default_rng(0), search=False, balance=0.6
+                    net,
+                    x,
+                    labels,
+                    reach,
+                    settings.tuning,
+                    np.random.default_rng(0),
+                    search=False,
+                    balance=0.6,
                 )
                 fitted = Fitted(own, together, turn)
                 if way == "with a warm-up":

@@ -7,10 +7,10 @@ from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
-from gesture_sets import Table
 from numpy.typing import NDArray
 from scipy import stats
 
+from gesture_sets import Table
 from myo_pipeline.errors import DataError
 from myo_training.convert import convert_model, read_quantization
 from myo_training.dense_net import DenseNet, soften, to_keras
@@ -26,7 +26,9 @@ N_REPRESENTATIVE: Final = 256
 SHRINKAGES: Final = (0.01, 0.1, 0.3, 0.6)
 
 
-def check_disjoint(table: Table, train: NDArray[np.int64], test: NDArray[np.int64], gap_s: float | None = None) -> None:
+def check_disjoint(
+    table: Table, train: NDArray[np.int64], test: NDArray[np.int64], gap_s: float | None = None
+) -> None:
     """Refuse a split of which a test window shares a sample with a training window.
 
     Parameters
@@ -58,10 +60,15 @@ def check_disjoint(table: Table, train: NDArray[np.int64], test: NDArray[np.int6
 class Lda:
     """Linear discriminant analysis with shrinkage towards the variances: the floor."""
 
-    def __init__(self, x: NDArray[np.floating], labels: NDArray[np.int64], n_classes: int, shrinkage: float) -> None:
+    def __init__(
+        self, x: NDArray[np.floating], labels: NDArray[np.int64], n_classes: int, shrinkage: float
+    ) -> None:
         flat = x.reshape(len(x), -1).astype(np.float64)
         means = np.stack(
-            [flat[labels == c].mean(axis=0) if (labels == c).any() else flat.mean(axis=0) for c in range(n_classes)]
+            [
+                flat[labels == c].mean(axis=0) if (labels == c).any() else flat.mean(axis=0)
+                for c in range(n_classes)
+            ]
         )
         centred = flat - means[labels]
         spread = centred.T @ centred / len(flat)
@@ -105,7 +112,7 @@ class Twin:
     """A network as the patch runs it: full int8, through ``tflite_micro``."""
 
     def __init__(self, net: DenseNet, representative: Floats, *, classes: bool = True) -> None:
-        """``representative``: inputs (n, n_components, n_channels) that activations are measured on."""
+        """Convert; activations are measured on ``representative`` inputs (n, n_components, n_channels)."""
         step = max(1, len(representative) // N_REPRESENTATIVE)
         chosen = representative[::step][:N_REPRESENTATIVE, None].copy()
         chosen[0, 0, 0, 0], chosen[0, 0, -1, -1] = -1.0, 127 / 128  # the input's scale is 1/128
@@ -139,7 +146,8 @@ class Figures:
         """Score voted decisions of windows in the order of time, of which ``counted`` are test windows."""
         decided = vote(p, trial).argmax(axis=1)
         tables = [
-            count_confusion(labels[mask], decided[mask], self._n_classes) for mask in (counted, counted & trimmed)
+            count_confusion(labels[mask], decided[mask], self._n_classes)
+            for mask in (counted, counted & trimmed)
         ]
         self._cells.setdefault(way, {}).setdefault(person, []).append([measure_macro(t) for t in tables])
         self.confusions[way] = self.confusions.get(way, np.zeros_like(tables[1])) + tables[1]

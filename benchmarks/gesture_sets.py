@@ -77,7 +77,9 @@ class Table:
         return self.rows_of((self.persons == person) & (self.sessions == session))
 
 
-def make_spec(n_channels: int, rate_hz: float, *, adc_bits: int, band: list[dict[str, Any]], threshold: float) -> PatchSpec:
+def make_spec(
+    n_channels: int, rate_hz: float, *, adc_bits: int, band: list[dict[str, Any]], threshold: float
+) -> PatchSpec:
     """Make the patch that computes the study's features."""
     features: list[dict[str, Any]] = [
         {"kind": "mav", "log": True},
@@ -140,11 +142,15 @@ def tabulate(spec: PatchSpec, signals: Iterator[Signal], *, stays_s: tuple[float
             shortest, longest = (round(s * a_second) for s in stays_s)
             works = find_bouts(x[:, 0].mean(axis=1), shortest, longest)
             steady = is_steady(works, round(0.5 * a_second))
-        found.append((x, labels[ends - 1], works, steady, ends / spec.front_end_rate_hz, np.full(len(x), len(names))))
+        found.append(
+            (x, labels[ends - 1], works, steady, ends / spec.front_end_rate_hz, np.full(len(x), len(names)))
+        )
         names.append((person, session, trial))
     x, y, works, steady, seconds, number = (np.concatenate(column) for column in zip(*found, strict=True))
     persons, sessions, trials = (np.array(column) for column in zip(*names, strict=True))
-    return Table(x, y, works, steady, seconds.astype(np.float32), number, persons, sessions, trials, read_reach(spec))
+    return Table(
+        x, y, works, steady, seconds.astype(np.float32), number, persons, sessions, trials, read_reach(spec)
+    )
 
 
 def load(path: Path, key: dict[str, Any], make: Callable[[], Table]) -> Table:
@@ -184,7 +190,14 @@ def _read_suguru(folder: Path) -> Iterator[Signal]:
             emg = file["emg"]
         for day, motion, trial in np.ndindex(emg.shape[:3]):
             counts = emg[day, motion, trial]
-            yield counts, np.full(len(counts), motion), path.stem, f"{day + 1:02}", f"{motion:02}-{trial}", False
+            yield (
+                counts,
+                np.full(len(counts), motion),
+                path.stem,
+                f"{day + 1:02}",
+                f"{motion:02}-{trial}",
+                False,
+            )
 
 
 UCI = ("gait", "sitting", "standing")
@@ -206,7 +219,14 @@ def _read_elderly(folder: Path) -> Iterator[Signal]:
             n = min(len(file[m]) for m in muscles)
             for exercise in range(3):
                 counts = np.stack([file[m][:n, exercise] for m in muscles], axis=1).astype(np.int64)
-                yield counts, file["DNM"][:n, exercise].astype(np.float64), path.stem, "1", str(exercise), False
+                yield (
+                    counts,
+                    file["DNM"][:n, exercise].astype(np.float64),
+                    path.stem,
+                    "1",
+                    str(exercise),
+                    False,
+                )
 
 
 SPECS: Final[dict[str, Callable[[], PatchSpec]]] = {

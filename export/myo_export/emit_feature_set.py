@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from myo_export.emit_features import render_features
 from myo_export.emit_correlation import render_correlation
+from myo_export.emit_features import render_features
 from myo_export.emit_spectrum import render_spectrum
 from myo_export.emit_wavelet import render_stft, render_wavelet
 from myo_pipeline.feature_config import FeatureConfig

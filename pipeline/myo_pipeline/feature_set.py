@@ -1,8 +1,8 @@
 """All features of a patch: the families that a spec's ``[[features]]`` belong to, and their words one after the other.
 
 A family computes its features together: those of a window's sums (``features``), of its spectrum (``spectrum``), of its
-segments (``stft``), of its wavelet coefficients (``wavelet``), of its electrodes together (``ring``). Words stand family by family in this order, within one in
-the order of the spec.
+segments (``stft``), of its wavelet coefficients (``wavelet``), of its electrodes together (``ring``). Words stand family by
+family in this order, within one in the order of the spec.
 """
 
 from __future__ import annotations
@@ -154,7 +154,9 @@ def compile_feature_set(
                 )  # fmt: skip
             elif isinstance(feature, RingFeature):
                 parts.append(
-                    compile_ring(feature, n_channels=n_channels, window=window, hop=hop, word_shift=word_shift)
+                    compile_ring(
+                        feature, n_channels=n_channels, window=window, hop=hop, word_shift=word_shift
+                    )
                 )
             else:
                 parts.append(

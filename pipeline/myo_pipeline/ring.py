@@ -1,9 +1,9 @@
 """Correlation of electrodes around a ring: keys, float, twin, bound.
 
-Component k is of each channel c and the one k further, ``(c + k) mod n_channels``, and is kept at c: where a band is turned by an
-electrode the words turn with it, so that turning and mirroring are permutations of channels here as in the other features. All pairs
-of n channels lie within n / 2 steps. It takes the place of the logarithm of the channels' covariance matrix, for which a patch
-would need eigenvectors (docs/gestures.md has both).
+Component k is of each channel c and the one k further, ``(c + k) mod n_channels``, and is kept at c: where a band is turned by
+an electrode the words turn with it, so that turning and mirroring are permutations of channels here as in the other features.
+All pairs of n channels lie within n / 2 steps. It takes the place of the logarithm of the channels' covariance matrix, for
+which a patch would need eigenvectors (docs/gestures.md has both).
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ MAX_REACH: Final = 32
 WORD_BITS: Final = 30  # fraction bits of a word
 _ROOT_BITS: Final = 60  # of a power before its root, so that the product of two roots can be divided by
 
-FORMULA: Final = "sum x[c] x[c+k] / sqrt(sum x[c]^2 sum x[c+k]^2), k = 1 .. reach, channels counted around the ring"
+FORMULA: Final = (
+    "sum x[c] x[c+k] / sqrt(sum x[c]^2 sum x[c+k]^2), k = 1 .. reach, channels counted around the ring"
+)
 REFERENCE: Final = (
     "Pearson's r without subtraction of the means; covariance of channels as a feature: Barachant et al. 2013, "
     "Neurocomputing 112, doi:10.1016/j.neucom.2012.12.039"
@@ -57,7 +59,8 @@ class RingConfig:
     def components(self) -> list[Component]:
         """Each distance."""
         return [
-            Component(f"{self.spec.kind}[{k + 1}]", "1", False, 2.0**-WORD_BITS, 0.0) for k in range(self.spec.reach)
+            Component(f"{self.spec.kind}[{k + 1}]", "1", False, 2.0**-WORD_BITS, 0.0)
+            for k in range(self.spec.reach)
         ]
 
     @property
@@ -98,7 +101,7 @@ def compile_ring(spec: RingFeature, *, n_channels: int, window: int, hop: int, w
 
 
 def _pair_sums(x: NDArray[np.generic], reach: int) -> tuple[NDArray[np.generic], list[NDArray[np.generic]]]:
-    """Sums of squares (n_windows, n_channels), and of products with the channel 1 .. reach further."""
+    """Sum squares (n_windows, n_channels), and products with the channel 1 .. reach further."""
     n = x.shape[2]
     further = [(np.arange(n) + k) % n for k in range(1, reach + 1)]
     return np.einsum("wsc,wsc->wc", x, x), [np.einsum("wsc,wsc->wc", x, x[:, :, order]) for order in further]
@@ -162,9 +165,8 @@ def bound_ring(config: RingConfig, x: Floats, deviation: float = 0.5) -> Floats:
 
     Notes
     -----
-    A channel's window is a vector of N samples, r the cosine of the angle of two. Errors of no more than ``deviation`` a sample make a
-    vector no longer than ``deviation sqrt(N)``, which turns a vector of length L by an angle of at most asin(deviation sqrt(N) / L).
-    Where both turn by d in all, |cos(t + d) - cos t| <= d |sin t| + d^2 / 2. No correlation is off by more than 2. The roots'
+    A channel's window is a vector of N samples, r the cosine of the angle of two. Errors of no more than ``deviation`` a sample
+    make a vector no longer than ``deviation sqrt(N)``, which turns one of length L by at most asin(deviation sqrt(N) / L). Where both turn by d in all, |cos(t + d) - cos t| <= d |sin t| + d^2 / 2. No correlation is off by more than 2. The roots'
     roundings are of 2^-29 of them or less, and the division's of half a unit.
     """
     length = np.sqrt((x**2).sum(axis=1)) * 2.0**config.word_shift

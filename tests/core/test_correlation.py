@@ -28,7 +28,9 @@ def make(n_channels: int, reach: int, window: int, hop: int) -> RingConfig:
     return compile_ring(spec, n_channels=n_channels, window=window, hop=hop, word_shift=0)
 
 
-def ask(harness: Harness, head: tuple[int, int, int, int], x: np.ndarray, pushes: list[int], missing: int = 0) -> Any:
+def ask(
+    harness: Harness, head: tuple[int, int, int, int], x: np.ndarray, pushes: list[int], missing: int = 0
+) -> Any:
     """Push words (n_frames, n_channels); head is channels, window, hop and reach."""
     body = struct.pack("<6i", *head, len(pushes), missing) + np.array(pushes, "<i4").tobytes()
     answer = harness.ask("r", body + np.asarray(x, "<i2").tobytes())
@@ -39,7 +41,9 @@ def ask(harness: Harness, head: tuple[int, int, int, int], x: np.ndarray, pushes
 def signal(rng: np.random.Generator, n: int, n_channels: int) -> np.ndarray:
     """Words of any size, with silent channels and full scale."""
     size = rng.choice([0.5, 30.0, 3000.0, 60000.0], n_channels)
-    x = rng.normal(0, size, (n, n_channels)) + 0.5 * rng.normal(0, size.max(), (n, 1)) * rng.choice([-1, 0, 1], n_channels)
+    x = rng.normal(0, size, (n, n_channels)) + 0.5 * rng.normal(0, size.max(), (n, 1)) * rng.choice(
+        [-1, 0, 1], n_channels
+    )
     x[:, rng.random(n_channels) < 0.1] = 0
     x[rng.random(len(x)) < 0.05] = rng.choice([-32768, 32767])
     return np.clip(np.rint(x), -32768, 32767).astype(np.int16)
@@ -71,7 +75,9 @@ def test_reset_is_exact_and_a_pause_changes_nothing(harness: Harness) -> None:
     np.testing.assert_array_equal(found, np.concatenate(parts))
 
 
-@pytest.mark.parametrize("head", [(1, 50, 20, 1), (5, 50, 20, 3), (5, 50, 20, 0), (5, 50, 51, 1), (5, 50, 0, 1)], ids=str)
+@pytest.mark.parametrize(
+    "head", [(1, 50, 20, 1), (5, 50, 20, 3), (5, 50, 20, 0), (5, 50, 51, 1), (5, 50, 0, 1)], ids=str
+)
 def test_init_refuses(harness: Harness, head: tuple[int, int, int, int]) -> None:
     assert ask(harness, head, np.zeros((0, head[0])), [])[0] == 2
 

@@ -9,7 +9,14 @@ from test_feature_models import emg
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_twin import round_to_words
 from myo_pipeline.feature_words import to_real
-from myo_pipeline.ring import RingConfig, RingFeature, bound_ring, compile_ring, compute_ring, compute_ring_words
+from myo_pipeline.ring import (
+    RingConfig,
+    RingFeature,
+    bound_ring,
+    compile_ring,
+    compute_ring,
+    compute_ring_words,
+)
 
 
 def make(reach: int = 2, n_channels: int = 5, word_shift: int = 2) -> RingConfig:

@@ -181,9 +181,7 @@ def find_turn(
     predict: Callable[[Floats], Floats], x: Floats, labels: NDArray[np.int64], reach: NDArray[np.int64]
 ) -> Turn:
     """Find how the band is worn from labelled windows (n_windows, n_components, n_channels), scaled."""
-    tables = (
-        (turn, np.log(predict(turn_ring(x, turn, reach)) + _LEAST)) for turn in list_turns(x.shape[2])
-    )
+    tables = ((turn, np.log(predict(turn_ring(x, turn, reach)) + _LEAST)) for turn in list_turns(x.shape[2]))
     return choose_turn(tables, labels)
 
 
@@ -237,5 +235,3 @@ def calibrate(
     turned = turn_ring(x, turn, reach)
     weights = weigh(labels, net.offsets[-1].size, balance)
     return fit_classes(net.copy(), turned, labels, settings, rng, weights=weights, augment=augment), turn
-
-

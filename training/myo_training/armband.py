@@ -57,7 +57,9 @@ def turn_ring(x: Floats, turn: Turn, reach: NDArray[np.int64]) -> Floats:
     return np.roll(x, turn.steps, axis=2) if turn.steps else x
 
 
-def choose_turn(log_p: Iterable[tuple[Turn, NDArray[np.floating]]], labels: NDArray[np.int64], bonus: float = 0.05) -> Turn:
+def choose_turn(
+    log_p: Iterable[tuple[Turn, NDArray[np.floating]]], labels: NDArray[np.int64], bonus: float = 0.05
+) -> Turn:
     """Choose the turn under which labelled windows are likeliest, each class counting the same.
 
     Parameters
@@ -72,7 +74,9 @@ def choose_turn(log_p: Iterable[tuple[Turn, NDArray[np.floating]]], labels: NDAr
 
     def rate(turn: Turn, table: NDArray[np.floating]) -> float:
         own = table[np.arange(len(labels)), labels]
-        return float(np.mean([own[labels == c].mean() for c in np.unique(labels)])) + bonus * (turn == STRAIGHT)
+        return float(np.mean([own[labels == c].mean() for c in np.unique(labels)])) + bonus * (
+            turn == STRAIGHT
+        )
 
     return max(((rate(turn, table), turn) for turn, table in log_p), key=lambda rated: rated[0])[1]
 
@@ -151,7 +155,9 @@ def choose_turn_unlabelled(
         if each_once:
             shares = assign_once(log_p)
         else:
-            sharp = np.exp(_SHARPNESS * (np.asarray(log_p, np.float64) - np.max(log_p, axis=1, keepdims=True)))
+            sharp = np.exp(
+                _SHARPNESS * (np.asarray(log_p, np.float64) - np.max(log_p, axis=1, keepdims=True))
+            )
             shares = sharp / sharp.sum(axis=1, keepdims=True)
         value = float((shares * log_p).sum(axis=1).mean()) - prior.cost(turn, n_channels, usual)
         if best is None or value > best[0]:

@@ -87,5 +87,8 @@ def is_steady(works: NDArray[np.bool_], margin: int) -> NDArray[np.bool_]:
 def measure_lag(works: NDArray[np.bool_], cued: NDArray[np.bool_], furthest: int) -> int:
     """Return by how many windows movements follow their cues: where the two agree most often, the shortest of equals."""
     lags = sorted(range(-furthest, furthest + 1), key=abs)
-    agree = [np.mean(works[max(0, k) : len(works) + min(0, k)] == cued[max(0, -k) : len(cued) - max(0, k)]) for k in lags]
+    agree = [
+        np.mean(works[max(0, k) : len(works) + min(0, k)] == cued[max(0, -k) : len(cued) - max(0, k)])
+        for k in lags
+    ]
     return lags[int(np.argmax(agree))]

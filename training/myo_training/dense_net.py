@@ -1,13 +1,14 @@
 """Dense networks over features, trained in NumPy.
 
-A study adapts thousands of networks of some 30,000 weights to persons, a second each: what Keras spends on a call is then more than
-the arithmetic. The network is the one that :func:`to_keras` gives to the converter, and to the patch.
+A study adapts thousands of networks of some 30,000 weights to persons, a second each: Keras would spend more on
+calls than on arithmetic. The network is the one that :func:`to_keras` gives to the converter, and to the patch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -33,7 +34,7 @@ class DenseNet:
     @classmethod
     def draw(cls, sizes: Sequence[int], rng: np.random.Generator) -> DenseNet:
         """Draw a network with layers of ``sizes``, the input first; the output begins near zero."""
-        pairs = list(zip(sizes[:-1], sizes[1:], strict=True))
+        pairs = list(pairwise(sizes))
         weights = [(rng.standard_normal(pair) * np.sqrt(2 / pair[0])).astype(np.float32) for pair in pairs]
         weights[-1] *= 0.3
         return cls(weights, [np.zeros(n, np.float32) for _, n in pairs])
@@ -121,7 +122,9 @@ def _propagate(
         h = h @ w + b
         mask = (h > 0).astype(np.float32)
         if dropout:
-            mask *= (rng.random(h.shape, dtype=np.float32) >= dropout).astype(np.float32) / np.float32(1 - dropout)
+            mask *= (rng.random(h.shape, dtype=np.float32) >= dropout).astype(np.float32) / np.float32(
+                1 - dropout
+            )
         h = h * mask
         masks.append(mask)
         inputs.append(h)
@@ -178,7 +181,9 @@ def fit_classes(
     if targets.ndim == 1:
         targets = np.eye(n_classes, dtype=np.float32)[targets]
     goal = np.asarray(targets * (1 - settings.smoothing) + settings.smoothing / n_classes, np.float32)
-    share = np.ones(len(x), np.float32) if weights is None else (weights / np.mean(weights)).astype(np.float32)
+    share = (
+        np.ones(len(x), np.float32) if weights is None else (weights / np.mean(weights)).astype(np.float32)
+    )
     n_batches = max(1, len(x) // settings.batch_size)
     adam = _Adam(net, settings, settings.epochs * n_batches)
     for _ in range(settings.epochs):
@@ -195,7 +200,10 @@ def fit_classes(
 
 
 def fit_shape(
-    net: DenseNet, trials: Sequence[tuple[Floats, NDArray[np.floating]]], settings: FitSettings, rng: np.random.Generator
+    net: DenseNet,
+    trials: Sequence[tuple[Floats, NDArray[np.floating]]],
+    settings: FitSettings,
+    rng: np.random.Generator,
 ) -> DenseNet:
     """Fit a network of one output in place so that it follows a value over each trial but for scale and offset.
 
@@ -217,7 +225,9 @@ def fit_shape(
     for _ in range(settings.epochs):
         order = rng.permutation(len(trials))
         for batch in range(n_batches):
-            chosen = [trials[k] for k in order[batch * settings.batch_size : (batch + 1) * settings.batch_size]]
+            chosen = [
+                trials[k] for k in order[batch * settings.batch_size : (batch + 1) * settings.batch_size]
+            ]
             x = np.concatenate([inputs.reshape(len(inputs), -1) for inputs, _ in chosen])
             layers, masks, output = _propagate(net, x, settings.dropout, rng)
             slopes, start = [], 0
