@@ -166,8 +166,9 @@ def bound_ring(config: RingConfig, x: Floats, deviation: float = 0.5) -> Floats:
     Notes
     -----
     A channel's window is a vector of N samples, r the cosine of the angle of two. Errors of no more than ``deviation`` a sample
-    make a vector no longer than ``deviation sqrt(N)``, which turns one of length L by at most asin(deviation sqrt(N) / L). Where both turn by d in all, |cos(t + d) - cos t| <= d |sin t| + d^2 / 2. No correlation is off by more than 2. The roots'
-    roundings are of 2^-29 of them or less, and the division's of half a unit.
+    make a vector no longer than ``deviation sqrt(N)``, which turns one of length L by at most asin(deviation sqrt(N) / L). Where
+    both turn by d in all, |cos(t + d) - cos t| <= d |sin t| + d^2 / 2. No correlation is off by more than 2. The roots' roundings
+    are of 2^-29 of them or less, and the division's of half a unit.
     """
     length = np.sqrt((x**2).sum(axis=1)) * 2.0**config.word_shift
     error = deviation * np.sqrt(x.shape[1])
