@@ -17,7 +17,8 @@ from gesture_scores import (
     split_persons,
     vote,
 )
-from gesture_sets import UCI, Table
+from gesture_sets import SPECS, UCI, Table
+from myo_pipeline.spec import PatchSpec
 from myo_training.adaptation import Fitted, measure_scale
 from myo_training.dense_net import DenseNet, FitSettings, fit_classes, fit_shape
 
@@ -28,27 +29,36 @@ FOLD_SEED: Final = 1
 QUIET_SHARE: Final = 0.25  # of a recording's range of activity, below which the leg is taken to pause
 
 
-_ACTIVITY_FIT: Final = FitSettings(epochs=10, batch_size=256, dropout=0.3, smoothing=0.1, decay=1e-3)
+_ACTIVITY_FIT: Final = FitSettings(epochs=25, batch_size=256, dropout=0.5, smoothing=0.1, decay=1e-3)
 
 
 @dataclass(frozen=True)
 class ActivitySettings:
     """Of the activity row; part of its key."""
 
-    hidden: tuple[int, ...] = (64, 32)
+    hidden: tuple[int, ...] = (128, 64)
     fit: FitSettings = _ACTIVITY_FIT
 
 
-_FORCE_FIT: Final = FitSettings(epochs=60, batch_size=8, learning_rate=3e-3, dropout=0.0, decay=1e-2)
+_FORCE_FIT: Final = FitSettings(epochs=120, batch_size=32, learning_rate=1e-2, dropout=0.0, decay=0.0)
 
 
 @dataclass(frozen=True)
 class ForceSettings:
     """Of the force row; part of its key."""
 
-    hidden: tuple[int, ...] = ()
-    components: tuple[int, ...] = (0, 1)
+    components: tuple[int, ...] = (0, 2, 3, 4, 5, 6, 7)  # mav (log2), zc, ssc, autocorrelation
     fit: FitSettings = _FORCE_FIT
+
+
+def make_activity_spec() -> PatchSpec:
+    """Make the patch of the activity row: with sizes at four times and in six bands of each window beside the study's features."""
+    spec = SPECS["uci_lower_limb"]().model_dump(mode="json")
+    spec["features"] += [
+        {"kind": "stft_power", "segment_ms": 100.0, "step_ms": 50.0, "bands_hz": [[20.0, 450.0]]},
+        {"kind": "wavelet_energy", "wavelet": "db2", "levels": 5},
+    ]
+    return PatchSpec.model_validate(spec)
 
 
 def find_pauses(table: Table) -> NDArray[np.bool_]:
@@ -95,7 +105,7 @@ def run_activity(table: Table, settings: ActivitySettings) -> dict[str, Any]:
 
 
 def run_force(table: Table, settings: ForceSettings) -> dict[str, Any]:
-    """Force over a contraction from four muscles of persons never seen: mean r over three exercises, one network an exercise."""
+    """Force over a contraction from four muscles of persons never seen: mean r over three exercises, one linear network an exercise."""
     force = table.labels.astype(np.float64)
     components = list(settings.components)
     ways: dict[str, dict[str, list[float]]] = {}
@@ -115,8 +125,9 @@ def run_force(table: Table, settings: ForceSettings) -> dict[str, Any]:
             for k in known:
                 rows = np.flatnonzero(table.trial == k)
                 trials.append((scale.apply(table.x[rows][:, components]).astype(np.float32), force[rows]))
-            size = len(components) * table.x.shape[2]
-            net = DenseNet.draw([size, *settings.hidden, 1], np.random.default_rng(0))
+            weights = np.zeros((len(components), table.x.shape[2]), np.float32)
+            weights[0, exercise] = 1.0  # begins as the floor does
+            net = DenseNet([weights.reshape(-1, 1)], [np.zeros(1, np.float32)])
             fit_shape(net, trials, settings.fit, np.random.default_rng(0))
             twin = Twin(net, np.concatenate([x for x, _ in trials]), classes=False)
             for k in np.flatnonzero(mine & np.isin(table.persons, tested)):

@@ -33,7 +33,9 @@ Rows = NDArray[np.int64]
 N_CLASSES: Final = 8
 N_FOLDS: Final = 5
 FOLD_SEED: Final = 1
-GUIDED_S: Final = 12.0  # of each movement's recording: 5 s of rest, the first bout, and what the person lags by
+GUIDED_S: Final = (
+    12.0  # of each movement's recording: 5 s of rest, the first bout, and what the person lags by
+)
 REST_S: Final = 5.0  # of the resting recording, in a calibration
 GAP_S: Final = 0.25  # a window: none that is tested shares a sample with the guided part
 

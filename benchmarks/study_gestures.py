@@ -21,8 +21,9 @@ import gesture_legs as legs
 import gesture_myo as myo
 import gesture_suguru as suguru
 from gesture_scores import summarize
-from gesture_sets import Table, open_table
+from gesture_sets import Table, load, open_table, read_signals, tabulate
 from myo_pipeline.errors import DataError
+from myo_pipeline.spec import PatchSpec
 from myo_training.datasets import find_dataset
 from myo_training.dense_net import DenseNet
 
@@ -56,6 +57,8 @@ class Row:
         Way that the others are tested against.
     run
         Makes it from the set's table and the settings.
+    spec
+        Of the features, where they are not the set's own.
     """
 
     data: str
@@ -63,6 +66,7 @@ class Row:
     settings: Any
     floor: str
     run: Callable[[Table, Any], Result]
+    spec: Callable[[], PatchSpec] | None = None
 
 
 class _Cache:
@@ -120,7 +124,8 @@ ROWS: Final[dict[str, Row]] = {
     "suguru_early_to_late": Row("suguru_longterm", _SUGURU, suguru.Settings(), "floor", _early_to_late),
     "suguru_new_day": Row("suguru_longterm", _SUGURU, suguru.Settings(), "floor",
                           lambda t, s: suguru.run_new_day(*_suguru(t, s, by_day=True), s)),
-    "uci_activity": Row("uci_lower_limb", _LEGS, legs.ActivitySettings(), "floor", legs.run_activity),
+    "uci_activity": Row("uci_lower_limb", _LEGS, legs.ActivitySettings(), "floor", legs.run_activity,
+                        legs.make_activity_spec),
     "elderly_force": Row("elderly_emg_dyn", _LEGS, legs.ForceSettings(), "floor", legs.run_force),
 }  # fmt: skip
 
@@ -143,7 +148,10 @@ def digest_code(text: str) -> str:
 def make_key(row: Row) -> str:
     """Digest what decides a row: its settings, and the code that makes it."""
     code = [digest_code((ROOT / path).read_text(encoding="utf-8")) for path in (*SHARED_CODE, row.code)]
-    content = json.dumps([asdict(row.settings), row.data, code], sort_keys=True)
+    decides = [asdict(row.settings), row.data, code]
+    if row.spec is not None:
+        decides.append(row.spec().model_dump(mode="json"))
+    content = json.dumps(decides, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
@@ -163,7 +171,7 @@ def keep_row(path: Path, name: str, result: Result) -> None:
 
 
 def run_rows(
-    rows: dict[str, Row], path: Path, read_table: Callable[[str], Table], *, again: bool = False
+    rows: dict[str, Row], path: Path, read_table: Callable[[Row], Table], *, again: bool = False
 ) -> list[str]:
     """Make the rows that ``path`` does not hold by their present key; return which were made."""
     made = []
@@ -176,7 +184,7 @@ def run_rows(
             print(f"{name}: stands", flush=True)
             continue
         began = time.monotonic()
-        found = row.run(read_table(row.data), row.settings)
+        found = row.run(read_table(row), row.settings)
         result = {
             "key": key,
             "data": row.data,
@@ -191,6 +199,17 @@ def run_rows(
         for way, figures in result["summary"].items():
             print(f"  {way:<64} {format_figures(figures)}", flush=True)
     return made
+
+
+def read_table(row: Row, folder: Path, work: Path) -> Table:
+    """Give a row's table of features, kept below ``work``."""
+    if row.spec is None:
+        return open_table(folder, row.data, work)
+    spec = row.spec()
+    key = {"spec": spec.model_dump(mode="json"), "table": 1}
+    return load(
+        work / row.data, key, lambda: tabulate(spec, read_signals(folder, row.data), stays_s=(0.0, 0.0))
+    )
 
 
 def format_figures(figures: dict[str, Any]) -> str:
@@ -227,7 +246,7 @@ def main(arguments: list[str] | None = None) -> int:
     if found is None:
         raise DataError("no folder of data sets with myo_readings in it; name one with --data")
     folder = found.parent
-    run_rows(rows, options.out, lambda name: open_table(folder, name, options.work), again=options.again)
+    run_rows(rows, options.out, lambda row: read_table(row, folder, options.work), again=options.again)
     return 0
 
 
