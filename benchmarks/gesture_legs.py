@@ -17,8 +17,7 @@ from gesture_scores import (
     split_persons,
     vote,
 )
-from gesture_sets import SPECS, UCI, Table
-from myo_pipeline.spec import PatchSpec
+from gesture_sets import UCI, Table
 from myo_training.adaptation import Fitted, measure_scale
 from myo_training.dense_net import DenseNet, FitSettings, fit_classes, fit_shape
 
@@ -26,6 +25,7 @@ Rows = NDArray[np.int64]
 
 N_FOLDS: Final = 5
 FOLD_SEED: Final = 1
+MUSCLES: Final = ("VL", "BF", "TA")  # channels in this order, and the exercises that ask for each
 QUIET_SHARE: Final = 0.25  # of a recording's range of activity, below which the leg is taken to pause
 
 
@@ -47,18 +47,7 @@ _FORCE_FIT: Final = FitSettings(epochs=120, batch_size=32, learning_rate=1e-2, d
 class ForceSettings:
     """Of the force row; part of its key."""
 
-    components: tuple[int, ...] = (0, 2, 3, 4, 5, 6, 7)  # mav (log2), zc, ssc, autocorrelation
     fit: FitSettings = _FORCE_FIT
-
-
-def make_activity_spec() -> PatchSpec:
-    """Make the patch of the activity row: with sizes at four times and in six bands of each window beside the study's features."""
-    spec = SPECS["uci_lower_limb"]().model_dump(mode="json")
-    spec["features"] += [
-        {"kind": "stft_power", "segment_ms": 100.0, "step_ms": 50.0, "bands_hz": [[20.0, 450.0]]},
-        {"kind": "wavelet_energy", "wavelet": "db2", "levels": 5},
-    ]
-    return PatchSpec.model_validate(spec)
 
 
 def find_pauses(table: Table) -> NDArray[np.bool_]:
@@ -105,13 +94,12 @@ def run_activity(table: Table, settings: ActivitySettings) -> dict[str, Any]:
 
 
 def run_force(table: Table, settings: ForceSettings) -> dict[str, Any]:
-    """Force over a contraction from four muscles of persons never seen: mean r over three exercises, one linear network an exercise."""
+    """Force of persons never seen, from three muscles: mean r of three contractions, a linear network for each."""
     force = table.labels.astype(np.float64)
-    components = list(settings.components)
     ways: dict[str, dict[str, list[float]]] = {}
     for tested in split_persons(table.persons.tolist(), N_FOLDS, FOLD_SEED):
-        for exercise in range(3):
-            mine = table.trials == str(exercise)
+        for exercise, name in enumerate(MUSCLES):
+            mine = table.trials == name
             known = [
                 k
                 for k in np.flatnonzero(mine & ~np.isin(table.persons, tested))
@@ -120,19 +108,19 @@ def run_force(table: Table, settings: ForceSettings) -> dict[str, Any]:
             train = np.concatenate([np.flatnonzero(table.trial == k) for k in known])
             test = table.rows_of(mine & np.isin(table.persons, tested))
             check_disjoint(table, train, test)
-            scale = measure_scale(table.x[train][:, components], by_channel=True)
+            scale = measure_scale(table.x[train], by_channel=True)
             trials = []
             for k in known:
                 rows = np.flatnonzero(table.trial == k)
-                trials.append((scale.apply(table.x[rows][:, components]).astype(np.float32), force[rows]))
-            weights = np.zeros((len(components), table.x.shape[2]), np.float32)
+                trials.append((scale.apply(table.x[rows]).astype(np.float32), force[rows]))
+            weights = np.zeros(table.x.shape[1:], np.float32)
             weights[0, exercise] = 1.0  # begins as the floor does
             net = DenseNet([weights.reshape(-1, 1)], [np.zeros(1, np.float32)])
             fit_shape(net, trials, settings.fit, np.random.default_rng(0))
             twin = Twin(net, np.concatenate([x for x, _ in trials]), classes=False)
             for k in np.flatnonzero(mine & np.isin(table.persons, tested)):
                 rows = np.flatnonzero(table.trial == k)
-                z = scale.apply(table.x[rows][:, components]).astype(np.float32)
+                z = scale.apply(table.x[rows]).astype(np.float32)
                 rms = 2.0 ** table.x[rows, 0, exercise][:, None]  # of the exercise's own muscle
                 found = {"floor": rms, "network": net.compute_logits(z), "network, int8": twin.predict(z)}
                 for way, values in found.items():

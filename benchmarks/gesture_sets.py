@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from myo_pipeline.feature_windows import compute_set
 from myo_pipeline.reference import cut_windows, filter_counts, window_ends
 from myo_pipeline.spec import PatchSpec
 from myo_training.bouts import find_bouts, is_steady
+from myo_training.datasets import open_known
 
 HOP_MS: Final = 100.0  # five windows of 250 ms: 650 ms from the first sample to the decision
 CHUNK: Final = 4096
@@ -78,7 +79,13 @@ class Table:
 
 
 def make_spec(
-    n_channels: int, rate_hz: float, *, adc_bits: int, band: list[dict[str, Any]], threshold: float
+    n_channels: int,
+    rate_hz: float,
+    *,
+    adc_bits: int,
+    band: list[dict[str, Any]],
+    threshold: float,
+    more: Sequence[dict[str, Any]] = (),
 ) -> PatchSpec:
     """Make the patch that computes the study's features."""
     features: list[dict[str, Any]] = [
@@ -88,6 +95,7 @@ def make_spec(
         {"kind": "ssc", "threshold": threshold},
         {"kind": "autocorrelation", "lags": 4},
         {"kind": "ring_correlation", "reach": n_channels // 2},
+        *more,
     ]
     return PatchSpec.model_validate(
         {
@@ -167,67 +175,19 @@ def load(path: Path, key: dict[str, Any], make: Callable[[], Table]) -> Table:
 
 
 def read_signals(folder: Path, name: str) -> Iterator[Signal]:
-    """Give the recordings of one of the shared sets."""
-    reader = {
-        "myo_readings": _read_myo, "suguru_longterm": _read_suguru,
-        "uci_lower_limb": _read_uci, "elderly_emg_dyn": _read_elderly,
-    }[name]  # fmt: skip
-    return reader(folder / name)
+    """Give the recordings of one of the shared sets; of a value the first output."""
+    for recording in open_known(name, folder / name).recordings():
+        labels = recording.labels if recording.labels.ndim == 1 else recording.labels[:, 0]
+        moves = name == "myo_readings" and recording.trial != "0"
+        yield recording.emg, labels, recording.person, recording.session, recording.trial, moves
 
 
-def _read_myo(folder: Path) -> Iterator[Signal]:
-    for path in sorted(folder.glob("*.npz")):
-        with np.load(path) as file:
-            for key in sorted(k for k in file.files if k.endswith("_emg")):
-                session, gesture = key.split("_")[:2]
-                labels = file[f"{session}_{gesture}_lab"].astype(np.int64)
-                yield file[key], labels, path.stem, session[1:], gesture[1:], gesture != "g0"
-
-
-def _read_suguru(folder: Path) -> Iterator[Signal]:
-    for path in sorted(folder.glob("sub*.npz")):
-        with np.load(path) as file:
-            emg = file["emg"]
-        for day, motion, trial in np.ndindex(emg.shape[:3]):
-            counts = emg[day, motion, trial]
-            yield (
-                counts,
-                np.full(len(counts), motion),
-                path.stem,
-                f"{day + 1:02}",
-                f"{motion:02}-{trial}",
-                False,
-            )
-
-
-UCI = ("gait", "sitting", "standing")
-
-
-def _read_uci(folder: Path) -> Iterator[Signal]:
-    for path in sorted(folder.glob("*.npz")):
-        name = next(activity for activity in UCI if path.stem.endswith(activity))
-        with np.load(path) as file:
-            counts = np.rint(file["emg"].astype(np.float64) * 1e5)
-        labels = np.full(len(counts), UCI.index(name))
-        yield counts, labels, path.stem.removesuffix(name), "1", name, False
-
-
-def _read_elderly(folder: Path) -> Iterator[Signal]:
-    for path in sorted(folder.glob("ID*.npz")):
-        with np.load(path) as file:
-            muscles = [next(k for k in file.files if k.endswith(m)) for m in ("_VL", "_BF", "_TA", "_LG")]
-            n = min(len(file[m]) for m in muscles)
-            for exercise in range(3):
-                counts = np.stack([file[m][:n, exercise] for m in muscles], axis=1).astype(np.int64)
-                yield (
-                    counts,
-                    file["DNM"][:n, exercise].astype(np.float64),
-                    path.stem,
-                    "1",
-                    str(exercise),
-                    False,
-                )
-
+UCI: Final = ("gait", "sitting", "standing")
+TIMES: Final = {
+    "kind": "stft_power",
+    "segment_ms": 100.0,
+    "step_ms": 50.0,
+}  # and bands_hz: sizes at four times of a window
 
 SPECS: Final[dict[str, Callable[[], PatchSpec]]] = {
     "myo_readings": lambda: make_spec(
@@ -235,13 +195,15 @@ SPECS: Final[dict[str, Callable[[], PatchSpec]]] = {
         band=[{"kind": "highpass", "cutoff_hz": 15.0, "order": 4}, {"kind": "notch", "frequency_hz": 50.0, "q": 20.0}],
     ),
     "suguru_longterm": lambda: make_spec(
-        8, 200.0, adc_bits=16, threshold=64.0, band=[{"kind": "highpass", "cutoff_hz": 15.0, "order": 4}]
+        8, 200.0, adc_bits=16, threshold=64.0, band=[{"kind": "highpass", "cutoff_hz": 15.0, "order": 4}],
+        more=[TIMES | {"bands_hz": [[15.0, 100.0]]}],
     ),
     "uci_lower_limb": lambda: make_spec(
-        4, 1000.0, adc_bits=16, threshold=20.0, band=[{"kind": "highpass", "cutoff_hz": 20.0, "order": 4}]
+        4, 1000.0, adc_bits=16, threshold=20.0, band=[{"kind": "highpass", "cutoff_hz": 20.0, "order": 4}],
+        more=[TIMES | {"bands_hz": [[20.0, 450.0]]}, {"kind": "wavelet_energy", "wavelet": "db2", "levels": 5}],
     ),
     "elderly_emg_dyn": lambda: make_spec(
-        4, 2000.0, adc_bits=16, threshold=20.0, band=[{"kind": "bandpass", "low_hz": 20.0, "high_hz": 450.0, "order": 4}]
+        3, 2000.0, adc_bits=16, threshold=20.0, band=[{"kind": "bandpass", "low_hz": 20.0, "high_hz": 450.0, "order": 4}]
     ),
 }  # fmt: skip
 
@@ -250,5 +212,5 @@ def open_table(folder: Path, name: str, work: Path) -> Table:
     """Give the table of a shared set, kept below ``work``."""
     spec = SPECS[name]()
     stays = (3.5, 7.5) if name == "myo_readings" else (0.0, 0.0)
-    key = {"spec": spec.model_dump(mode="json"), "stays_s": stays, "table": 1}
+    key = {"spec": spec.model_dump(mode="json", exclude_unset=True), "stays_s": stays, "table": 2}
     return load(work / name, key, lambda: tabulate(spec, read_signals(folder, name), stays_s=stays))

@@ -30,8 +30,8 @@ EARLY_DAYS: Final = 15
 BEGIN_S: Final = 0.65  # a trial's first full vote: five windows; before it muscles are still on their way
 
 
-_SOURCE: Final = FitSettings(epochs=8, dropout=0.1)
-_EARLY: Final = FitSettings(epochs=16, batch_size=256, learning_rate=1e-3, decay=0.0)
+_SOURCE: Final = FitSettings(epochs=14, dropout=0.2)
+_EARLY: Final = FitSettings(epochs=28, batch_size=256, learning_rate=1e-3, decay=0.0)
 _DAY: Final = replace(CALIBRATION, epochs=25, batch_size=64, learning_rate=2e-3, dropout=0.2)
 _FIRST_DAY: Final = replace(CALIBRATION, epochs=12, dropout=0.2)
 _WARM_UP: Final = WarmUpSettings(search=False)
@@ -41,7 +41,7 @@ _WARM_UP: Final = WarmUpSettings(search=False)
 class Settings:
     """What the rows are made with; part of each row's key."""
 
-    hidden: tuple[int, ...] = (160, 96)
+    hidden: tuple[int, ...] = (128, 96)
     source: FitSettings = _SOURCE
     early: FitSettings = _EARLY
     day: FitSettings = _DAY
@@ -57,7 +57,7 @@ class Suguru:
         self.labels = table.labels.astype(np.int64)
         self.persons = sorted(set(table.persons.tolist()))
         self.days = sorted(set(table.sessions.tolist()))
-        self.repeat = np.array([int(name.split("-")[1]) for name in table.trials])[table.trial]
+        self.repeat = np.array([int(name.split("-")[1]) - 1 for name in table.trials])[table.trial]
         self.trimmed = table.seconds >= BEGIN_S - 1e-6
         self._rows = {(p, d): table.rows_in(p, d) for p in self.persons for d in self.days}
 

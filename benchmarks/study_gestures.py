@@ -21,9 +21,8 @@ import gesture_legs as legs
 import gesture_myo as myo
 import gesture_suguru as suguru
 from gesture_scores import summarize
-from gesture_sets import Table, load, open_table, read_signals, tabulate
+from gesture_sets import SPECS, Table, open_table
 from myo_pipeline.errors import DataError
-from myo_pipeline.spec import PatchSpec
 from myo_training.datasets import find_dataset
 from myo_training.dense_net import DenseNet
 
@@ -57,8 +56,6 @@ class Row:
         Way that the others are tested against.
     run
         Makes it from the set's table and the settings.
-    spec
-        Of the features, where they are not the set's own.
     """
 
     data: str
@@ -66,7 +63,6 @@ class Row:
     settings: Any
     floor: str
     run: Callable[[Table, Any], Result]
-    spec: Callable[[], PatchSpec] | None = None
 
 
 class _Cache:
@@ -113,20 +109,19 @@ def _early_to_late(table: Table, settings: suguru.Settings) -> Result:
 
 _MYO, _SUGURU, _LEGS = (f"benchmarks/gesture_{name}.py" for name in ("myo", "suguru", "legs"))
 ROWS: Final[dict[str, Row]] = {
+    "suguru_within_day": Row("suguru_longterm", _SUGURU, suguru.Settings(), "floor",
+                             lambda t, s: suguru.run_within_day(*_suguru(t, s, by_day=True), s)),
+    "suguru_early_to_late": Row("suguru_longterm", _SUGURU, suguru.Settings(), "floor", _early_to_late),
+    "suguru_new_day": Row("suguru_longterm", _SUGURU, suguru.Settings(), "floor",
+                          lambda t, s: suguru.run_new_day(*_suguru(t, s, by_day=True), s)),
+    "uci_activity": Row("uci_lower_limb", _LEGS, legs.ActivitySettings(), "floor", legs.run_activity),
+    "elderly_force": Row("elderly_emg_dyn", _LEGS, legs.ForceSettings(), "floor", legs.run_force),
     "myo_calibrated": Row("myo_readings", _MYO, myo.Settings(), "same session: floor",
                           lambda t, s: myo.run_calibrated(*_myo(t, s), s)),
     "myo_sessions": Row("myo_readings", _MYO, myo.Settings(), "floor",
                         lambda t, s: myo.run_sessions(*_myo(t, s), s)),
     "myo_unseen": Row("myo_readings", _MYO, myo.Settings(), "floor",
                       lambda t, s: myo.run_unseen(*_myo(t, s), s)),
-    "suguru_within_day": Row("suguru_longterm", _SUGURU, suguru.Settings(), "floor",
-                             lambda t, s: suguru.run_within_day(*_suguru(t, s, by_day=True), s)),
-    "suguru_early_to_late": Row("suguru_longterm", _SUGURU, suguru.Settings(), "floor", _early_to_late),
-    "suguru_new_day": Row("suguru_longterm", _SUGURU, suguru.Settings(), "floor",
-                          lambda t, s: suguru.run_new_day(*_suguru(t, s, by_day=True), s)),
-    "uci_activity": Row("uci_lower_limb", _LEGS, legs.ActivitySettings(), "floor", legs.run_activity,
-                        legs.make_activity_spec),
-    "elderly_force": Row("elderly_emg_dyn", _LEGS, legs.ForceSettings(), "floor", legs.run_force),
 }  # fmt: skip
 
 
@@ -148,9 +143,12 @@ def digest_code(text: str) -> str:
 def make_key(row: Row) -> str:
     """Digest what decides a row: its settings, and the code that makes it."""
     code = [digest_code((ROOT / path).read_text(encoding="utf-8")) for path in (*SHARED_CODE, row.code)]
-    decides = [asdict(row.settings), row.data, code]
-    if row.spec is not None:
-        decides.append(row.spec().model_dump(mode="json"))
+    decides = [
+        asdict(row.settings),
+        row.data,
+        code,
+        SPECS[row.data]().model_dump(mode="json", exclude_unset=True),
+    ]
     content = json.dumps(decides, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -201,17 +199,6 @@ def run_rows(
     return made
 
 
-def read_table(row: Row, folder: Path, work: Path) -> Table:
-    """Give a row's table of features, kept below ``work``."""
-    if row.spec is None:
-        return open_table(folder, row.data, work)
-    spec = row.spec()
-    key = {"spec": spec.model_dump(mode="json"), "table": 1}
-    return load(
-        work / row.data, key, lambda: tabulate(spec, read_signals(folder, row.data), stays_s=(0.0, 0.0))
-    )
-
-
 def format_figures(figures: dict[str, Any]) -> str:
     """Write mean and interval of each kind of a way."""
     return "; ".join(
@@ -246,7 +233,7 @@ def main(arguments: list[str] | None = None) -> int:
     if found is None:
         raise DataError("no folder of data sets with myo_readings in it; name one with --data")
     folder = found.parent
-    run_rows(rows, options.out, lambda row: read_table(row, folder, options.work), again=options.again)
+    run_rows(rows, options.out, lambda row: open_table(folder, row.data, options.work), again=options.again)
     return 0
 
 
