@@ -55,14 +55,14 @@ class Row:
     floor
         Way that the others are tested against.
     run
-        Makes it from the set's table and the settings.
+        Makes it from what is read, the set's table, and the settings.
     """
 
     data: str
     code: str
     settings: Any
     floor: str
-    run: Callable[[Table, Any], Result]
+    run: Callable[[Any, Any], Result]
 
 
 class _Cache:
@@ -169,7 +169,7 @@ def keep_row(path: Path, name: str, result: Result) -> None:
 
 
 def run_rows(
-    rows: dict[str, Row], path: Path, read_table: Callable[[Row], Table], *, again: bool = False
+    rows: dict[str, Row], path: Path, read_table: Callable[[Row], Any], *, again: bool = False
 ) -> list[str]:
     """Make the rows that ``path`` does not hold by their present key; return which were made."""
     made = []
@@ -197,6 +197,20 @@ def run_rows(
         for way, figures in result["summary"].items():
             print(f"  {way:<64} {format_figures(figures)}", flush=True)
     return made
+
+
+def find_folder(given: Path | None) -> Path:
+    """Return the folder that holds the sets.
+
+    Raises
+    ------
+    DataError
+        If there is none with ``myo_readings`` in it.
+    """
+    found = find_dataset("myo_readings", given)
+    if found is None:
+        raise DataError("no folder of data sets with myo_readings in it; name one with --data")
+    return found.parent
 
 
 def format_figures(figures: dict[str, Any]) -> str:
@@ -229,10 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
                 f"{name:<24} {'stands' if kept.get(name, {}).get('key') == make_key(row) else 'to be made'}"
             )
         return 0
-    found = find_dataset("myo_readings", options.data)
-    if found is None:
-        raise DataError("no folder of data sets with myo_readings in it; name one with --data")
-    folder = found.parent
+    folder = find_folder(options.data)
     run_rows(rows, options.out, lambda row: open_table(folder, row.data, options.work), again=options.again)
     return 0
 

@@ -104,7 +104,11 @@ def _pair_sums(x: NDArray[np.generic], reach: int) -> tuple[NDArray[np.generic],
     """Sum squares (n_windows, n_channels), and products with the channel 1 .. reach further."""
     n = x.shape[2]
     further = [(np.arange(n) + k) % n for k in range(1, reach + 1)]
-    return np.einsum("wsc,wsc->wc", x, x), [np.einsum("wsc,wsc->wc", x, x[:, :, order]) for order in further]
+    # einsum's stub asks for one scalar type, of two that come here
+    return np.einsum("wsc,wsc->wc", x, x), [  # type: ignore[arg-type]
+        np.einsum("wsc,wsc->wc", x, x[:, :, order])  # type: ignore[arg-type]
+        for order in further
+    ]
 
 
 def compute_ring(config: RingConfig, x: Floats) -> Floats:
