@@ -13,8 +13,9 @@ import flatbuffers
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_stage import compile_spec_features
-from myo_pipeline.spec import MlpModel, PatchSpec
+from myo_pipeline.spec import CnnModel, MlpModel, PatchSpec
 
 INPUT_SCALE = 1 / 128  # as training fixes it
 _SCALE, _WEIGHT_SCALE = 0.05, 0.01
@@ -143,6 +144,10 @@ def make_dry_model(spec: PatchSpec) -> bytes:
         builder = _Builder((1, 1, config.n_components, spec.front_end_channels))
         builder.flatten()
         dense = list(model.hidden)
+    elif not isinstance(model, CnnModel):
+        raise SpecError(
+            f"model.kind: {model.kind!r} is priced once it is trained; run `myopatch train` and `export`"
+        )
     else:
         builder = _Builder((1, 1, spec.window_samples, spec.front_end_channels))
         for filters, stride in zip(model.filters, model.strides, strict=True):
@@ -152,6 +157,6 @@ def make_dry_model(spec: PatchSpec) -> bytes:
     for units in dense:
         builder.connect(units, relu=True)
     builder.connect(n_outputs, relu=False)
-    if spec.output.kind == "classes":
+    if spec.decides_classes:
         builder.normalize()
     return builder.pack()

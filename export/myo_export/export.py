@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from myo_export.aux_streams import ProvedAux, quantize_aux
 from myo_export.budget import Choice, choose_forms
+from myo_export.emit_calibration import MEASURED, read_head
 from myo_export.emit_feature_set import FEATURE_FILES, render_feature_set
 from myo_export.emit_net import emit_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
@@ -116,8 +117,14 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     tell("network to C", 0.05)
     hop = choose_hop(spec, model)
     config = _twin_config(spec, front_end, aux, input_scale, feature_scale, model)
-    choice = choose_forms(spec, *report_forms(model, hop), front_end, config.features, aux)
-    network = emit_network(model, path / "c", f"myopatch export {path.name}", "both", choice.forms, hop)
+    n_dense = spec.calibration.dense_layers if spec.calibration else 0
+    choice = choose_forms(spec, *report_forms(model, hop, n_dense), front_end, config.features, aux)
+    network = emit_network(
+        model, path / "c", f"myopatch export {path.name}", "both", choice.forms, hop, n_dense
+    )
+    if spec.calibration:
+        head = read_head(path, spec.calibration, network.embedding, config.layer_tensors.tolist())
+        config = replace(config, calibration=head)
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
@@ -125,7 +132,8 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     )
     _write_features(path, config)
     _write_quality(path, config)
-    write_text(path / "c/patch_config.c", render_config_source(spec, config, front_end, hop is not None, aux))
+    source = render_config_source(spec, config, front_end, hop is not None, aux, network.embedding)
+    write_text(path / "c/patch_config.c", source)
     float_model = (path / "model_float.tflite").read_bytes()
     float_twin = NetworkTwin(
         float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers])
@@ -212,7 +220,7 @@ def _twin_config(
     pairs = [quantize_multiplier(2.0**-front_end.exponent / (s * source.scales[0])) for s in input_scale]
     table, words = pack_steps(front_end.device_steps)
     reject = -128
-    if spec.output.kind == "classes" and spec.decision.reject_below > 0:
+    if spec.decides_classes and spec.decision.reject_below > 0:
         reject = int(np.ceil(spec.decision.reject_below / result.scales[0])) + result.zero_points[0]
         reject = min(reject, 127)
     _check_decision(spec, float(result.scales[0]), int(result.zero_points[0]))
@@ -231,14 +239,14 @@ def _twin_config(
         zero_point=int(source.zero_points[0]),
         output_scale=float(result.scales[0]),
         output_zero_point=int(result.zero_points[0]),
-        output_kind=CLASSES if spec.output.kind == "classes" else VALUES,
+        output_kind=CLASSES if spec.decides_classes else VALUES,
         vote=spec.decision.vote,
         reject_below=reject,
         layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
         features=stage,
         quality=make_gate(spec, front_end.device_steps, spec.decimation),
         aux=tuple(stream.config for stream in aux),
-        rule=make_rule(spec.decision, result.size) if spec.output.kind == "classes" else None,
+        rule=make_rule(spec.decision, result.size) if spec.decides_classes else None,
     )
 
 
@@ -475,7 +483,7 @@ def _describe_aux(stream: ProvedAux) -> dict[str, Any]:
 def _write_manifest(path: Path, training: dict[str, Any]) -> Bundle:
     """Hash every file, write the bundle's identity and the manifest, and open the bundle."""
     names = [
-        *TRAINED, "model.keras", "model_card.md", "twin.npz", "budget.json",
+        *TRAINED, *([MEASURED] if (path / MEASURED).is_file() else []), "model.keras", "model_card.md", "twin.npz", "budget.json",
         *(str(p.relative_to(path)) for folder in ("c", "vectors") for p in (path / folder).rglob("*")
           if p.is_file() and not p.name.startswith(".")),  # such a one was left by an export that was killed
     ]  # fmt: skip

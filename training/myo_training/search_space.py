@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import WindowFeature as Feature
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
-from myo_pipeline.spec import VOTE_MAX, MlpModel, PatchSpec
+from myo_pipeline.spec import VOTE_MAX, CnnModel, MlpModel, PatchSpec
 from myo_pipeline.stages import LinearStage, Spatial
 from myo_training.search_data import list_feature_tables, order_features
 from myo_training.windows import _compute_features
@@ -198,6 +198,8 @@ class SearchSpace:
         model = self.spec.model
         if isinstance(model, MlpModel):
             return {"hidden": [int(units) for units in str(params["hidden"]).split()]}
+        if not isinstance(model, CnnModel):  # pragma: no cover - make_space refuses it
+            raise SpecError(f"model.kind: {model.kind!r} has no axes")
         width = float(params["width"])
         filters = [max(4, 4 * round(width * n / 4)) if width != 1 else n for n in model.filters]
         return {
@@ -218,6 +220,11 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
     candidates
         Features that may be taken; of a spec with features only. The spec's own are added.
     """
+    if not isinstance(spec.model, (CnnModel, MlpModel)):
+        raise SpecError(
+            f"model.kind: {spec.model.kind!r} has no axes to search, expected 'cnn' or 'mlp'; search with one of these, then "
+            "train both kinds"
+        )
     axes: dict[str, list[Value]] = {}
     start: Params = {}
 

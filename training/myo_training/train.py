@@ -18,7 +18,15 @@ from numpy.typing import NDArray
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
 from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import DataError
-from myo_pipeline.spec import PatchSpec, load_spec
+from myo_pipeline.spec import PatchSpec, ScoreOutput, load_spec
+from myo_training.anomaly import NORMAL, fit_autoencoder, keep_normal, mark_anomalies
+from myo_training.calibration import (
+    HeadStatistics,
+    WindowOrigins,
+    choose_windows,
+    measure_head,
+    trace_windows,
+)
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
 from myo_training.decision_curve import trace_decisions
@@ -43,8 +51,17 @@ from myo_training.model import (
     scale_input,
 )
 from myo_training.model_card import write_card
+from myo_training.quantization import Quantized, quantize_aware, quantize_post
 from myo_training.quiet import import_tensorflow, quiet_stderr
-from myo_training.recordings import DataSet, Recording, check_fits, digest_listing, digest_recording
+from myo_training.recordings import (
+    DataSet,
+    Recording,
+    check_fits,
+    check_recording,
+    digest_listing,
+    digest_recording,
+)
+from myo_training.sensitivity import measure_sensitivity
 from myo_training.split import (
     ACROSS_PERSONS,
     ACROSS_SESSIONS,
@@ -90,8 +107,8 @@ class TrainingResult:
 class _Reader:
     """Reads the recordings of one part of a split at a time, and remembers what was read."""
 
-    def __init__(self, data: DataSet, split: Split) -> None:
-        self._data, self._roles = data, split.roles()
+    def __init__(self, data: DataSet, split: Split, spec: PatchSpec) -> None:
+        self._data, self._roles, self._spec = data, split.roles(), spec
         self.digests: dict[tuple[str, str, str], str] = {}
 
     def read(self, role: str) -> list[Recording]:
@@ -102,7 +119,12 @@ class _Reader:
             if (recording.person, recording.session) in wanted
         ]
         self.digests.update({recording.key: digest_recording(recording) for recording in found})
-        return found
+        output = self._spec.output
+        if not isinstance(output, ScoreOutput):
+            return found
+        for recording in found:
+            check_recording(recording, self._spec.as_recorded())
+        return [mark_anomalies(recording, output) for recording in found]
 
 
 def train(
@@ -137,46 +159,65 @@ def train(
     started = time.monotonic()
     tell = progress or (lambda _text, _fraction: None)
     spec = load_spec(spec_path)
-    data = resolve_dataset(spec.training.data, data_dir, spec, spec_path.parent)
-    check_fits(data.info, spec)
+    data = resolve_dataset(spec.training.data, data_dir, spec.as_recorded(), spec_path.parent)
+    check_fits(data.info, spec.as_recorded())
     split = split_sessions(
         data.sessions(), spec.training.held_out_persons, spec.training.validation_persons, spec.training.seed
     )
     tell(f"data: {data.info.name}, {data.info.source}", 0.0)
-    reader = _Reader(data, split)
-    classes, seed = spec.output.kind == "classes", spec.training.seed
+    reader = _Reader(data, split, spec)
+    classes, seed = spec.decides_classes, spec.training.seed
 
     tf = import_tensorflow()
     tf.keras.utils.set_random_seed(seed)
     tf.keras.backend.clear_session()
     hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
-    windows = cut_recordings(reader.read(TRAIN), spec, hop)
+    recordings = reader.read(TRAIN)
+    windows = cut_recordings(recordings, spec, hop)
+    origins = trace_windows(recordings, spec, hop) if spec.calibration else None
+    del recordings
+    if spec.output.kind == "score":
+        windows = keep_normal(windows)
     input_scale = measure_scale(windows.counts, spec)
     targets = Targets(windows.labels)
     examples = make_examples(windows, spec, input_scale, targets)
-    checked = None
+    checked, threshold = None, None
     if split.validation:
         others = cut_recordings(reader.read(VALIDATION), spec, hop)
         checked = Examples(
             scale_input(others.counts, input_scale), targets.normalize(others.labels), np.ones(0, np.float32)
         )
 
+    augment = make_augmentation(spec, input_scale)
     with quiet_stderr():
         model = build_model(spec)
-    history = fit_model(
-        model, examples, checked, spec.training, classes, lambda t, f: tell(t, 0.05 + 0.6 * f),
-        make_augmentation(spec, input_scale),
-    )  # fmt: skip
-    targets.restore(model)
-
+    learning: Progress = lambda t, f: tell(t, 0.05 + 0.6 * f)  # noqa: E731
+    if spec.output.kind == "score":
+        normal = checked.x[checked.y == NORMAL] if checked else None
+        history, threshold = fit_autoencoder(model, spec, examples.x, normal, learning, augment)
+    else:
+        history = fit_model(model, examples, checked, spec.training, classes, learning, augment)
     tell("quantizing to int8", 0.66)
+    representative = choose_representative(examples.x, seed)
+    if spec.training.quantization == "aware":
+        quantized = quantize_aware(
+            model, spec, representative, targets, examples, checked, augment,
+            lambda t, f: tell(f"rounding in the way: {t}", 0.66 + 0.03 * f),
+        )  # fmt: skip
+    else:
+        quantized = quantize_post(model, spec, representative, targets)
+    model, int8 = quantized.model, quantized.int8
     floating = convert_model(model, None)
-    int8 = convert_model(model, choose_representative(examples.x, seed))
     ops = check_alignment(int8, floating)
+    head = _measure_head(spec, int8, windows, origins, input_scale) if origins is not None else None
+    tell("rounding layer by layer", 0.69)
+    with quiet_stderr():
+        sensitivity = measure_sensitivity(quantized, targets.in_units(checked or examples), classes)
+    sensitivity = sensitivity and sensitivity | {"on": VALIDATION if checked else TRAIN}
     del examples, windows, checked
 
-    figures, curve, segments = _evaluate_splits(model, int8, reader, split, spec, input_scale, tell)
+    figures, curve, segments = _evaluate_splits(model, quantized, reader, split, spec, input_scale, tell)
     cost = count_cost(spec)
     record: dict[str, Any] = {
         "format": FORMAT,
@@ -187,7 +228,7 @@ def train(
         | {
             "digest": digest_listing(reader.digests.values()),
             "n_recordings": len(reader.digests),
-            "files": _hash_files(data),
+            "files": hash_files(data),
         },
         "split": {role: [list(s) for s in sessions] for role, sessions in split.roles().items()},
         "tested": split.tested,
@@ -196,17 +237,24 @@ def train(
         "quantization": {
             tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
             for tensor in ("input", "output")
-        },
-        "learning": asdict(history) | {"seed": seed, "rest_excess": REST_EXCESS if classes else None},
+        }
+        | {"method": spec.training.quantization, "sensitivity": sensitivity},
+        **({"calibration": {"n_windows": head.n_windows, "temperature": head.temperature}} if head else {}),
+        "learning": asdict(history)
+        | {"seed": seed, "rest_excess": REST_EXCESS if classes else None}
+        | ({"aware": asdict(quantized.history)} if quantized.history else {}),
+        **({"score": asdict(threshold)} if threshold else {}),
         "latency": find_latency(spec).as_dict(),
         "metrics": figures,
         "decision_curve": curve,
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
-        "versions": _list_versions(),
+        "versions": list_versions(),
     }
     record = without_nan(record)
     tell("writing the bundle", 0.98)
-    _write_bundle(out_dir, spec_path, spec, model, floating, int8, record, pack_segments(segments, spec))
+    _write_bundle(
+        out_dir, spec_path, spec, model, floating, int8, record, pack_segments(segments, spec), head
+    )
     seconds = time.monotonic() - started
     tell(f"trained in {seconds:.0f} s", 1.0)
     return TrainingResult(out_dir, record, data.info.source, data.info.simulated, seconds)
@@ -231,8 +279,15 @@ class Targets:
         """Fold the units back into the output layer: the network then gives values as the recordings do."""
         if self._mean is None or self._spread is None:
             return
-        kernel, bias = model.get_layer("output").get_weights()
-        model.get_layer("output").set_weights([kernel * self._spread, bias * self._spread + self._mean])
+        output = model.get_layer("output")
+        output.kernel.assign(output.kernel.numpy() * self._spread)
+        output.bias.assign(output.bias.numpy() * self._spread + self._mean)
+
+    def in_units(self, examples: Examples) -> Examples:
+        """Return examples with targets as the recordings have them."""
+        if self._mean is None or self._spread is None:
+            return examples
+        return replace(examples, y=examples.y * self._spread + self._mean)
 
 
 def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, targets: Targets) -> Examples:
@@ -247,6 +302,9 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
     if labels.ndim == 2:
         weights = np.ones(len(labels), dtype=np.float32)
         return Examples(scale_input(windows.counts, input_scale), targets.normalize(labels), weights)
+    if spec.output.kind == "score":
+        normal = np.ones(len(labels), np.float32)
+        return Examples(scale_input(windows.counts, input_scale), labels.astype(np.int64), normal)
     n_classes = len(spec.output_names)
     missing = [spec.output_names[c] for c in range(n_classes) if not (labels == c).any()]
     if missing:
@@ -263,8 +321,23 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
     )
 
 
+def _measure_head(
+    spec: PatchSpec, int8: bytes, windows: WindowSet, origins: WindowOrigins, input_scale: InputScale
+) -> HeadStatistics | None:
+    """Measure what calibration on the patch needs; None without it."""
+    if spec.calibration is None:
+        return None
+    labels = windows.labels.astype(np.int64)
+    chosen = choose_windows(labels, origins)
+    x = scale_input(windows.counts[chosen], input_scale)
+    return measure_head(
+        spec.calibration, int8, x, labels[chosen], origins.groups[chosen], read_quantization(int8, "input"),
+        len(spec.output_names),
+    )  # fmt: skip
+
+
 def _evaluate_splits(
-    model: Any, int8: bytes, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale,  # noqa: ANN401
+    model: Any, quantized: Quantized, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale,  # noqa: ANN401
     tell: Progress,
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[Any]]:  # fmt: skip
     """Evaluate float on every part of the split, int8 and ways to decide on the tested one; choose what to replay from that."""
@@ -290,9 +363,18 @@ def _evaluate_splits(
                 figures["int8"] = {
                     "on": f"{role}, {said}",
                     "runtime": "tflite_micro",
-                    "int8": evaluate(windows, predict_int8(int8), input_scale, spec),
+                    "int8": evaluate(windows, predict_int8(quantized.int8), input_scale, spec),
                     "float": evaluate(windows, floating, input_scale, spec),
                 }
+                if quantized.post:
+                    before = {
+                        "learned": predict_float(quantized.learned),
+                        "post": predict_int8(quantized.post),
+                    }
+                    figures["int8"] |= {
+                        name: evaluate(windows, predict, input_scale, spec)
+                        for name, predict in before.items()
+                    }
     return figures, curve, segments
 
 
@@ -316,7 +398,7 @@ def _thin_recordings(recordings: list[Recording], spec: PatchSpec) -> tuple[list
     )
 
 
-def _hash_files(data: DataSet) -> dict[str, str]:
+def hash_files(data: DataSet) -> dict[str, str]:
     """Return the SHA-256 of the files used, by name below their common folder, wherever that lies."""
     files = data.files()
     if not files:
@@ -325,7 +407,8 @@ def _hash_files(data: DataSet) -> dict[str, str]:
     return {file.relative_to(root).as_posix(): hash_file(file) for file in files}
 
 
-def _list_versions() -> dict[str, str]:
+def list_versions() -> dict[str, str]:
+    """Return the versions of the packages that a trained model depends on."""
     versions = {}
     for package in PACKAGES:
         try:
@@ -337,7 +420,7 @@ def _list_versions() -> dict[str, str]:
 
 def _write_bundle(
     out_dir: Path, spec_path: Path, spec: PatchSpec, model: Any, floating: bytes, int8: bytes,  # noqa: ANN401
-    record: dict[str, Any], arrays: dict[str, NDArray[Any]],
+    record: dict[str, Any], arrays: dict[str, NDArray[Any]], head: HeadStatistics | None,
 ) -> None:  # fmt: skip
     out_dir.mkdir(parents=True, exist_ok=True)
     with replace_file(out_dir / "model.keras") as temporary:
@@ -347,6 +430,9 @@ def _write_bundle(
             temporary.write_bytes(flatbuffer)
     with replace_file(out_dir / "evaluation.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
+    if head is not None:
+        with replace_file(out_dir / "calibration.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{name: np.asarray(v) for name, v in vars(head).items()})
     record["model"]["sha256"] = {
         "model.tflite": hashlib.sha256(int8).hexdigest(), "model_float.tflite":
         hashlib.sha256(floating).hexdigest(),

@@ -43,9 +43,11 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
     try:
         from myo_host.cli import (  # noqa: F401 - they register themselves
+            calibrate_command,
             commands,
             compile_command,
             data_info_command,
+            evaluate_command,
             flash_command,
             front_end_command,
             monitor_command,
