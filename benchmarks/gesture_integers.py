@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import gesture_myo as myo
 import numpy as np
+
+import gesture_myo as myo
 import study_gestures as study
 from gesture_scores import Figures, Twin
 from gesture_sets import CHUNK, SPECS, Table, read_signals, tabulate
-
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
 from myo_pipeline.feature_twin import round_to_words
 from myo_pipeline.feature_windows import compute_set_words

@@ -77,7 +77,7 @@ def render_table(rows: dict[str, Any]) -> str:
         summary = rows[line.row]["summary"]
         kinds = [k for k in ("as_labelled", "trimmed") if k in summary[line.floor]]
         floor, reached, twin = (
-            "<br>".join(_cell(summary.get(way, {}).get(kind)) for kind in kinds)
+            "<br>".join(_cell(summary[way].get(kind)) for kind in kinds) if way in summary else "not run"
             for way in (line.floor, line.way, f"{line.way}, int8")
         )
         per_person = rows[line.row]["ways"]
@@ -85,7 +85,7 @@ def render_table(rows: dict[str, Any]) -> str:
         gain = np.array([v[last] - per_person[line.floor][p][last] for p, v in per_person[line.way].items()])
         t = gain.mean() / (gain.std(ddof=1) / np.sqrt(len(gain)))
         out.append(
-            f"| {line.what} | {line.goal:g} | {floor} | {reached} | {twin or 'not run'} | {100 * gain.mean():+.1f}, t = {t:.1f} |"
+            f"| {line.what} | {line.goal:g} | {floor} | {reached} | {twin} | {100 * gain.mean():+.1f}, t = {t:.1f} |"
         )
     return "\n".join(out)
 

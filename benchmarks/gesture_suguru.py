@@ -41,7 +41,7 @@ _WARM_UP: Final = WarmUpSettings(search=False)
 class Settings:
     """What the rows are made with; part of each row's key."""
 
-    hidden: tuple[int, ...] = (128, 96)
+    hidden: tuple[int, ...] = (112, 96)
     source: FitSettings = _SOURCE
     early: FitSettings = _EARLY
     day: FitSettings = _DAY

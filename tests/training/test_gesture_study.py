@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
+
 import gesture_myo as myo
 import gesture_scores as scores
 import gesture_sets as sets
-import numpy as np
-import pytest
 import study_gestures as study
-
 from myo_pipeline.errors import DataError
 from myo_training.bouts import measure_lag
 from myo_training.dense_net import DenseNet, FitSettings
@@ -134,7 +134,7 @@ def test_test_labels_only_score(data: myo.Myo, net: DenseNet, scored: Scored, ru
 
 def test_a_leak_is_refused(table: sets.Table) -> None:
     rows = table.rows_in("P0", "0")
-    with pytest.raises(DataError, match="P0 session 0 trial 0 is tested from 0.25 s and trained on up to"):
+    with pytest.raises(DataError, match=r"P0 session 0 trial 0 is tested from 0\.25 s and trained on up to"):
         scores.check_disjoint(table, rows[10:], rows[:10])
     first = rows[table.trial[rows] == table.trial[rows[0]]]
     early, late = first[table.seconds[first] <= 12.0], first[table.seconds[first] > 12.0]
