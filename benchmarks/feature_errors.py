@@ -64,6 +64,14 @@ spectral feature may stand once for each band, and all take one `taper`. Bounds 
 filters' error as well: of linear prediction the lags are then known to within that, and the recursion's roundings are
 followed as far as they may grow on any such lags.
 
+### Electrodes together
+
+`ring_correlation` with `reach = n` gives each channel's correlation with the 1 .. n next ones around the arm,
+`sum x[c] x[c+k] / sqrt(sum x[c]^2 sum x[c+k]^2)`, n at most half of the channels. Words are kept at the first channel of
+a pair, so a band that is turned turns them as it turns the others. Sums are exact, roots keep 30 bits, words are Q30;
+`pipeline/myo_pipeline/ring.py` derives the bound. On `myo_readings` it is worth 7 points of persons never seen
+([gestures.md](gestures.md)).
+
 `myo_readings`, eight gestures, 6 persons never seen, each window by itself, and the cost on virtual_m4
 (front end and features + network):
 

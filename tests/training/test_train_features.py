@@ -59,6 +59,9 @@ bands_hz = [[0.0, 1000.0]]
 kind = "wavelet_energy"
 wavelet = "db1"
 levels = 2
+[[features]]
+kind = "ring_correlation"
+reach = 2
 """
 
 
