@@ -48,7 +48,7 @@ _FFT_PER_POINT, _PAIR_PER_POINT, _BIN, _WINDOW_FRAME, _RING = 7.11, 28.5, 9.01, 
 _STFT_PER_WORD: Final = 2.0
 _WAVELET_FRAME, _WAVELET_MOVE, _WAVELET_COEFFICIENT, _WAVELET_TAP = 8.0, 1.0, 20.0, 7.0
 _WAVELET_SQUARE, _WAVELET_SPLIT, _WAVELET_ENERGY = 6.0, 100.0, 150.0
-_FAMILY_CODE: Final[dict[str, int]] = {"spectrum": 3400, "stft": 500, "wavelet": 3300, "ring": 600}
+_FAMILY_CODE: Final[dict[str, int]] = {"spectrum": 3400, "stft": 500, "wavelet": 3300, "ring": 1200}
 _RING_FRAME, _RING_BLOCK, _RING_SUM, _RING_ROOT, _RING_DIVISION = 6.0, 20.0, 6.0, 130.0, 170.0
 _FIXED_MATH_CODE: Final = 1500  # counted in _SHARED_CODE
 
