@@ -13,8 +13,10 @@ import flatbuffers
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from myo_pipeline.classical_models import LinearModel
+from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_stage import compile_spec_features
-from myo_pipeline.spec import MlpModel, PatchSpec
+from myo_pipeline.spec import CnnModel, MlpModel, PatchSpec
 
 INPUT_SCALE = 1 / 128  # as training fixes it
 _SCALE, _WEIGHT_SCALE = 0.05, 0.01
@@ -138,17 +140,19 @@ def make_dry_model(spec: PatchSpec) -> bytes:
         The file; its weights are noise.
     """
     model, n_outputs = spec.model, len(spec.output_names)
-    if isinstance(model, MlpModel):
+    if isinstance(model, MlpModel | LinearModel):
         config = compile_spec_features(spec, 16 - spec.sensor.adc_bits)
         builder = _Builder((1, 1, config.n_components, spec.front_end_channels))
         builder.flatten()
-        dense = list(model.hidden)
-    else:
+        dense = list(model.hidden) if isinstance(model, MlpModel) else []
+    elif isinstance(model, CnnModel):
         builder = _Builder((1, 1, spec.window_samples, spec.front_end_channels))
         for filters, stride in zip(model.filters, model.strides, strict=True):
             builder.convolve(filters, model.kernel, stride)
         builder.average()
         dense = [model.dense] if model.dense else []
+    else:
+        raise SpecError(f"model.kind: {model.kind!r} is no network; report this with the spec")
     for units in dense:
         builder.connect(units, relu=True)
     builder.connect(n_outputs, relu=False)

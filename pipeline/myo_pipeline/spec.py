@@ -16,6 +16,15 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
+from myo_pipeline.classical_models import (
+    CLASSICAL_TABLES,
+    BoostedModel,
+    ForestModel,
+    LdaModel,
+    QdaModel,
+    SvmModel,
+    check_words,
+)
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
 from myo_pipeline.quality_gate import Quality, compile_table
@@ -101,10 +110,18 @@ def _kind_of_model(table: Any) -> str:  # noqa: ANN401 - a table of the file, or
     return str(kind)
 
 
-MODEL_TABLES: dict[str, type[BaseModel]] = {"cnn": CnnModel, "mlp": MlpModel}
+MODEL_TABLES: dict[str, type[BaseModel]] = {"cnn": CnnModel, "mlp": MlpModel, **CLASSICAL_TABLES}
+FEATURE_MODELS = frozenset({"mlp", *CLASSICAL_TABLES})  # kinds that take features of a window, not the window
+_KINDS = ", ".join(repr(kind) for kind in MODEL_TABLES)
 Model = Annotated[
-    Annotated[CnnModel, Tag("cnn")] | Annotated[MlpModel, Tag("mlp")],
-    Discriminator(_kind_of_model, custom_error_type="model_kind", custom_error_message="one of 'cnn', 'mlp'"),
+    Annotated[CnnModel, Tag("cnn")]
+    | Annotated[MlpModel, Tag("mlp")]
+    | Annotated[LdaModel, Tag("lda")]
+    | Annotated[SvmModel, Tag("svm")]
+    | Annotated[QdaModel, Tag("qda")]
+    | Annotated[ForestModel, Tag("forest")]
+    | Annotated[BoostedModel, Tag("boosted")],
+    Discriminator(_kind_of_model, custom_error_type="model_kind", custom_error_message=f"one of {_KINDS}"),
 ]
 
 
@@ -299,24 +316,31 @@ class PatchSpec(Table):
             )
 
     def _check_features(self) -> None:
+        kind = self.model.kind
+        if kind in CLASSICAL_TABLES and self.output.kind != "classes":
+            raise ValueError(
+                f"model.kind: {kind!r} decides between classes, and the output is of kind "
+                f"{self.output.kind!r}: use 'mlp'"
+            )
         if not self.features:
-            if self.model.kind == "mlp":
+            if kind in FEATURE_MODELS:
                 raise ValueError(
-                    "model.kind: 'mlp' takes features and the spec has none: add [[features]], or use 'cnn'"
+                    f"model.kind: {kind!r} takes features and the spec has none: add [[features]], or use 'cnn'"
                 )
             return
-        if self.model.kind != "mlp":
+        if kind not in FEATURE_MODELS:
             raise ValueError(
-                f"model.kind: {self.model.kind!r} takes the window itself, and the spec has [[features]]: use 'mlp', "
+                f"model.kind: {kind!r} takes the window itself, and the spec has [[features]]: use 'mlp', "
                 "or remove the features"
             )
         try:  # as if the filters had a gain of one: their own is known at export
-            compile_feature_set(
+            config = compile_feature_set(
                 self.features, n_channels=self.front_end_channels, window=self.window_samples, hop=self.hop_samples,
                 rate_hz=self.front_end_rate_hz, word_shift=16 - self.sensor.adc_bits,
             )  # fmt: skip
         except SpecError as error:
             raise ValueError(str(error)) from None
+        check_words(self.model, config.n_components * config.n_channels)
 
     @property
     def decimation(self) -> int:
@@ -400,7 +424,7 @@ def _explain(error: dict[str, Any]) -> str:
     if kind == "union_tag_invalid":
         return f"{key}.kind: {context.get('tag')!r} is unknown, expected one of {context.get('expected_tags')}; correct it"
     if kind == "model_kind":
-        return f"{key}.kind: {_kind_of_model(error.get('input'))!r} is unknown, expected one of 'cnn', 'mlp'; correct it"
+        return f"{key}.kind: {_kind_of_model(error.get('input'))!r} is unknown, expected one of {_KINDS}; correct it"
     if kind == "union_tag_not_found":
         return f"{key}.kind: missing; add it, one of the kinds in docs/spec.md"
     if kind == "value_error":

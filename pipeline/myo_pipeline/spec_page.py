@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from myo_pipeline.aux_sensor import AuxSensor
+from myo_pipeline.classical_models import CLASSICAL_TABLES
 from myo_pipeline.feature_set import FEATURE_TABLES
 from myo_pipeline.quality_gate import Quality
 from myo_pipeline.spec import (
@@ -48,6 +49,7 @@ def document_spec() -> str:
         *((f'`[[stage]]` `kind = "{kind}"`', table) for kind, table in STAGE_TABLES.items()),
         ("`[[aux]]`", AuxSensor), ("`[quality]`", Quality), ("`[window]`", Window), *_feature_sections(),
         ('`[model]` `kind = "cnn"`', CnnModel), ('`[model]` `kind = "mlp"`', MlpModel),
+        *((f'`[model]` `kind = "{kind}"`', table) for kind, table in CLASSICAL_TABLES.items()),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
         ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),
     ]  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.classical_models import LinearModel
+from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_stage import FeatureScale, compile_spec_features
-from myo_pipeline.spec import MlpModel, PatchSpec
+from myo_pipeline.spec import CnnModel, MlpModel, PatchSpec
 from myo_training.quiet import import_tensorflow, quiet_stderr
 
 # Filtered counts of training persons are divided by this percentile of their magnitude. EMG is heavy-tailed:
@@ -72,7 +75,11 @@ def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types
     keras = import_tensorflow().keras
     shape = spec.model
     if isinstance(shape, MlpModel):
-        return _build_mlp(spec, shape)
+        return _build_mlp(spec, shape.hidden, shape.dropout)
+    if isinstance(shape, LinearModel):
+        return _build_mlp(spec, [], 0.0)
+    if not isinstance(shape, CnnModel):
+        raise SpecError(f"model.kind: {shape.kind!r} is no network; report this with the spec")
     x = inputs = keras.Input((1, spec.window_samples, spec.front_end_channels), name="emg")
     for index, (filters, stride) in enumerate(zip(shape.filters, shape.strides, strict=True)):
         x = layers.Conv2D(
@@ -94,14 +101,14 @@ def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types
     return keras.Model(inputs, layers.Dense(len(spec.output_names), activation=activation, name="output")(x))
 
 
-def _build_mlp(spec: PatchSpec, shape: MlpModel) -> Any:  # noqa: ANN401
+def _build_mlp(spec: PatchSpec, hidden: Sequence[int], dropout: float) -> Any:  # noqa: ANN401
     keras = import_tensorflow().keras
     layers = keras.layers
     inputs = keras.Input((1, count_components(spec), spec.front_end_channels), name="features")
     x = layers.Flatten(name="flat")(inputs)
-    for index, units in enumerate(shape.hidden):
+    for index, units in enumerate(hidden):
         x = layers.Dense(units, activation="relu", name=f"dense{index}")(x)
-        x = layers.Dropout(shape.dropout, name=f"drop{index}")(x)
+        x = layers.Dropout(dropout, name=f"drop{index}")(x)
     activation = "softmax" if spec.output.kind == "classes" else "linear"
     return keras.Model(inputs, layers.Dense(len(spec.output_names), activation=activation, name="output")(x))
 
@@ -146,9 +153,10 @@ class ModelCost:
 def count_cost(spec: PatchSpec) -> ModelCost:
     """Count what one window costs, by arithmetic on the spec."""
     steps, channels, parameters, macs = spec.window_samples, spec.front_end_channels, 0, 0
-    if isinstance(spec.model, MlpModel):
-        channels, dense = channels * count_components(spec), list(spec.model.hidden)
-    else:
+    if isinstance(spec.model, MlpModel | LinearModel):
+        channels = channels * count_components(spec)
+        dense = list(spec.model.hidden) if isinstance(spec.model, MlpModel) else []
+    elif isinstance(spec.model, CnnModel):
         dense = [spec.model.dense] if spec.model.dense else []
         for filters, stride in zip(spec.model.filters, spec.model.strides, strict=True):
             steps = -(-steps // stride)
@@ -156,6 +164,8 @@ def count_cost(spec: PatchSpec) -> ModelCost:
             parameters += weights + filters
             macs += weights * steps
             channels = filters
+    else:
+        raise SpecError(f"model.kind: {spec.model.kind!r} is no network; report this with the spec")
     for units in [*dense, len(spec.output_names)]:
         parameters += channels * units + units
         macs += channels * units

@@ -15,6 +15,13 @@ _PARTS = {
     "across_persons": "persons never seen",
 }
 
+_NAMES = {
+    "cnn": "A convolutional network",
+    "mlp": "A network of dense layers over features",
+    "lda": "A linear discriminant over features (one dense layer)",
+    "svm": "A linear support vector machine over features (one dense layer)",
+}
+
 
 def _percent(interval: dict[str, Any]) -> str:
     if interval["mean"] is None:
@@ -78,7 +85,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         The patch.
     """
     classes, data, metrics = spec.output.kind == "classes", record["data"], record["metrics"]
-    what = "A network of dense layers over features" if spec.features else "A convolutional network"
+    what = _NAMES[spec.model.kind]
     names = ("macro accuracy", "accuracy") if classes else ("RMSE", "R2")
     head = [
         f"{kind}, {name}"

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from myo_pipeline.classical_models import CLASSICAL_TABLES
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import WindowFeature as Feature
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
-from myo_pipeline.spec import VOTE_MAX, MlpModel, PatchSpec
+from myo_pipeline.spec import VOTE_MAX, CnnModel, MlpModel, PatchSpec
 from myo_pipeline.stages import LinearStage, Spatial
 from myo_training.search_data import list_feature_tables, order_features
 from myo_training.windows import _compute_features
@@ -198,6 +199,8 @@ class SearchSpace:
         model = self.spec.model
         if isinstance(model, MlpModel):
             return {"hidden": [int(units) for units in str(params["hidden"]).split()]}
+        if not isinstance(model, CnnModel):
+            return {}
         width = float(params["width"])
         filters = [max(4, 4 * round(width * n / 4)) if width != 1 else n for n in model.filters]
         return {
@@ -217,7 +220,17 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
         Where the search begins.
     candidates
         Features that may be taken; of a spec with features only. The spec's own are added.
+
+    Raises
+    ------
+    SpecError
+        If the spec's model is no network.
     """
+    if spec.model.kind in CLASSICAL_TABLES:
+        raise SpecError(
+            f"model.kind: {spec.model.kind!r} has no shape to search: tune with 'mlp', then train the spec found with "
+            f"{spec.model.kind!r}"
+        )
     axes: dict[str, list[Value]] = {}
     start: Params = {}
 
@@ -262,7 +275,7 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
     if isinstance(model, MlpModel):
         units = " ".join(map(str, model.hidden))
         add("hidden", [*_HIDDEN] if units in _HIDDEN else [*_HIDDEN, units], units)
-    else:
+    elif isinstance(model, CnnModel):
         add("width", list(_WIDTHS), 1.0)
         add("kernel", list(_KERNELS), model.kernel)
         add("dense", list(_DENSE), model.dense)

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
+from myo_pipeline.classical_models import LinearModel
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, load_spec
+from myo_training.classical import learn_linear
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
 from myo_training.evaluation import (
@@ -30,6 +32,7 @@ from myo_training.evaluation import (
 )
 from myo_training.fit import Examples, fit_model
 from myo_training.input_scale import describe_scale, make_augmentation, measure_scale
+from myo_training.learned import Learned
 from myo_training.model import (
     InputScale,
     build_model,
@@ -139,11 +142,6 @@ def train(
     )
     tell(f"data: {data.info.name}, {data.info.source}", 0.0)
     reader = _Reader(data, split)
-    classes, seed = spec.output.kind == "classes", spec.training.seed
-
-    tf = import_tensorflow()
-    tf.keras.utils.set_random_seed(seed)
-    tf.keras.backend.clear_session()
     hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
     windows = cut_recordings(reader.read(TRAIN), spec, hop)
@@ -156,23 +154,11 @@ def train(
         checked = Examples(
             scale_input(others.counts, input_scale), targets.normalize(others.labels), np.ones(0, np.float32)
         )
+    del windows
+    learned = _learn_network(spec, examples, checked, targets, input_scale, tell)
+    del examples, checked
 
-    with quiet_stderr():
-        model = build_model(spec)
-    history = fit_model(
-        model, examples, checked, spec.training, classes, lambda t, f: tell(t, 0.05 + 0.6 * f),
-        make_augmentation(spec, input_scale),
-    )  # fmt: skip
-    targets.restore(model)
-
-    tell("quantizing to int8", 0.66)
-    floating = convert_model(model, None)
-    int8 = convert_model(model, choose_representative(examples.x, seed))
-    ops = check_alignment(int8, floating)
-    del examples, windows, checked
-
-    figures, segments = _evaluate_splits(model, int8, reader, split, spec, input_scale, tell)
-    cost = count_cost(spec)
+    figures, segments = _evaluate_splits(learned, reader, split, spec, input_scale, tell)
     record: dict[str, Any] = {
         "format": FORMAT,
         "name": spec.name,
@@ -187,22 +173,65 @@ def train(
         "split": {role: [list(s) for s in sessions] for role, sessions in split.roles().items()},
         "tested": split.tested,
         **describe_scale(input_scale, spec),
-        "model": {"n_parameters": cost.n_parameters, "n_macs": cost.n_macs, "ops": ops},
-        "quantization": {
-            tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
-            for tensor in ("input", "output")
-        },
-        "learning": asdict(history) | {"seed": seed, "rest_excess": REST_EXCESS if classes else None},
+        "model": {"kind": spec.model.kind, **learned.about},
+        "quantization": learned.quantization,
+        "learning": learned.learning
+        | {"seed": spec.training.seed, "rest_excess": REST_EXCESS if spec.output.kind == "classes" else None},
         "metrics": figures,
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
-        "versions": _list_versions(),
+        "versions": _list_versions((*PACKAGES, *learned.packages)),
     }
     record = without_nan(record)
     tell("writing the bundle", 0.98)
-    _write_bundle(out_dir, spec_path, spec, model, floating, int8, record, pack_segments(segments, spec))
+    _write_bundle(out_dir, spec_path, spec, learned, record, pack_segments(segments, spec))
     seconds = time.monotonic() - started
     tell(f"trained in {seconds:.0f} s", 1.0)
     return TrainingResult(out_dir, record, data.info.source, data.info.simulated, seconds)
+
+
+def _learn_network(
+    spec: PatchSpec, examples: Examples, checked: Examples | None, targets: Targets, input_scale: InputScale,
+    tell: Progress,
+) -> Learned:  # fmt: skip
+    """Learn a Keras model, or the one layer of a linear one, and convert it."""
+    keras, seed, augment = import_tensorflow().keras, spec.training.seed, make_augmentation(spec, input_scale)
+    keras.utils.set_random_seed(seed)
+    keras.backend.clear_session()
+    with quiet_stderr():
+        model = build_model(spec)
+    packages: tuple[str, ...] = ()
+    if isinstance(spec.model, LinearModel):
+        learning, packages = learn_linear(spec, model, examples, checked, augment, tell), ("scikit-learn",)
+    else:
+        learning = asdict(
+            fit_model(
+                model, examples, checked, spec.training, spec.output.kind == "classes",
+                lambda t, f: tell(t, 0.05 + 0.6 * f), augment,
+            )
+        )  # fmt: skip
+    targets.restore(model)
+    tell("quantizing to int8", 0.66)
+    floating = convert_model(model, None)
+    int8 = convert_model(model, choose_representative(examples.x, seed))
+    cost = count_cost(spec)
+    return Learned(
+        files={"model_float.tflite": floating, "model.tflite": int8},
+        keras=model,
+        floating=predict_float(model),
+        quantized=predict_int8(int8),
+        runtime="tflite_micro",
+        about={
+            "n_parameters": cost.n_parameters,
+            "n_macs": cost.n_macs,
+            "ops": check_alignment(int8, floating),
+        },
+        learning=learning,
+        quantization={
+            tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
+            for tensor in ("input", "output")
+        },
+        packages=packages,
+    )
 
 
 class Targets:
@@ -257,14 +286,13 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
 
 
 def _evaluate_splits(
-    model: Any, int8: bytes, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale,  # noqa: ANN401
-    tell: Progress,
+    learned: Learned, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale, tell: Progress
 ) -> tuple[dict[str, Any], list[Any]]:  # fmt: skip
     """Evaluate float on every part of the split, int8 on the tested one; choose what to replay from that."""
     figures: dict[str, Any] = {"float": {}, "int8": {}}
     segments: list[Any] = []
     with quiet_stderr():
-        floating = predict_float(model)
+        floating = learned.floating
         for index, role in enumerate((VALIDATION, ACROSS_SESSIONS, ACROSS_PERSONS)):
             if not split.roles()[role]:
                 continue
@@ -276,12 +304,12 @@ def _evaluate_splits(
             if role == split.tested:
                 segments = choose_segments(recordings, spec)
                 some, said = _thin_recordings(recordings, spec)
-                tell("evaluating int8 through tflite_micro", 0.85)
+                tell(f"evaluating int8 through {learned.runtime}", 0.85)
                 windows = cut_recordings(some, spec, spec.hop_samples)
                 figures["int8"] = {
                     "on": f"{role}, {said}",
-                    "runtime": "tflite_micro",
-                    "int8": evaluate(windows, predict_int8(int8), input_scale, spec),
+                    "runtime": learned.runtime,
+                    "int8": evaluate(windows, learned.quantized, input_scale, spec),
                     "float": evaluate(windows, floating, input_scale, spec),
                 }
     return figures, segments
@@ -316,9 +344,9 @@ def _hash_files(data: DataSet) -> dict[str, str]:
     return {file.relative_to(root).as_posix(): hash_file(file) for file in files}
 
 
-def _list_versions() -> dict[str, str]:
+def _list_versions(packages: tuple[str, ...]) -> dict[str, str]:
     versions = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -327,21 +355,21 @@ def _list_versions() -> dict[str, str]:
 
 
 def _write_bundle(
-    out_dir: Path, spec_path: Path, spec: PatchSpec, model: Any, floating: bytes, int8: bytes,  # noqa: ANN401
-    record: dict[str, Any], arrays: dict[str, NDArray[Any]],
+    out_dir: Path, spec_path: Path, spec: PatchSpec, learned: Learned, record: dict[str, Any],
+    arrays: dict[str, NDArray[Any]],
 ) -> None:  # fmt: skip
     out_dir.mkdir(parents=True, exist_ok=True)
-    with replace_file(out_dir / "model.keras") as temporary:
-        save_model(model, temporary)
-    for name, flatbuffer in (("model_float.tflite", floating), ("model.tflite", int8)):
+    if learned.keras is not None:
+        with replace_file(out_dir / "model.keras") as temporary:
+            save_model(learned.keras, temporary)
+    for name, content in learned.files.items():
         with replace_file(out_dir / name) as temporary:
-            temporary.write_bytes(flatbuffer)
+            temporary.write_bytes(content)
     with replace_file(out_dir / "evaluation.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
     record["model"]["sha256"] = {
-        "model.tflite": hashlib.sha256(int8).hexdigest(), "model_float.tflite":
-        hashlib.sha256(floating).hexdigest(),
-    }  # fmt: skip
+        name: hashlib.sha256(content).hexdigest() for name, content in learned.files.items()
+    }
     write_json(out_dir / "training.json", record)
     write_text(out_dir / "model_card.md", write_card(record, spec))
     # The spec comes last: a folder with a spec holds a whole training run.

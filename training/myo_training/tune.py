@@ -108,9 +108,9 @@ class Tried:
         )
         model = self.spec.model
         size = (
-            f"hidden {model.hidden}"
-            if model.kind == "mlp"
-            else f"filters {model.filters}, kernel {model.kernel}, dense {model.dense}"
+            f"filters {model.filters}, kernel {model.kernel}, dense {model.dense}"
+            if model.kind == "cnn"
+            else f"hidden {getattr(model, 'hidden', [])}"
         )
         window = self.spec.window
         what = f"{features}; " if features else ""
