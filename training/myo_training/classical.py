@@ -42,9 +42,8 @@ class Words:
     @property
     def priors(self) -> Floats:
         """Share of each class in the weights."""
-        shares: Floats = np.bincount(self.labels, self.weights)
-        shares /= shares.sum()
-        return shares
+        shares = np.asarray(np.bincount(self.labels, self.weights), np.float64)
+        return shares / shares.sum()
 
 
 def take_words(examples: Examples) -> Words:

@@ -20,7 +20,11 @@ _NAMES = {
     "mlp": "A network of dense layers over features",
     "lda": "A linear discriminant over features (one dense layer)",
     "svm": "A linear support vector machine over features (one dense layer)",
+    "forest": "A random forest over features",
+    "boosted": "Gradient-boosted trees over features",
 }
+
+_RUNTIMES = {"the integer twin": "the integer twin"}
 
 
 def _percent(interval: dict[str, Any]) -> str:
@@ -66,6 +70,18 @@ def _describe_input(record: dict[str, Any]) -> str:
     )
 
 
+def _describe_size(model: dict[str, Any]) -> str:
+    if "n_trees" in model:
+        return (
+            f"of {model['n_trees']} trees with {model['n_leaves']} leaves in all, at most {model['depth']} nodes deep, "
+            f"thresholds in steps of the int8 words; a window meets {model['nodes_met']:g} nodes in the mean."
+        )
+    return (
+        f"of {model['n_parameters']} parameters and {model['n_macs']} multiply-accumulates a window, quantized to int8 "
+        "after training."
+    )
+
+
 def _describe_aux(stream: AuxSensor) -> str:
     stages = ", ".join(describe_stage(stage) for stage in stream.stage) or "no filter"
     return (
@@ -103,9 +119,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     out += [
         "## What it is",
         "",
-        f"{what} of {record['model']['n_parameters']} parameters and "
-        f"{record['model']['n_macs']} "
-        "multiply-accumulates a window, quantized to int8 after training. It takes "
+        f"{what} {_describe_size(record['model'])} It takes "
         f"{spec.window.window_ms:g} ms of "
         f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms, "
         "after " + (", ".join(describe_stage(stage) for stage in spec.stage) or "no filter") + ".",
@@ -154,7 +168,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     out += [
         "",
         "Macro accuracy is the mean over classes of the share decided rightly." if classes else "",
-        "int8 ran through the `tflite_micro` runtime, on windows quantized from the float filters.",
+        f"int8 ran through {_RUNTIMES.get(int8.get('runtime'), 'the `tflite_micro` runtime')}, on windows quantized from the float filters.",
         "",
         "## Limits",
         "",

@@ -16,9 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
-from myo_pipeline.classical_models import LinearModel
+from myo_pipeline.classical_models import LinearModel, WordModel
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, load_spec
+from myo_pipeline.word_network import NETWORK_MODELS, WORD_MODELS
 from myo_training.classical import learn_linear
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
@@ -53,6 +54,7 @@ from myo_training.split import (
     split_sessions,
 )
 from myo_training.windows import WindowSet, choose_balanced, cut_recordings, weigh_classes
+from myo_training.word_training import learn_words
 
 Progress = Callable[[str, float], None]
 
@@ -155,7 +157,10 @@ def train(
             scale_input(others.counts, input_scale), targets.normalize(others.labels), np.ones(0, np.float32)
         )
     del windows
-    learned = _learn_network(spec, examples, checked, targets, input_scale, tell)
+    if isinstance(spec.model, WordModel):
+        learned = learn_words(spec, examples, checked, make_augmentation(spec, input_scale), tell)
+    else:
+        learned = _learn_network(spec, examples, checked, targets, input_scale, tell)
     del examples, checked
 
     figures, segments = _evaluate_splits(learned, reader, split, spec, input_scale, tell)
@@ -359,6 +364,8 @@ def _write_bundle(
     arrays: dict[str, NDArray[Any]],
 ) -> None:  # fmt: skip
     out_dir.mkdir(parents=True, exist_ok=True)
+    for name in {"model.keras", *NETWORK_MODELS, *WORD_MODELS} - set(learned.files):
+        (out_dir / name).unlink(missing_ok=True)  # of a model of another kind
     if learned.keras is not None:
         with replace_file(out_dir / "model.keras") as temporary:
             save_model(learned.keras, temporary)

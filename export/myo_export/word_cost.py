@@ -1,0 +1,51 @@
+"""Cost of trees on a Cortex-M4F, predicted from their tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from myo_export.cost_model import Cost, price, read_constants
+from myo_pipeline.trees import Boosted, Forest
+from myo_pipeline.word_network import WordNetwork
+
+# Instructions and cycles, fitted by benchmarks/bench_classical.py.
+_CALL: Final = (60.0, 100.0)
+_VISIT: Final = (9.0, 14.0)
+_TREE: Final = (16.0, 26.0)
+_VOTE: Final = (5.0, 8.0)  # a tree's, for a class
+_OUTPUT: Final = (14.0, 20.0)  # a class's score to a word
+
+_CODE: Final[Mapping[str, Mapping[str, int]]] = {
+    "FOREST": {"myo_forest_run": 300},
+    "BOOSTED_TREES": {"myo_boosted_run": 260, "myo_scores_to_logits": 120},
+}
+CALL_BYTES: Final = 36  # in net_run_observed: arguments, the call, the observer's call
+_CONFIG_BYTES: Final = 32
+
+
+def _sum(parts: Mapping[tuple[float, float], float]) -> Cost:
+    return Cost(*(sum(part[k] * times for part, times in parts.items()) for k in range(2)))
+
+
+def estimate_words(network: WordNetwork, name: str) -> Cost:
+    """Predict a layer's cost; of trees, for as many nodes as a training window met in the mean."""
+    n = network.n_outputs
+    match network:
+        case Forest() if name == "FOREST":
+            n_trees = network.trees.n_trees
+            return _sum({_CALL: 1, _VISIT: network.visits, _TREE: n_trees, _VOTE: n_trees * n, _OUTPUT: n})
+        case Boosted() if name == "BOOSTED_TREES":
+            return _sum({_CALL: 1, _VISIT: network.visits, _TREE: network.trees.n_trees, _OUTPUT: n})
+        case _:
+            return price(Counter({"softmax.call": 1, "softmax.row": 1, "softmax.word": n}))
+
+
+def estimate_functions(name: str) -> tuple[Mapping[str, int], int]:
+    """Predict the bytes of a layer's functions by name, and of its configuration and call."""
+    if name == "SOFTMAX":
+        found = read_constants()["code"]["-O3"]["Softmax plain"]
+        own = int(found.get("configuration", 0))
+        return {key: int(size) for key, size in found.items() if key != "configuration"}, own + CALL_BYTES
+    return _CODE[name], _CONFIG_BYTES + CALL_BYTES
