@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_export.cost_model import estimate_network
-from myo_export.emit_net import write_files
+from myo_export.emit_net import OBSERVE, RUN_HEAD, RUN_TAIL, write_files
 from myo_export.network_report import LayerReport, NetworkReport
 from myo_export.tflite_reader import printable
 from myo_export.word_cost import estimate_functions, estimate_words
@@ -162,15 +162,9 @@ def render_word_network(
         source += f"/* Layer {number}: {name}, {about} */\n{layer.constants}\n"
         target = places[number]
         call = layer.call.format(source=places[number - 1], target=target)
-        body += f"    {call}\n    if (observer != NULL) {{\n"
-        body += f"        observer(context, {number}, {target}, {network.n_outputs});\n    }}\n"
-    source += (
-        "void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,\n"
-        f"                      void *context) {{\n{body}}}\n\n"
-        "void net_run(void *arena, const int8_t *input, int8_t *output) {\n"
-        "    net_run_observed(arena, input, output, NULL, NULL);\n}\n\n"
-        "void net_init(void *arena) {\n    (void)arena;\n}\n"
-    )
+        body += f"\n    /* {number}: {name}, {about} */\n    {call}\n"
+        body += f"    observe(observer, context, {number}, {target}, {network.n_outputs});\n"
+    source += f"{OBSERVE}{RUN_HEAD}{body}{RUN_TAIL}void net_init(void *arena) {{\n    (void)arena;\n}}\n"
     header = _render_header(network, made_by, arena_bytes)
     return WordSource(header, source, _report(network, layers, arena_bytes))
 
