@@ -1,4 +1,4 @@
-"""Trees as C: ``net.h`` and ``net.c`` with a network's interface, so that a patch runs them as it runs a network."""
+"""Trees and quadratic forms as C: ``net.h`` and ``net.c`` with a network's interface, so that a patch runs them as one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from myo_export.emit_net import OBSERVE, RUN_HEAD, RUN_TAIL, write_files
 from myo_export.network_report import LayerReport, NetworkReport
 from myo_export.tflite_reader import printable
 from myo_export.word_cost import estimate_functions, estimate_words
-from myo_pipeline.scores import SHARE_STEP, SHARE_ZERO
+from myo_pipeline.quadratic import SCORE_BITS, Quadratic
+from myo_pipeline.scores import LOGIT_BITS, SHARE_STEP, SHARE_ZERO
 from myo_pipeline.trees import LEAF, Boosted, Forest, Trees
 from myo_pipeline.word_network import INPUT_STEP, WordNetwork, describe_layer
 
@@ -31,6 +32,7 @@ class LayerSource:
     constants: str
     call: str
     table_bytes: int
+    declaration: str = ""
 
 
 def _table(ctype: str, name: str, values: Iterable[int], a_line: int = _NUMBERS_A_LINE) -> str:
@@ -104,6 +106,32 @@ def _boosted(boosted: Boosted, words: Sequence[str], outputs: Sequence[str]) -> 
     return LayerSource(constants, "myo_boosted_run(&boosted, input, arena, {target});", n_bytes)
 
 
+def _quadratic(forms: Quadratic, words: Sequence[str], outputs: Sequence[str]) -> LayerSource:
+    out = ["/* Lower triangles, a row a word that it adds, filled up to pairs. */"]
+    out.append("static const _Alignas(4) int16_t maps[] = {")
+    n_words = 0
+    for output, triangle in enumerate(forms.map_words.tolist()):
+        out.append(f"    /* {outputs[output]}, in steps of 2^-{forms.exponents[output]} */")
+        for k, row in enumerate(triangle):
+            cells = [*row[: k + 1], *[0] * ((k + 1) % 2)]
+            n_words += len(cells)
+            out.append(f"    {', '.join(map(str, cells))}, /* {words[k]} */")
+    constants = "\n".join([*out, "};"]) + "\n"
+    constants += _table("int32_t", "offsets", forms.offset_words.ravel(), 8)
+    constants += _table("int32_t", "constants", forms.constant_words)
+    constants += _table("uint8_t", "shifts", forms.shifts)
+    constants += (
+        "static const myo_quadratic_config_t quadratic = {\n    .maps = maps,\n    .offsets = offsets,\n"
+        "    .constants = constants,\n    .shifts = shifts,\n"
+        f"    .n_inputs = {forms.n_inputs},\n    .n_outputs = {forms.n_outputs},\n    .shift = {SCORE_BITS - LOGIT_BITS},\n}};\n"
+    )
+    n_bytes = 2 * n_words + 4 * forms.offset_words.size + 5 * forms.n_outputs
+    scores, call = 4 * forms.n_outputs, "myo_quadratic_run(&quadratic, input, arena, words, {target});"
+    return LayerSource(
+        constants, call, n_bytes, f"    int16_t *const words = (int16_t *)arena + {scores // 2};\n"
+    )
+
+
 def _softmax(n_outputs: int, exp_q31: NDArray[np.int32]) -> LayerSource:
     constants = _table("int32_t", "exp_q31", exp_q31, 8)
     constants += f"static const myo_softmax_config_t softmax = {{1, {n_outputs}, exp_q31, {len(exp_q31)}}};\n"
@@ -121,6 +149,10 @@ def _render_layers(
             layers = (_boosted(network, words, outputs), _softmax(network.n_outputs, network.exp_q31))
             headers = '#include "classical/myo_trees.h"\n#include "myo_nn.h"\n'
             return layers, headers, 4 * network.n_outputs
+        case Quadratic():
+            layers = (_quadratic(network, words, outputs), _softmax(network.n_outputs, network.exp_q31))
+            headers = '#include "classical/myo_quadratic.h"\n#include "myo_nn.h"\n'
+            return layers, headers, 4 * network.n_outputs + 2 * (network.n_inputs + network.n_inputs % 2)
         case _:
             raise TypeError(f"no C for {network.KIND}")
 
@@ -156,7 +188,8 @@ def render_word_network(
     places = [place.removesuffix(" + 0") for place in places]
     arena_bytes = scratch + (len(layers) - 1) * network.n_outputs
     source = f'/* {network.KIND} over feature words. Made by `{made_by}`; do not edit. */\n#include "net.h"\n\n{headers}\n'
-    body = f"    int8_t *const logits = (int8_t *)arena + {scratch};\n" * (len(layers) > 1)
+    body = "".join(layer.declaration for layer in layers)
+    body += f"    int8_t *const logits = (int8_t *)arena + {scratch};\n" * (len(layers) > 1)
     for number, (name, layer) in enumerate(zip(network.LAYERS, layers, strict=True)):
         about = f"{layer.table_bytes} bytes of tables"
         source += f"/* Layer {number}: {name}, {about} */\n{layer.constants}\n"
@@ -208,14 +241,16 @@ def _report(network: WordNetwork, layers: Sequence[LayerSource], arena_bytes: in
         rows.append(
             LayerReport(
                 index=number, op_name=name, output_name=name.lower(), output_shape=(1, network.n_outputs),
-                output_scale=scale, output_zero_point=zero_point, macs=0, weight_bytes=0,
+                output_scale=scale, output_zero_point=zero_point,
+                macs=network.n_macs if name == "QUADRATIC" and isinstance(network, Quadratic) else 0, weight_bytes=0,
                 table_bytes=layer.table_bytes, kernel="plain", scratch_bytes=0, cost=estimate_words(network, name),
                 functions=functions, call_bytes=own_bytes,
             )
         )  # fmt: skip
     return NetworkReport(
         tuple(rows), (1, network.n_inputs), INPUT_STEP, 0, (1, network.n_outputs), SHARE_STEP, SHARE_ZERO,
-        macs=0, flash_bytes=sum(row.flash_bytes for row in rows), arena_bytes=arena_bytes, run_arena_bytes=arena_bytes,
+        macs=sum(row.macs for row in rows), flash_bytes=sum(row.flash_bytes for row in rows),
+        arena_bytes=arena_bytes, run_arena_bytes=arena_bytes,
         arena_lower_bound_bytes=arena_bytes, tflm_arena_bytes=0, cost=estimate_network([row.cost for row in rows]),
     )  # fmt: skip
 

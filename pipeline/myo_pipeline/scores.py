@@ -29,7 +29,7 @@ _Q31_MAX: Final = 2**31 - 1
 def make_exp_table() -> NDArray[np.int32]:
     """Return exponentials in Q31 of words that are 0, 1, .. steps below the highest."""
     exact = np.exp(-np.arange(N_EXP) * LOGIT_STEP) * 2.0**31
-    return np.minimum(np.rint(exact), _Q31_MAX).astype(np.int32)
+    return np.asarray(np.minimum(np.rint(exact), _Q31_MAX), np.int32)
 
 
 def to_logits(scores: NDArray[np.int64], shift: int) -> NDArray[np.int8]:
@@ -44,12 +44,12 @@ def to_logits(scores: NDArray[np.int64], shift: int) -> NDArray[np.int8]:
     """
     below = scores.max(axis=1, keepdims=True) - scores
     steps = (below + ((1 << shift) >> 1)) >> shift
-    return (LOGIT_ZERO - np.minimum(steps, 255)).astype(np.int8)
+    return np.asarray(LOGIT_ZERO - np.minimum(steps, 255), np.int8)
 
 
 def to_float_logits(scores: Floats) -> Floats:
     """Return what :func:`to_logits` rounds: scores less the highest, limited to what a word holds."""
-    return np.maximum(scores - scores.max(axis=1, keepdims=True), LOWEST_LOGIT)
+    return np.asarray(np.maximum(scores - scores.max(axis=1, keepdims=True), LOWEST_LOGIT), np.float64)
 
 
 def _multiply_q31(a: NDArray[np.int64], b: NDArray[np.int64] | int) -> NDArray[np.int64]:
@@ -59,11 +59,11 @@ def _multiply_q31(a: NDArray[np.int64], b: NDArray[np.int64] | int) -> NDArray[n
 def _shift_rounded(a: NDArray[np.int64], bits: NDArray[np.int64] | int) -> NDArray[np.int64]:
     """Shift right numbers that are not negative, halves up."""
     one = np.int64(1)
-    return (a + (one << (np.asarray(bits, np.int64) - 1))) >> bits
+    return np.asarray((a + (one << (np.asarray(bits, np.int64) - 1))) >> bits, np.int64)
 
 
 def _shift_saturating(a: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
-    return np.clip(a << bits, -(2**31), _Q31_MAX)
+    return np.asarray(np.clip(a << bits, -(2**31), _Q31_MAX), np.int64)
 
 
 def softmax_words(logits: NDArray[np.int8], exp_q31: NDArray[np.int32]) -> NDArray[np.int8]:
@@ -100,4 +100,4 @@ def _reciprocal_of_one_plus(a_q31: NDArray[np.int64]) -> NDArray[np.int64]:
 def to_shares(scores: Floats) -> Floats:
     """Return the softmax of scores, limited to what the output holds."""
     z = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return np.minimum(z / z.sum(axis=1, keepdims=True), HIGHEST_SHARE)
+    return np.asarray(np.minimum(z / z.sum(axis=1, keepdims=True), HIGHEST_SHARE), np.float64)

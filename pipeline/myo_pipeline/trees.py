@@ -181,7 +181,7 @@ class Forest:
     @property
     def n_outputs(self) -> int:
         """Classes."""
-        return self.shares.shape[1]
+        return int(self.shares.shape[1])
 
     @property
     def multiplier(self) -> int:
@@ -276,7 +276,8 @@ class Boosted:
         """Return the largest size that each score can have, in steps."""
         first = self.trees.first_leaves
         most = np.maximum.reduceat(np.abs(self.leaf_words.astype(np.int64)), first)
-        return np.abs(self.base_words.astype(np.int64)).max() + most.reshape(-1, self.n_scores).sum(axis=0)
+        base = np.abs(self.base_words.astype(np.int64)).max()
+        return np.asarray(base + most.reshape(-1, self.n_scores).sum(axis=0), np.int64)
 
     @classmethod
     def quantize(cls, trees: Trees, base: Floats, leaves: Floats, visits: float) -> Self:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import BundleError
+from myo_pipeline.quadratic import Quadratic
 from myo_pipeline.scores import LOGIT_STEP, LOGIT_ZERO, SHARE_STEP, SHARE_ZERO
 from myo_pipeline.trees import Boosted, Forest
 
@@ -55,6 +56,7 @@ class WordNetwork(Protocol):
 _KINDS: Final[dict[str, Callable[[Mapping[str, Any]], WordNetwork]]] = {
     Forest.KIND: Forest.from_arrays,
     Boosted.KIND: Boosted.from_arrays,
+    Quadratic.KIND: Quadratic.from_arrays,
 }
 
 

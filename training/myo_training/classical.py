@@ -43,7 +43,7 @@ class Words:
     def priors(self) -> Floats:
         """Share of each class in the weights."""
         shares = np.asarray(np.bincount(self.labels, self.weights), np.float64)
-        return shares / shares.sum()
+        return np.asarray(shares / shares.sum(), np.float64)
 
 
 def take_words(examples: Examples) -> Words:

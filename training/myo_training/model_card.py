@@ -20,11 +20,10 @@ _NAMES = {
     "mlp": "A network of dense layers over features",
     "lda": "A linear discriminant over features (one dense layer)",
     "svm": "A linear support vector machine over features (one dense layer)",
+    "qda": "A quadratic discriminant over features",
     "forest": "A random forest over features",
     "boosted": "Gradient-boosted trees over features",
 }
-
-_RUNTIMES = {"the integer twin": "the integer twin"}
 
 
 def _percent(interval: dict[str, Any]) -> str:
@@ -102,6 +101,8 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     """
     classes, data, metrics = spec.output.kind == "classes", record["data"], record["metrics"]
     what = _NAMES[spec.model.kind]
+    own = record["model"]["kind"] in ("qda", "forest", "boosted")
+    runtime = "the integer twin" if own else "the `tflite_micro` runtime"
     names = ("macro accuracy", "accuracy") if classes else ("RMSE", "R2")
     head = [
         f"{kind}, {name}"
@@ -168,7 +169,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     out += [
         "",
         "Macro accuracy is the mean over classes of the share decided rightly." if classes else "",
-        f"int8 ran through {_RUNTIMES.get(int8.get('runtime'), 'the `tflite_micro` runtime')}, on windows quantized from the float filters.",
+        f"int8 ran through {runtime}, on windows quantized from the float filters.",
         "",
         "## Limits",
         "",

@@ -24,7 +24,7 @@ _VISITED: Final = 4096  # training windows that the mean number of nodes is coun
 def number_tree(
     left: NDArray[np.integer], right: NDArray[np.integer], word: NDArray[np.integer], threshold: Floats
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Number a tree's nodes and leaves in the order in which a walk meets them.
+    """Order a tree's nodes and leaves as a walk meets them.
 
     Parameters
     ----------

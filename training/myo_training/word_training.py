@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_pipeline.classical_models import BoostedModel, ForestModel
+from myo_pipeline.classical_models import BoostedModel, ForestModel, QdaModel
+from myo_pipeline.quadratic import Quadratic
 from myo_pipeline.scores import SHARE_STEP, SHARE_ZERO
 from myo_pipeline.spec import PatchSpec
 from myo_pipeline.trees import Boosted, Forest
@@ -16,6 +17,7 @@ from myo_training.classical import augment_copies, take_words, weigh_checked
 from myo_training.evaluation import Predict
 from myo_training.fit import Augment, Examples, Progress
 from myo_training.learned import Learned
+from myo_training.quadratic_training import fit_quadratic
 from myo_training.runtime import quantize_input
 from myo_training.tree_training import fit_boosted, fit_forest
 
@@ -28,7 +30,7 @@ def learn_words(
     Parameters
     ----------
     spec
-        A patch whose model is a forest or boosted trees.
+        A patch whose model is quadratic, a forest or boosted trees.
     examples, checked
         Training windows, and those of the persons that the temperature is fitted on.
     augment
@@ -44,10 +46,13 @@ def learn_words(
     match model:
         case ForestModel():
             network = fit_forest(model, train, settings.seed)
+        case QdaModel():
+            others = weigh_checked(checked, take_words(examples))
+            network, found["temperature"] = fit_quadratic(model, train, others)
         case BoostedModel():
             others = weigh_checked(checked, take_words(examples))
             network, found["temperature"] = fit_boosted(model, train, others, settings.seed)
-        case _:
+        case _:  # pragma: no cover - the caller asks for these only
             raise TypeError(f"model.kind {model.kind!r} is learned elsewhere")
     learning = {"trainer": "scikit-learn", "n_windows": len(train.words), **found, **model.model_dump()}
     return Learned(
@@ -81,6 +86,9 @@ def describe_network(network: WordNetwork) -> dict[str, Any]:
             "depth": int(trees.measure_depths().max()),
             "nodes_met": round(network.visits, 1),
         }
+    elif isinstance(network, Quadratic):
+        n = network.n_inputs
+        about |= {"n_parameters": network.n_outputs * (n * (n + 3) // 2 + 1), "n_macs": network.n_macs}
     return about
 
 
