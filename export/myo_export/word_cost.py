@@ -11,50 +11,51 @@ from myo_pipeline.quadratic import Quadratic
 from myo_pipeline.trees import Boosted, Forest
 from myo_pipeline.word_network import WordNetwork
 
-# Instructions and cycles, fitted by benchmarks/bench_classical.py.
-_CALL: Final = (60.0, 100.0)
-_VISIT: Final = (9.0, 14.0)
-_TREE: Final = (16.0, 26.0)
-_VOTE: Final = (5.0, 8.0)  # a tree's, for a class
-_OUTPUT: Final = (14.0, 20.0)  # a class's score to a word
-_PAIR: Final = (5.0, 8.0)  # of a quadratic form: two products
-_ROW: Final = (12.0, 20.0)
-_WIDEN: Final = (4.0, 6.0)
-_LENGTH: Final = (30.0, 45.0)
+# Instructions and cycles of each part, fitted by benchmarks/bench_classical.py to m4cost's counts of random models.
+PARTS: Final[Mapping[str, tuple[float, float]]] = {
+    "call": (35, 88),
+    "node": (10.5, 15.3),  # of a tree, met on the way to a leaf
+    "tree": (20.7, 24.6),
+    "vote": (5.12, 8.3),  # of a tree for a class
+    "output": (22.1, 22.9),
+    "pair": (4.95, 7.94),  # two products of a quadratic form
+    "row": (17.3, 20.4),
+    "length": (6.4, 20.5),
+}
 
 _CODE: Final[Mapping[str, Mapping[str, int]]] = {
-    "FOREST": {"myo_forest_run": 300},
-    "QUADRATIC": {"myo_quadratic_run": 300, "myo_scores_to_logits": 120},
-    "BOOSTED_TREES": {"myo_boosted_run": 260, "myo_scores_to_logits": 120},
+    "FOREST": {"myo_forest_run": 230},
+    "QUADRATIC": {"myo_quadratic_run": 340, "myo_scores_to_logits": 102},
+    "BOOSTED_TREES": {"myo_boosted_run": 272, "myo_scores_to_logits": 102},
 }
 CALL_BYTES: Final = 36  # in net_run_observed: arguments, the call, the observer's call
 _CONFIG_BYTES: Final = 32
 
 
-def _sum(parts: Mapping[tuple[float, float], float]) -> Cost:
-    instructions, cycles = (sum(part[k] * times for part, times in parts.items()) for k in range(2))
-    return Cost(instructions, cycles)
-
-
-def estimate_words(network: WordNetwork, name: str) -> Cost:
-    """Predict a layer's cost; of trees, for as many nodes as a training window met in the mean."""
+def count_parts(network: WordNetwork, name: str) -> dict[str, float]:
+    """Return how often each of `PARTS` runs in a layer; of trees, with as many nodes as a training window met in the mean."""
     n = network.n_outputs
     match network:
         case Forest() if name == "FOREST":
             n_trees = network.trees.n_trees
-            return _sum({_CALL: 1, _VISIT: network.visits, _TREE: n_trees, _VOTE: n_trees * n, _OUTPUT: n})
+            return {"call": 1, "node": network.visits, "tree": n_trees, "vote": n_trees * n, "output": n}
         case Boosted() if name == "BOOSTED_TREES":
-            return _sum({_CALL: 1, _VISIT: network.visits, _TREE: network.trees.n_trees, _OUTPUT: n})
+            return {"call": 1, "node": network.visits, "tree": network.trees.n_trees, "output": n}
         case Quadratic() if name == "QUADRATIC":
-            n_inputs = network.n_inputs
-            return _sum(
-                {
-                    _CALL: 1, _PAIR: n * (n_inputs // 2 * (n_inputs // 2 + 1) + n_inputs % 2 * (n_inputs + 1) // 2),
-                    _ROW: n * n_inputs, _WIDEN: n_inputs, _LENGTH: n, _OUTPUT: n,
-                }
-            )  # fmt: skip
+            rows = network.n_inputs
+            pairs = sum(k // 2 + 1 for k in range(rows))
+            return {"call": 1, "pair": n * pairs, "row": n * rows, "length": n, "output": n}
         case _:
-            return price(Counter({"softmax.call": 1, "softmax.row": 1, "softmax.word": n}))
+            return {}
+
+
+def estimate_words(network: WordNetwork, name: str) -> Cost:
+    """Predict a layer's cost."""
+    parts = count_parts(network, name)
+    if not parts:
+        return price(Counter({"softmax.call": 1, "softmax.row": 1, "softmax.word": network.n_outputs}))
+    instructions, cycles = (sum(PARTS[part][k] * times for part, times in parts.items()) for k in range(2))
+    return Cost(instructions, cycles)
 
 
 def estimate_functions(name: str) -> tuple[Mapping[str, int], int]:
