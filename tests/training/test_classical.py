@@ -1,4 +1,4 @@
-"""Linear models by scikit-learn: the same scores from the dense layer, and confidences that mean what they say."""
+"""Models by scikit-learn: the same scores from what the patch is given, and confidences that mean what they say."""
 
 from __future__ import annotations
 
@@ -7,14 +7,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
-from myo_pipeline.classical_models import LdaModel, LinearModel, SvmModel
-from myo_pipeline.errors import SpecError
+from myo_pipeline.classical_models import (
+    BoostedModel,
+    ForestModel,
+    LdaModel,
+    LinearModel,
+    QdaModel,
+    SvmModel,
+)
+from myo_pipeline.errors import DataError, SpecError
 from myo_pipeline.spec import parse_spec
+from myo_pipeline.word_network import unpack_word_network
 from myo_training.classical import Words, fit_linear, fit_temperature
+from myo_training.quadratic_training import fit_quadratic
 from myo_training.search_space import make_space
 from myo_training.train import train
+from myo_training.tree_training import fit_boosted, fit_forest
 from test_train_features import FEATURES, make_feature_text
 
 NETWORK = 'kind = "mlp"\nhidden = [12]'
@@ -60,6 +71,78 @@ def test_temperature_is_found_again() -> None:
         assert found == pytest.approx(factor, rel=0.03)
 
 
+def lower(scores: np.ndarray) -> np.ndarray:
+    return scores - scores.max(axis=1, keepdims=True)
+
+
+def test_forest_is_that_of_scikit_learn() -> None:
+    words = make_words(4)
+    found = fit_forest(ForestModel(kind="forest", trees=7, leaves=20, leaf_windows=5), words, seed=2)
+    theirs = RandomForestClassifier(7, max_leaf_nodes=20, min_samples_leaf=5, random_state=2)
+    theirs.fit(words.words, words.labels, sample_weight=words.weights)
+    assert found.trees.n_trees == 7
+    assert found.trees.n_splits.max() == 19
+    everywhere = np.random.default_rng(5).integers(-128, 128, (500, 6)).astype(np.int8)
+    for x in (words.words, everywhere):
+        exact = np.minimum(theirs.predict_proba(x), 255 / 256)
+        np.testing.assert_allclose(found.run_float(x)[0], exact, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_boosted_trees_are_those_of_scikit_learn(n_classes: int) -> None:
+    words = make_words(n_classes)
+    model = BoostedModel(kind="boosted", rounds=6, leaves=7, leaf_windows=5, step=0.3)
+    found, temperature = fit_boosted(model, words, words, seed=2)
+    theirs = HistGradientBoostingClassifier(
+        max_iter=6, max_leaf_nodes=7, min_samples_leaf=5, learning_rate=0.3, early_stopping=False
+    ).fit(words.words, words.labels, sample_weight=words.weights)
+    everywhere = np.random.default_rng(5).integers(-128, 128, (500, 6)).astype(np.int8)
+    for x in (words.words, everywhere):
+        scores = theirs.decision_function(x)
+        scores = np.stack([np.zeros(len(x)), scores], axis=1) if n_classes == 2 else scores
+        np.testing.assert_allclose(lower(temperature * found.score(x)), lower(scores), atol=1e-9)
+
+
+def test_quadratic_forms_are_those_of_scikit_learn() -> None:
+    words = make_words(3)
+    found, temperature = fit_quadratic(QdaModel(kind="qda", shrinkage=0.2), words, words)
+    theirs = QuadraticDiscriminantAnalysis(solver="eigen", shrinkage=0.2, priors=words.priors)
+    theirs.fit(words.words.astype(float), words.labels)
+    scores = theirs.decision_function(words.words.astype(float))
+    np.testing.assert_allclose(lower(temperature * found.score(words.words)), lower(scores), atol=1e-6)
+
+
+def test_words_in_a_plane_are_refused() -> None:
+    words = make_words(3)
+    words.words[:, 1] = words.words[:, 0]
+    with pytest.raises(DataError, match=r"raise model.shrinkage"):
+        fit_quadratic(QdaModel(kind="qda", shrinkage=0.0), words, words)
+
+
+@pytest.mark.parametrize("kind", ["qda", "forest", "boosted"])
+def test_word_networks_are_learned(kind: str, csv_project: Path, tmp_path: Path) -> None:
+    spec_path, folder = csv_project / f"{kind}.toml", tmp_path / "bundle"
+    spec_path.write_text(make_feature_text().replace(NETWORK, f'kind = "{kind}"'))
+    folder.mkdir()
+    (folder / "model.tflite").write_bytes(b"of a network that was here before")
+    result = train(spec_path, folder)
+    record = json.loads((result.bundle / "training.json").read_text())
+    assert list(record["model"]["sha256"]) == ["model.npz"]
+    assert not (folder / "model.tflite").exists()
+    network = unpack_word_network((folder / "model.npz").read_bytes())
+    assert (network.KIND, network.n_inputs, network.n_outputs) == (kind, 24, 3)
+    assert record["model"]["ops"] == list(network.LAYERS)
+    assert record["metrics"]["float"]["across_persons"]["window"]["macro_accuracy"]["mean"] > 0.6
+    int8 = record["metrics"]["int8"]
+    assert int8["runtime"] == "the integer twin"
+    lost = int8["float"]["window"]["accuracy"]["mean"] - int8["int8"]["window"]["accuracy"]["mean"]
+    assert abs(lost) < 0.02
+    card = (folder / "model_card.md").read_text()
+    assert ("leaves in all" in card) == (kind != "qda")
+    again = train(spec_path, tmp_path / "again")
+    assert (again.bundle / "model.npz").read_bytes() == (folder / "model.npz").read_bytes()
+
+
 @pytest.mark.parametrize("kind", ["lda", "svm"])
 def test_linear_models_are_learned(kind: str, csv_project: Path, tmp_path: Path) -> None:
     spec_path = csv_project / f"{kind}.toml"
@@ -89,5 +172,8 @@ def test_classical_models_decide_between_classes() -> None:
         )
     with pytest.raises(SpecError, match=r"model.kind: 'lda' takes features and the spec has none"):
         parse_spec(text.replace(FEATURES, ""))
+    many = text.replace("channels = 4", "channels = 64").replace('"lda"', '"forest"')
+    with pytest.raises(SpecError, match="features: 384 words a window, trees take at most 256"):
+        parse_spec(many)
     with pytest.raises(SpecError, match=r"model.kind: 'lda' has no shape to search"):
         make_space(spec, [])
