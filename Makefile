@@ -21,10 +21,10 @@ demo: setup ## from recordings to a validated virtual patch, in under ten minute
 	$(VENV)/myopatch validate $(BUNDLE) --board $(BOARD)
 
 test: setup ## run the tests
-	@$(VENV)/python -m pytest -q -n 2 --dist loadgroup
+	@$(VENV)/python -m pytest -q -n 2
 
 test-slow: setup ## the tests that make test leaves out for time: the same promises on more boards
-	@$(VENV)/python -m pytest -q -n 2 --dist loadgroup -m slow
+	@$(VENV)/python -m pytest -q -n 2 -m slow
 
 lint: setup ## ruff, mypy, clang-format where it is installed
 	$(VENV)/ruff check .
@@ -38,11 +38,12 @@ format: setup ## format Python and C
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: setup ## count instructions of the bench networks, the filters, features and signal quality (benchmarks/)
+bench: setup ## count instructions of the bench networks, the filters, features, signal quality and decisions (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
 	$(VENV)/python benchmarks/bench_filters.py
 	$(VENV)/python benchmarks/bench_features.py
 	$(VENV)/python benchmarks/bench_quality.py
+	$(VENV)/python benchmarks/bench_decision.py
 	$(VENV)/python benchmarks/bench_spectrum.py
 
 study: ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; the heart removed; 20 million hostile frames on the link; a search (an hour and a half)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import signal
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from myo_host import pytest_plugin
 
@@ -14,6 +15,12 @@ def pytest_addoption(pluginmanager: pytest.PytestPluginManager) -> None:
         pluginmanager.register(pytest_plugin, "myopatch")
 
 
+def pytest_configure() -> None:
+    """A shell's background jobs ignore SIGINT and bequeath that; the commands that tests interrupt must not."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """By default on the boards of pyproject.toml; tests/hil/test_every_core.py takes all."""
     if "board" in metafunc.fixturenames:
@@ -21,13 +28,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("board", boards, scope="session")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Under `-n 2 --dist loadgroup`: a file's tests share a process, as fixtures are made once a process.
+class FilesAndBoards(LoadScopeScheduling):
+    """A file's tests share a process, as fixtures are made once a process.
 
     All of tests/hil share one: they train and build the same bundles, and PlatformIO builds in one place.
+    (xdist's own groups are lost under pytest 9, which no longer sends the node id that they are written into.)
     """
-    if not config.pluginmanager.has_plugin("xdist"):
-        return
-    for item in items:
-        group = "boards" if item.path.parent.name == "hil" else Path(item.path).name
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "boards" if file.startswith("tests/hil/") else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """Under `-n 2`."""
+    return FilesAndBoards(config, log)

@@ -39,6 +39,9 @@ KB: Final = 1024
 # Of patches built for virtual_m4 (without stages, with a cascade, with every kind of step), flash without the network
 # and these settings is this within 100 bytes. tests/hil/test_budget_on_board.py says when it has changed.
 _FIRMWARE_FLASH: Final = 12578
+_PORT: Final = {
+    "stm32f405": (1616, 276)
+}  # flash and RAM of a board's port beyond virtual_m4's: clocks, converter, its words
 _FLASH_PER_CHANNEL: Final = 8  # multiplier, shift, zero point
 _FLASH_PER_STEP: Final = 16
 _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
@@ -54,7 +57,11 @@ _OTHER_RAM: Final = 1624  # link, patch, rings' heads: what is left of the six i
 
 # Instructions of a vote over a few classes, as validation counts them, and their cycles at what `myopatch profile` counts.
 _DECISION: Final = 220.0
-_DECISION_CYCLES: Final = 1.52 * _DECISION
+_DECISION_CYCLES_EACH: Final = 1.52
+# Of the other methods, (a window, a class), as bench_decision.py counts them; and what a hold adds. Bytes are of their code.
+_METHODS: Final = {"average": (70.0, 33.0), "bayes": (222.0, 55.0)}
+_METHOD_FLASH: Final = {"majority": 0, "average": 160, "bayes": 720}
+_HOLD, _HOLD_FLASH, _RULE_FLASH = 40.0, 100, 20
 
 
 @dataclass(frozen=True)
@@ -180,6 +187,7 @@ def predict_patch(
         By part.
     """
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
+    port_flash, port_ram = _PORT[spec.budget.board] if spec.budget.board else (0, 0)
     n_behind = spec.front_end_channels
     n_input = features.n_words if features else spec.window_samples * n_behind
     steps = [step for end in (front_end, *(stream.front_end for stream in aux)) for step in end.device_steps]
@@ -193,7 +201,8 @@ def predict_patch(
         **({"features": predict_feature_flash(features)} if features else {}),
         **({"auxiliary streams": predict_aux_flash(aux)} if aux else {}),
         **({"signal quality": predict_quality_flash(quality)} if quality else {}),
-        "rest of the firmware": _FIRMWARE_FLASH,
+        **({"decision": rule_flash} if (rule_flash := _count_rule_flash(spec)) else {}),
+        "rest of the firmware": _FIRMWARE_FLASH + port_flash,
     }
     credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16) + count_credit_bytes(aux)
     ram = {
@@ -211,7 +220,7 @@ def predict_patch(
         **({"signal quality": count_quality_ram(quality)} if quality else {}),
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
         "front end state": 4 * front_end.state_words + 4,
-        "rest of the firmware": _OTHER_RAM,
+        "rest of the firmware": _OTHER_RAM + port_ram,
         "stack": _STACK_BYTES,
     }
     window = 0 if features else spec.window_samples
@@ -225,17 +234,31 @@ def predict_patch(
         **in_quality,
         **in_features,
         "network": push_share * sum(layer.cost.instructions for layer in layers),
-        "decision": _DECISION,
+        "decision": _predict_decision(spec),
     }
     cycles = {
         "front end": filtering * front_end_cost.CYCLES_PER_INSTRUCTION,
         **{k: v * quality_cost.CYCLES_PER_INSTRUCTION for k, v in in_quality.items()},
         **{k: v * feature_cost.CYCLES_PER_INSTRUCTION for k, v in in_features.items()},
         "network": push_share * sum(layer.cost.cycles for layer in layers),
-        "decision": _DECISION_CYCLES,
+        "decision": _DECISION_CYCLES_EACH * _predict_decision(spec),
     }
     is_modelled = all(layer.cost.is_modelled for layer in layers)
     return Prediction(flash, ram, instructions, cycles, spec.budget.clock_mhz, is_modelled)
+
+
+def _is_held(spec: PatchSpec) -> bool:
+    return spec.decision.debounce > 1 or spec.decision.dwell > 1
+
+
+def _predict_decision(spec: PatchSpec) -> float:
+    base, each = _METHODS.get(spec.decision.method, (_DECISION, 0.0))
+    return base + each * len(spec.output_names) + _HOLD * _is_held(spec)
+
+
+def _count_rule_flash(spec: PatchSpec) -> int:
+    method = _METHOD_FLASH[spec.decision.method]
+    return (method + _HOLD_FLASH * _is_held(spec) + _RULE_FLASH) if method or _is_held(spec) else 0
 
 
 def _mix(fast: NetworkReport, small: NetworkReport, forms: Sequence[Optimize]) -> list[LayerReport]:

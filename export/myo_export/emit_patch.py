@@ -11,6 +11,7 @@ from myo_export.emit_aux import render_aux, render_aux_sizes
 from myo_export.emit_feature_set import list_feature_headers, render_parts
 from myo_export.emit_front_end import list_headers, render_steps
 from myo_export.front_end import FrontEnd
+from myo_pipeline.decision_rule import AVERAGE, MAJORITY, DecisionRule
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.quality_gate import QualityGate, name_flags
 from myo_pipeline.spec import PatchSpec
@@ -80,10 +81,12 @@ def render_config_source(
     out += ["*/", '#include "patch_config.h"', '#include "bundle_id.h"']
     out += [f'#include "{header}"' for header in list_feature_headers(stage.config)] if stage else []
     out += ['#include "quality_config.h"'] if config.quality else []
+    out += ['#include "stream/myo_decision_rule.h"'] if config.rule else []
     out += [*(f'#include "{header}"' for header in list_headers(front_end, *(s.front_end for s in aux))), ""]
     out += render_steps(front_end)
     out += _render_stage(stage) if stage else _render_quantize(config)
     out += _render_gate(config.quality) if config.quality else []
+    out += render_rule(config.rule) if config.rule else []
     out += render_aux(aux)
     out += [
         "",
@@ -98,6 +101,7 @@ def render_config_source(
         "    .output_kind = PATCH_OUTPUT_KIND,",
         "    .vote = PATCH_VOTE,",
         f"    .reject_below = {config.reject_below},",
+        *(["    .rule = &decision_rule,"] if config.rule else []),
         "    .front_end =",
         "        {",
         f"            .steps = {'steps' if front_end.steps else 'NULL'},",
@@ -176,6 +180,22 @@ def _render_gate(gate: QualityGate) -> list[str]:
         f"    .max_masked = {gate.max_masked},",
         f"    .mask_flags = {gate.mask_flags}, /* {', '.join(name_flags(gate.mask_flags)) or 'none'} */",
         "    .functions = &myo_quality_gate_functions,",
+        "};",
+    ]
+
+
+def render_rule(rule: DecisionRule) -> list[str]:
+    """C of how classes are decided, where the majority is not all of it."""
+    methods = {MAJORITY: "NULL, /* majority */", AVERAGE: "&myo_decision_average,"}
+    return [
+        "",
+        "static const myo_decision_rule_t decision_rule = {",
+        f"    .method = {methods.get(rule.method, '&myo_decision_bayes,')}",
+        f"    .hold = {'myo_decision_hold' if rule.holds else 'NULL'},",
+        f"    .debounce = {rule.debounce},",
+        f"    .dwell = {rule.dwell},",
+        f"    .gain_q32 = {rule.gain_q32}u,",
+        f"    .leak_q32 = {rule.leak_q32}u,",
         "};",
     ]
 

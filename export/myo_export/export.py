@@ -41,6 +41,7 @@ from myo_pipeline.bundle import (
     write_json,
     write_text,
 )  # fmt: skip
+from myo_pipeline.decision_rule import SOFTMAX_SCALE, SOFTMAX_ZERO_POINT, decide_classes, make_rule
 from myo_pipeline.errors import BundleError, ExportError
 from myo_pipeline.feature_stage import (
     FeatureReference,
@@ -51,7 +52,7 @@ from myo_pipeline.feature_stage import (
 )
 from myo_pipeline.features import FULL_SCALE
 from myo_pipeline.quality_gate import make_gate
-from myo_pipeline.reference import cut_windows, filter_streams, mean_values, vote_classes, window_ends
+from myo_pipeline.reference import cut_windows, filter_streams, mean_values, window_ends
 from myo_pipeline.spec import PatchSpec, load_spec
 from myo_pipeline.steps import pack_steps
 from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
@@ -134,7 +135,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     )
     budget = _budget(config, front_end, aux, network, input_scale, filtered_bounds, bounds)
     budget |= {
-        "limits": spec.budget.model_dump(),
+        "limits": spec.budget.model_dump(exclude={"board"}),
         "predicted": choice.prediction.as_dict() | {"weights": choice.describe()},
     }
     write_json(path / "budget.json", budget)
@@ -209,6 +210,7 @@ def _twin_config(
     if spec.output.kind == "classes" and spec.decision.reject_below > 0:
         reject = int(np.ceil(spec.decision.reject_below / ends.output_scale)) + ends.output_zero_point
         reject = min(reject, 127)
+    _check_decision(spec, ends.output_scale, ends.output_zero_point)
     return TwinConfig(
         n_channels=spec.sensor.channels,
         window_samples=spec.window_samples,
@@ -231,7 +233,17 @@ def _twin_config(
         features=stage,
         quality=make_gate(spec, front_end.device_steps, spec.decimation),
         aux=tuple(stream.config for stream in aux),
+        rule=make_rule(spec.decision, ends.n_outputs) if spec.output.kind == "classes" else None,
     )
+
+
+def _check_decision(spec: PatchSpec, scale: float, zero_point: int) -> None:
+    """Refuse a Bayesian filter over outputs that are no softmax."""
+    if spec.decision.method == "bayes" and (scale, zero_point) != (SOFTMAX_SCALE, SOFTMAX_ZERO_POINT):
+        raise ExportError(
+            f"decision.method: 'bayes' takes a softmax, int8 of scale 1/256 and zero point -128; model.tflite gives scale "
+            f"{scale:g} and {zero_point}: end the model with a softmax, or use 'average'"
+        )
 
 
 Reference = Callable[[NDArray[np.float64]], FeatureReference]
@@ -306,9 +318,9 @@ def _write_vectors(
         float_layers = [float_twin.run(window.astype(np.float32)) for window in expected.inputs]
         float_outputs = np.stack([layers[-1] for layers in float_layers])
         if config.output_kind == CLASSES:
-            float_decided: NDArray[Any] = vote_classes(
-                float_outputs, spec.decision.vote, spec.decision.reject_below, gated
-            )[0].astype(np.int32)
+            float_decided: NDArray[Any] = decide_classes(float_outputs, spec.decision, gated)[0].astype(
+                np.int32
+            )
         else:
             float_decided = mean_values(float_outputs, spec.decision.vote, gated)
         n_traced = min(traced, len(windows))

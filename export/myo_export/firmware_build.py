@@ -1,4 +1,4 @@
-"""Builds a bundle's firmware with PlatformIO, offline, and measures the image.
+"""Builds a bundle's firmware with PlatformIO, offline, measures the image, and uploads it.
 
 ``platformio.ini`` and ``firmware/platform`` say how; this module lays out what PlatformIO would otherwise
 download, runs it, and reads flash, RAM and stack out of the ELF. ``python -m myo_export.firmware_build`` does
@@ -27,6 +27,7 @@ from elftools.elf.elffile import ELFFile
 
 from myo_export import cmsis_dsp
 from myo_export.budget import find_excess
+from myo_export.uploaders import Uploader, choose_uploader
 from myo_pipeline.bundle import write_text
 from myo_pipeline.errors import BuildError, MyoError
 from myo_pipeline.spec import Budget
@@ -34,6 +35,7 @@ from myo_pipeline.spec import Budget
 PROJECT = Path(__file__).resolve().parents[2]
 CORE_DIR = PROJECT / ".pio" / "core"  # as platformio.ini says
 STOP_TIMEOUT_S = 3.0  # between asking a build to end and killing it
+_FAILURE = re.compile(r"error|fail|cannot|can't|couldn't|unable|not found|^dfu-util: no ", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,15 @@ class _Board:
     compiler: str
     packages: str  # what apt calls the compiler and its C library
     image: str  # as the builder names it
+    environment: str = ""  # in platformio.ini, where it is not the board's name
 
 
-_CORTEX_M = _Board("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "firmware.elf")
+_ARM_GCC = ("arm-none-eabi-gcc", "gcc-arm-none-eabi libnewlib-arm-none-eabi", "firmware.elf")
+_CORTEX_M = _Board(*_ARM_GCC)
 BOARDS: Mapping[str, _Board] = {
     **{f"virtual_{core}": _CORTEX_M for core in ("m0", "m3", "m4", "m7", "m33", "m55")},
+    # One environment, so that what QEMU runs is, bit for bit, what is flashed.
+    **dict.fromkeys(("virtual_stm32f405", "stm32f405"), _Board(*_ARM_GCC, environment="stm32f405")),
     "native": _Board("gcc", "gcc libc6-dev", "program"),
 }
 
@@ -141,6 +147,46 @@ def build_firmware(
     BuildError
         If the board is unknown, a tool is missing or the build fails.
     """
+    bundle = _check(bundle_dir, board)
+    elf = firmware_path(bundle, board, app)
+    with _alone():
+        _run_platformio(bundle, board, app, elf.with_suffix(".log"), progress)
+        _copy(_built_image(board), elf)
+    return measure_image(elf)
+
+
+def upload_firmware(
+    bundle_dir: Path, board: str, protocol: str, progress: Callable[[str], None] | None = None
+) -> None:
+    """Build the firmware of a bundle, where it is not built yet, and upload it to the board that is plugged in.
+
+    Parameters
+    ----------
+    bundle_dir
+        The bundle, with its generated C in ``c/``.
+    board
+        One of :data:`BOARDS` that is a microcontroller.
+    protocol
+        One of :data:`myo_export.uploaders.PROTOCOLS`.
+    progress
+        Called with each line that PlatformIO and the uploader say.
+
+    Raises
+    ------
+    BuildError
+        If a tool is missing, or the build or the upload fails.
+    """
+    uploader = choose_uploader(protocol)
+    bundle = _check(bundle_dir, board)
+    log = firmware_path(bundle, board).with_suffix(".log")
+    with _alone():
+        _run_platformio(bundle, board, "app", log, progress, uploader)
+        if _built_image(board).read_bytes() != firmware_path(bundle, board).read_bytes():
+            raise BuildError(f"{bundle_dir}: changed while it was flashed; run the command again")
+
+
+def _check(bundle_dir: Path, board: str) -> Path:
+    """Return the bundle's folder, after a look at what a build needs; make what may be made."""
     if board not in BOARDS:
         raise BuildError(f"no board {board}, expected one of {', '.join(BOARDS)}")
     tools = BOARDS[board]
@@ -154,11 +200,15 @@ def build_firmware(
         raise BuildError(f"{bundle_dir} has no c/patch_config.c; export the bundle first (myopatch export)")
     prepare_platformio()
     cmsis_dsp.locate()  # here rather than inside the build, so that its error is one line
-    elf = firmware_path(bundle, board, app)
-    with _alone():
-        _run_platformio(bundle, board, app, elf.with_suffix(".log"), progress)
-        _copy(PROJECT / ".pio" / "build" / board / tools.image, elf)
-    return measure_image(elf)
+    return bundle
+
+
+def _environment(board: str) -> str:
+    return BOARDS[board].environment or board
+
+
+def _built_image(board: str) -> Path:
+    return PROJECT / ".pio" / "build" / _environment(board) / BOARDS[board].image
 
 
 def measure_image(elf: Path) -> BuiltFirmware:
@@ -213,13 +263,19 @@ def _alone() -> Iterator[None]:
 
 
 def _run_platformio(
-    bundle: Path, board: str, app: str, log: Path, progress: Callable[[str], None] | None
+    bundle: Path,
+    board: str,
+    app: str,
+    log: Path,
+    progress: Callable[[str], None] | None,
+    uploader: Uploader | None = None,
 ) -> None:
     environment = os.environ | {
         "MYOPATCH_APP": app,
         "MYOPATCH_BUNDLE": str(bundle),
         "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "no",
         "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+        **({"MYOPATCH_UPLOAD": uploader.protocol} if uploader else {}),
     }
     command = [
         sys.executable,
@@ -227,9 +283,10 @@ def _run_platformio(
         "platformio",
         "run",
         "--environment",
-        board,
+        _environment(board),
         "--project-dir",
         str(PROJECT),
+        *(("--target", "upload") if uploader else ()),
     ]
     lines: list[str] = []
     # A session of its own: where this process is told to stop, it can stop the compilers as well.
@@ -258,6 +315,10 @@ def _run_platformio(
                 f"the patch does not fit {board}: {excess[2]} bytes too many for its {excess[1]}; take fewer channels, "
                 f"fewer or narrower layers, or a board with more; the whole log is {log}"
             )
+        if uploader is not None and any("[upload]" in line for line in lines):
+            raise BuildError(
+                f"{uploader.tool} could not flash {board}: {_last_words(lines)}; {uploader.hint}; the whole log is {log}"
+            )
         raise BuildError(
             f"the firmware for {board} does not build: {_first_error(lines)}; the whole log is {log}"
         )
@@ -279,6 +340,14 @@ def _first_error(lines: list[str]) -> str:
             if mark in line:
                 return line.strip()
     return lines[-1].strip() if lines else "PlatformIO said nothing"
+
+
+def _last_words(lines: list[str]) -> str:
+    """Return the last line of an uploader that tells of a failure, else its last one."""
+    end = next(k for k, line in enumerate(lines) if "[upload]" in line)
+    said = [line.strip() for line in lines[:end] if line.strip()]
+    telling = [line for line in said if _FAILURE.search(line)] or said
+    return telling[-1][:200] if telling else "it said nothing"
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from myo_pipeline.errors import LinkError
@@ -38,6 +38,14 @@ class Board:
         Whether the export's estimate of cycles (Cortex-M4, zero wait states) is meant for its core.
     clock_hz
         Core clock for which times are stated.
+    firmware
+        What its firmware calls itself in the hello, where that is another name: one image runs on two boards.
+    tick_hz
+        Rate of its counter, which then tells the two apart; None: any.
+    slow_tick_hz
+        Rate of its counter where its crystal failed; None: it would not say.
+    line
+        Where its serial line is, for whom it does not answer.
     """
 
     name: str
@@ -46,6 +54,10 @@ class Board:
     instructions_per_tick: float | None = None
     has_cycles: bool = False
     clock_hz: float = 64e6
+    firmware: str = ""
+    tick_hz: float | None = None
+    slow_tick_hz: float | None = None
+    line: str = ""
 
     @property
     def machine(self) -> str:
@@ -66,6 +78,10 @@ def _virtual(name: str, machine: str, description: str, tick_hz: float, has_cycl
     return Board(name, f"{description} in QEMU", command, per_tick, has_cycles)
 
 
+STM32_TICK_HZ = (
+    1e9 / NS_PER_INSTRUCTION
+)  # of QEMU's timers as firmware/ports/stm32f405 divides them; silicon counts 84 or 16 MHz
+
 BOARDS: dict[str, Board] = {
     board.name: board
     for board in (
@@ -75,6 +91,24 @@ BOARDS: dict[str, Board] = {
         _virtual("virtual_m7", "mps2-an500", "Cortex-M7 (Arm MPS2 AN500)", 25e6),
         _virtual("virtual_m33", "mps2-an505", "Cortex-M33, secure state (Arm MPS2 AN505)", 20e6),
         _virtual("virtual_m55", "mps3-an547", "Cortex-M55 (Arm MPS3 AN547)", 32e6),
+        replace(
+            _virtual(
+                "virtual_stm32f405",
+                "netduinoplus2",
+                "STM32F405, the image of the real one (Netduino Plus 2)",
+                STM32_TICK_HZ,
+            ),
+            clock_hz=168e6,
+            firmware="stm32f405",
+            tick_hz=STM32_TICK_HZ,
+        ),
+        Board(
+            "stm32f405",
+            "STM32F405 on the desk (Cortex-M4F, 168 MHz)",
+            clock_hz=168e6,
+            slow_tick_hz=16e6,
+            line="its line is USART1: PB6 to the bridge's RX, PB7 to its TX, GND to GND; BOOT0 low",
+        ),
         Board(
             "native",
             "a process on this machine, under address and undefined-behaviour sanitizers",
@@ -99,6 +133,14 @@ def find_board(name: str) -> Board:
         return BOARDS[name]
     except KeyError:
         raise LinkError(f"board {name!r} is unknown, expected one of: {', '.join(BOARDS)}") from None
+
+
+def identify_board(firmware: str, tick_hz: float) -> Board | None:
+    """Return the board that a hello is of, by the name of its firmware and the rate of its counter; None: not known."""
+    for board in BOARDS.values():
+        if firmware == (board.firmware or board.name) and board.tick_hz in (None, tick_hz):
+            return board
+    return None
 
 
 @contextmanager

@@ -82,6 +82,7 @@ def examine() -> list[Finding]:
             "make setup",
         )
     )
+    findings += _find_uploaders()
     usb = [port for port in list_ports() if port.usb_id]
     shut = [port.device for port in usb if not port.permitted]
     findings.append(
@@ -97,6 +98,23 @@ def examine() -> list[Finding]:
             "myopatch data get myo_readings, or set $MYOPATCH_DATA", optional=True,
         )
     )  # fmt: skip
+    return findings
+
+
+def _find_uploaders() -> list[Finding]:
+    """Look for a program of each protocol that flashes a board on the desk; a virtual board needs none."""
+    from myo_export.uploaders import PROTOCOLS, UPLOADERS
+
+    findings = []
+    for protocol in PROTOCOLS:
+        able = [uploader for uploader in UPLOADERS if uploader.protocol == protocol]
+        found = next((path for uploader in able if (path := shutil.which(uploader.tool))), "")
+        findings.append(
+            Finding(
+                f"flashing by {protocol}", bool(found), found, "`myopatch flash --board stm32f405`",
+                f"sudo apt-get install -y {able[0].package}", optional=True,
+            )
+        )  # fmt: skip
     return findings
 
 

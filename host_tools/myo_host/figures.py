@@ -34,7 +34,12 @@ def _render(figure: Figure) -> str:
 
 
 def draw_confusion(confusion: list[list[int]], names: list[str]) -> str:
-    """Draw the device's confusion matrix: rows are labels, shares of the row; the last column is 'no decision'."""
+    """Draw the device's confusion matrix as SVG text."""
+    return _render(plot_confusion(confusion, names, "decided on the device, % of the row"))
+
+
+def plot_confusion(confusion: list[list[int]], names: list[str], label: str) -> Figure:
+    """Plot a confusion matrix: rows are labels, shares of the row; the last column is 'no decision'."""
     counts = np.array(confusion, dtype=np.float64)
     columns = [*names, "none"] if counts[:, -1].any() else names
     counts = counts[:, : len(columns)]
@@ -51,10 +56,10 @@ def draw_confusion(confusion: list[list[int]], names: list[str]) -> str:
                 )
         axes.set_xticks(range(len(columns)), columns, rotation=40, ha="right")
         axes.set_yticks(range(len(names)), names)
-        axes.set_xlabel("decided on the device, % of the row")
+        axes.set_xlabel(label)
         axes.set_ylabel("label")
         axes.spines[:].set_visible(False)
-        return _render(figure)
+        return figure
 
 
 def draw_first_response(bundle: Bundle, config: TwinConfig) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 from myo_pipeline.errors import LinkError
 
@@ -15,6 +16,8 @@ BRIDGES = {
     (0x0483, 0x374E): "STLINK-V3",
     (0x0483, 0x374F): "STLINK-V3",
     (0x0483, 0x3753): "STLINK-V3",
+    (0x0483, 0x3754): "STLINK-V3",
+    (0x0483, 0x3757): "STLINK-V3",
     (0x0483, 0x5740): "STM32 virtual COM port",
     (0x1366, 0x0105): "J-Link",
     (0x1366, 0x1015): "J-Link",
@@ -25,6 +28,13 @@ BRIDGES = {
     (0x10C4, 0xEA60): "CP210x",
     (0x1A86, 0x7523): "CH340",
 }
+# What flashes a board and brings no serial port.
+STM32_BOOTLOADER = (0x0483, 0xDF11)
+PORTLESS = {
+    STM32_BOOTLOADER: "STM32 bootloader (DFU): an STM32 with BOOT0 high",
+    (0x0483, 0x3748): "ST-LINK/V2, a probe",
+}
+USB_DEVICES = Path("/sys/bus/usb/devices")
 AUTO, BY_SERIAL = "auto", "usb:"
 
 
@@ -35,7 +45,7 @@ class Port:
     Attributes
     ----------
     device
-        What to open: /dev/ttyACM0.
+        What to open: /dev/ttyACM0; empty for a device without a serial port.
     usb_id
         Vendor and product, ``0d28:0204``; empty where it is no USB device.
     serial_number
@@ -83,6 +93,40 @@ def list_ports() -> list[Port]:
     return sorted(found, key=lambda port: (not port.usb_id, port.device))
 
 
+def list_portless() -> list[Port]:
+    """Return the USB devices that bring an image onto a board and have no serial port, by the kernel's list (Linux)."""
+    found = []
+    for folder in sorted(USB_DEVICES.glob("*")):
+        try:
+            identity = (
+                int((folder / "idVendor").read_text(), 16),
+                int((folder / "idProduct").read_text(), 16),
+            )
+            node = "/dev/bus/usb/{:03}/{:03}".format(
+                *(int((folder / name).read_text()) for name in ("busnum", "devnum"))
+            )
+        except (OSError, ValueError):  # an interface of a device, or a device that has just gone
+            continue
+        if what := PORTLESS.get(identity):
+            serial_number, product = (_read_line(folder / name) for name in ("serial", "product"))
+            usb_id = "{:04x}:{:04x}".format(*identity)
+            permitted = os.access(node, os.R_OK | os.W_OK)
+            found.append(Port("", usb_id, serial_number, product, what, permitted))
+    return found
+
+
+def find_bootloader() -> bool:
+    """Return whether an STM32 waits in its bootloader on USB."""
+    return any(device.usb_id == "{:04x}:{:04x}".format(*STM32_BOOTLOADER) for device in list_portless())
+
+
+def _read_line(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
 def find_port(name: str) -> str:
     """Return the device of a port: ``auto``, the only board that is plugged in; ``usb:SERIAL``; or the device itself.
 
@@ -97,6 +141,8 @@ def find_port(name: str) -> str:
     if name == AUTO:
         wanted = [port for port in ports if port.bridge]
         lack = "no board that is known by its USB identity is plugged in"
+        if find_bootloader():
+            lack += " (an STM32 is in its bootloader: BOOT0 low, then reset)"
     else:
         wanted = [port for port in ports if port.serial_number == name.removeprefix(BY_SERIAL)]
         lack = "no USB device of this serial number is plugged in"

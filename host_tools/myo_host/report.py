@@ -46,7 +46,8 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
     rows: list[tuple[str, str]] = []
     if result.output_kind == "classes":
         shares = "  ".join(f"{k} {100 * v['macro']:.2f} %" for k, v in result.accuracy.items())
-        rows.append(("accuracy, macro (streamed)", shares))
+        within = f"; decided within {result.latency['worst_case_ms']:.0f} ms"
+        rows.append(("accuracy, macro (streamed)", shares + within))
         plain = "  ".join(f"{k} {100 * v['plain']:.2f} %" for k, v in result.accuracy.items())
         rows.append(("accuracy, plain (streamed)", plain))
         rows.append(
@@ -105,6 +106,8 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
     parts = (
         f"within {latency['worst_case_ms']:.0f} ms at the latest (filter {latency['group_delay_ms']:.1f}, window "
         f"{latency['window_ms']:.0f}, hop {latency['hop_ms']:.0f}, vote {latency['vote_ms']:.0f}"
+        + f", held {latency['hold_ms']:.0f}"
+        * (latency["hold_ms"] > 0)
     )
     if "compute_ms" in latency:
         computing = f"{latency['compute_ms']:.2f} ms"
@@ -141,6 +144,11 @@ def summarize_training(training: dict[str, Any]) -> list[str]:
                 )
                 figures.append(f"{kind} {name.replace('_', ' ')} {scale * value['mean']:.3g}{unit}{interval}")
         lines.append(f"{what}: {', '.join(figures)}")
+    if "latency" in training:
+        lines.append(
+            f"voted: decided within {training['latency']['total_ms']:g} ms of a change at the electrode, without filters and "
+            "computing"
+        )
     return lines
 
 
@@ -221,6 +229,7 @@ def _count_changes(segment: GoldenSegment) -> tuple[int, int]:
 def write_report(bundle: Bundle, result: Validation) -> Path:
     """Write ``report.html`` into the bundle and return its path."""
     from myo_host import figures
+    from myo_host.decision_figures import render_decisions
 
     config = TwinConfig.load(bundle.path / "twin.npz")
     segments = load_vectors(bundle.path)
@@ -250,6 +259,9 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
         budget=budget,
         memory=memory,
         figures={
+            "decisions": render_decisions(training["decision_curve"], getattr(bundle.spec.output, "unit", ""))
+            if training.get("decision_curve")
+            else "",
             "confusion": figures.draw_confusion(result.confusion, result.names) if result.confusion else "",
             "response": figures.draw_first_response(bundle, config),
             "segment": figures.draw_segment(bundle, config, shown),

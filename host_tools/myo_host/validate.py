@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_host.boards import BOARDS, Board
+from myo_host.boards import Board, identify_board
 from myo_host.comparison import Comparison, StageResult
 from myo_host.diagnosis import diagnose
 from myo_host.link import Hello, PatchLink
@@ -17,6 +17,7 @@ from myo_host.messages import Stage
 from myo_host.metrics import Distance
 from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
+from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import BundleError
 from myo_pipeline.twin import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment, load_vectors
@@ -114,7 +115,8 @@ def validate_board(
         If the bundle holds too few windows.
     """
     hello = link.say_hello(bundle.bundle_hash)
-    board = BOARDS.get(hello.board, board)
+    known = identify_board(hello.board, hello.tick_hz)
+    board = known or board
     config = TwinConfig.load(bundle.path / "twin.npz")
     golden = load_vectors(bundle.path)
     comparison = Comparison(bundle, config)
@@ -167,7 +169,7 @@ def validate_board(
     ticks = _ticks(decisions, paced.decisions[1:])
     cost, latency = _cost(bundle, board, hello, ticks)
     return Validation(
-        board=hello.board,
+        board=known.name if known else hello.board,
         description=board.description,
         hello=asdict(hello),
         bundle_hash=bundle.bundle_hash,
@@ -308,11 +310,13 @@ def _cost(
     budget = bundle.read_json("budget.json")
     cost: dict[str, float] = {}
     per_tick = board.instructions_per_tick
+    told = find_latency(spec)
     latency = {
         "group_delay_ms": float(budget["front_end"]["group_delay_ms"]),
-        "window_ms": spec.window.window_ms,
-        "hop_ms": spec.window.hop_ms,
-        "vote_ms": (spec.decision.vote // 2) * spec.window.hop_ms,
+        "window_ms": told.window_ms,
+        "hop_ms": told.hop_ms,
+        "vote_ms": told.vote_ms,
+        "hold_ms": told.hold_ms,
     }
     if per_tick is None:
         latency["compute_ms"] = ticks["latency_ticks_max"] / hello.tick_hz * 1000

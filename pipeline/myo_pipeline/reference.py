@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -142,14 +143,22 @@ def vote_classes(
     ballots = np.where(probabilities.max(axis=1) < reject_below, -1, winners)
     if gated is not None:
         ballots = np.where(gated, -1, ballots)
-    decided, votes = np.full(len(ballots), -1), np.zeros(len(ballots), dtype=np.int64)
-    for k in range(len(ballots)):
-        recent = [int(b) for b in ballots[max(0, k - vote + 1) : k + 1] if b >= 0]
-        if recent:
-            most = max(recent.count(b) for b in recent)
-            decided[k] = next(b for b in reversed(recent) if recent.count(b) == most)
-            votes[k] = most
-    return decided, votes
+    n, n_classes = probabilities.shape
+    cast = ballots[:, None] == np.arange(n_classes)
+    counts = sum_last(cast.astype(np.int64), vote)
+    age = np.arange(n)[:, None]
+    latest = np.maximum.accumulate(np.where(cast, age, -1), axis=0)
+    # By votes, and of equals by who voted last; a class without a vote loses to every class with one.
+    winner = np.where(counts > 0, counts * (n + 1) + latest, -1).argmax(axis=1)
+    votes = counts[np.arange(n), winner]
+    return np.where(votes > 0, winner, -1), votes
+
+
+def sum_last(x: NDArray[Any], n: int) -> NDArray[Any]:
+    """Return sums over the last n rows (fewer at the start)."""
+    sums = np.concatenate([np.zeros((1, x.shape[1]), x.dtype), np.cumsum(x, axis=0)])
+    k = np.arange(1, len(x) + 1)
+    return np.asarray(sums[k] - sums[np.maximum(0, k - n)])
 
 
 def mean_values(
@@ -160,10 +169,7 @@ def mean_values(
     Windows that are ``gated``, (n_windows,), do not count; where none counts, the mean is NaN.
     """
     counts = np.ones(len(values)) if gated is None else 1.0 - gated
-    weighted = np.concatenate([np.zeros((1, values.shape[1] + 1)), np.c_[values * counts[:, None], counts]])
-    sums = np.cumsum(weighted, axis=0)
-    k = np.arange(1, len(values) + 1)
-    recent = sums[k] - sums[np.maximum(0, k - vote)]
+    recent = sum_last(np.c_[values * counts[:, None], counts], vote)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean: NDArray[np.float64] = np.where(recent[:, -1:] > 0, recent[:, :-1] / recent[:, -1:], np.nan)
     return mean

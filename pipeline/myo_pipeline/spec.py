@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, model_validator
 
 from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
+from myo_pipeline.board_memory import BOARD_MEMORIES
 from myo_pipeline.classical_models import (
     CLASSICAL_TABLES,
     BoostedModel,
@@ -33,6 +34,7 @@ from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
 FORMAT = 1
 MAX_DECIMATION = 4096
 VOTE_MAX = 31  # windows that the firmware's vote history holds
+HOLD_MAX = 255  # windows that the firmware counts for debounce and dwell
 NAME_PATTERN = r"^[a-z][a-z0-9_-]{0,31}$"
 
 
@@ -173,11 +175,17 @@ Output = Annotated[ClassesOutput | ValuesOutput | LaterOutput, Field(discriminat
 class Decision(Table):
     """What becomes of the network's outputs."""
 
+    method: Literal["majority", "average", "bayes"] = Field(
+        default="majority",
+        description="classes: `majority` of the last windows' classes; `average` of their softmax outputs; `bayes`: a filter "
+        "that knows how long classes stay",
+    )
     vote: int = Field(
         default=1,
         ge=1,
         le=VOTE_MAX,
-        description="classes: majority over the last n windows; values: mean over them",
+        description="classes: majority or average over the last n windows; bayes forgets after n without a vote; "
+        "values: mean over them",
     )
     reject_below: float = Field(
         default=0.0,
@@ -185,13 +193,34 @@ class Decision(Table):
         le=1,
         description="classes: a window whose softmax is lower casts no vote; 0 never rejects",
     )
+    stay: float = Field(
+        default=0.9,
+        ge=0.5,
+        le=0.999,
+        description="bayes: probability that a window's class is that of the window before",
+    )
+    debounce: int = Field(
+        default=1,
+        ge=1,
+        le=HOLD_MAX,
+        description="classes: windows in a row that must decide the same before a change is told",
+    )
+    dwell: int = Field(
+        default=1, ge=1, le=HOLD_MAX, description="classes: windows that a class is told at least"
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.method != "bayes" and "stay" in self.model_fields_set:
+            raise ValueError(f"decision.stay: only method 'bayes' has it, not {self.method!r}: remove it")
+        return self
 
 
 class Training(Table):
     """How the model is learned; nothing of it reaches the patch."""
 
     data: str = Field(
-        min_length=1, description="data set name (`myopatch data list`), or a folder of CSV files"
+        min_length=1, description="data set name (`myopatch data list`), or a folder of recordings"
     )
     held_out_persons: int | list[str] = Field(
         default=6, description="persons that only the test sees: how many, or which"
@@ -215,6 +244,10 @@ class Training(Table):
 class Budget(Table):
     """What the patch may cost, predicted for a Cortex-M4F at export and checked on the image by `myopatch build`."""
 
+    board: Literal["stm32f405"] | None = Field(
+        default=None,
+        description="real board whose flash, RAM and core clock stand where flash_kb, ram_kb and clock_mhz are left out",
+    )
     flash_kb: float | None = Field(
         default=None,
         gt=0,
@@ -234,8 +267,27 @@ class Budget(Table):
         default=64.0,
         gt=0,
         le=2000,
-        description="core clock that latency_ms is meant for, as the export does not know the board; virtual_m4 counts 64",
+        description="core clock that latency_ms is meant for, the board's if one is named; virtual_m4 counts 64",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_board(cls, table: Any) -> Any:  # noqa: ANN401
+        if not isinstance(table, dict) or (memory := BOARD_MEMORIES.get(str(table.get("board")))) is None:
+            return table
+        return {k: v for k, v in vars(memory).items() if table.get(k) is None} | {
+            k: v for k, v in table.items() if v is not None
+        }
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        memory = BOARD_MEMORIES[self.board] if self.board else None
+        for name, given in (("flash_kb", self.flash_kb), ("ram_kb", self.ram_kb)):
+            if memory and given is not None and given > (has := getattr(memory, name)):
+                raise ValueError(
+                    f"{name} is {given:g} and {self.board} has {has}: leave it out, or give a lower one"
+                )
+        return self
 
 
 class PatchSpec(Table):
@@ -291,6 +343,11 @@ class PatchSpec(Table):
             )
         if self.window_samples > 65_535:
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
+        rule = {"method", "debounce", "dwell"} & self.decision.model_fields_set
+        if rule and self.output.kind != "classes":
+            raise ValueError(
+                f"decision.{min(rule)}: for output.kind 'classes', not {self.output.kind!r}: remove it"
+            )
         self._check_aux()
         self._check_features()
         try:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from myo_pipeline.aux_stream import AuxConfig, AuxSamples, AuxTwin
 from myo_pipeline.bundle import replace_file
+from myo_pipeline.decision_rule import DecisionRule, RuleTwin
 from myo_pipeline.errors import BundleError, SpecError
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.quality_gate import GateTwin, QualityGate
@@ -31,7 +32,7 @@ from myo_pipeline.word_network import WordNetworkTwin, is_word_network, unpack_w
 # pages cost memory.
 _ARENA_BYTES = 16 << 20
 
-_PARTS = {"features", "quality", "aux"}  # of a TwinConfig, that may be missing
+_PARTS = {"features", "quality", "aux", "rule"}  # of a TwinConfig, that may be missing
 
 CLASSES, VALUES = 0, 1  # output kinds, as the firmware numbers them
 
@@ -75,6 +76,8 @@ class TwinConfig:
         The gate before the vote; None: every channel is taken as it is.
     aux
         Auxiliary streams, whose channels stand behind the EMG's.
+    rule
+        How classes are decided; None: by majority.
     """
 
     n_channels: int
@@ -98,6 +101,7 @@ class TwinConfig:
     features: FeatureStage | None = None
     quality: QualityGate | None = None
     aux: tuple[AuxConfig, ...] = ()
+    rule: DecisionRule | None = None
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -129,6 +133,7 @@ class TwinConfig:
             values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _PARTS}
             values |= self.features.to_arrays() if self.features else {}
             values |= self.quality.to_arrays() if self.quality else {}
+            values |= self.rule.to_arrays() if self.rule else {}
             for number, stream in enumerate(self.aux):
                 values |= stream.to_arrays(f"aux{number}_")
             np.savez(file, allow_pickle=False, **{name: np.asarray(value) for name, value in values.items()})
@@ -151,6 +156,7 @@ class TwinConfig:
         stage = {name: values.pop(name) for name in list(values) if name.startswith("features_")}
         streams = {name: values.pop(name) for name in list(values) if name.startswith("aux")}
         gate = {name: values.pop(name) for name in list(values) if name.startswith("quality_")}
+        rule = {name: values.pop(name) for name in list(values) if name.startswith("decision_")}
         if {f.name for f in fields(cls)} - _PARTS != set(values):
             raise BundleError(f"{path}: holds another version's twin; export the bundle again")
         config = cls(**values)
@@ -162,6 +168,13 @@ class TwinConfig:
                 f"{path}: holds another version's auxiliary streams ({error}); export the bundle again"
             ) from None
         config = replace(config, aux=aux)
+        if rule:
+            try:
+                config = replace(config, rule=DecisionRule.from_arrays(rule))
+            except (KeyError, ValueError, TypeError) as error:
+                raise BundleError(
+                    f"{path}: holds another version's decision ({error}); export the bundle again"
+                ) from None
         if gate:
             try:
                 config = replace(config, quality=QualityGate.from_arrays(gate, config.decimation))
@@ -275,14 +288,17 @@ class Decision:
 
 
 class DecisionTwin:
-    """The vote over classes, or the sums over values."""
+    """The vote over classes and the rule that may stand in its place, or the sums over values."""
 
     def __init__(self, config: TwinConfig) -> None:
         self._config = config
+        self.rule = RuleTwin(config.rule, config.vote, config.n_outputs) if config.rule else None
         self.reset()
 
     def reset(self) -> None:
         """Forget earlier windows."""
+        if self.rule:
+            self.rule.reset()
         self._ballots: deque[int] = deque(maxlen=self._config.vote)
         self._outputs: deque[NDArray[np.int32] | None] = deque(maxlen=self._config.vote)
 
@@ -297,10 +313,13 @@ class DecisionTwin:
             return Decision(-1, -1, 0, len(counted), sums)
         raw = -1 if is_gated else int(output.argmax())
         confidence = 0 if is_gated else int(output[raw])
-        self._ballots.append(-1 if confidence < self._config.reject_below else raw)
+        is_cast = not is_gated and confidence >= self._config.reject_below
+        self._ballots.append(raw if is_cast else -1)
         cast = [ballot for ballot in self._ballots if ballot >= 0]
         most = max((cast.count(ballot) for ballot in cast), default=0)
         decided = next((ballot for ballot in reversed(cast) if cast.count(ballot) == most), -1)
+        if self.rule:
+            decided, most = self.rule.settle(decided, most, output if is_cast else None)
         return Decision(decided, raw, confidence, most, np.zeros(0, np.int32))
 
 

@@ -8,6 +8,7 @@
 #include "link/myo_crc32.h"
 #include "link/myo_frame.h"
 #include "stream/myo_decision.h"
+#include "stream/myo_decision_rule.h"
 #include "stream/myo_ring.h"
 
 static uint32_t word(const uint8_t *data, size_t index) {
@@ -160,6 +161,46 @@ static void decide(const uint8_t *data, uint32_t n, buffer_t *out) {
     free(history);
 }
 
+/* method, debounce, dwell, gain, leak, vote, reject, outputs; then per window one byte (0: abstains, 1: runs,
+   2: after a reset) and its int8 outputs -> status, then per window: decided, raw, confidence, votes (int16),
+   sums (int32, 0 of the majority) */
+static void decide_by_rule(const uint8_t *data, uint32_t n, buffer_t *out) {
+    const myo_decision_method_t *const methods[] = {NULL, &myo_decision_average, &myo_decision_bayes};
+    const uint16_t n_outputs = (uint16_t)word(data, 7);
+    const uint32_t is_held = word(data, 1) != 1 || word(data, 2) != 1;
+    const myo_decision_rule_t rule = {.method = methods[word(data, 0)],
+                                      .hold = is_held ? myo_decision_hold : NULL,
+                                      .debounce = (uint8_t)word(data, 1),
+                                      .dwell = (uint8_t)word(data, 2),
+                                      .gain_q32 = word(data, 3),
+                                      .leak_q32 = word(data, 4)};
+    const myo_decision_config_t config = {.output_kind = MYO_OUTPUT_CLASSES,
+                                          .vote = (uint8_t)word(data, 5),
+                                          .reject_below = (int8_t)word(data, 6),
+                                          .n_outputs = n_outputs,
+                                          .rule = &rule};
+    const size_t history_bytes = (size_t)config.vote * n_outputs;
+    int8_t *history = malloc(history_bytes + 1);
+    int32_t *sums = malloc(4u * n_outputs + 4u);
+    myo_decision_state_t state;
+    const myo_status_t status = myo_decision_init(&state, &config, history, history_bytes, sums, n_outputs);
+    buffer_add_u32(out, status);
+    for (size_t at = 32; status == MYO_OK && at + 1 + n_outputs <= n; at += 1u + n_outputs) {
+        if (data[at] == 2) {
+            myo_decision_reset(&state);
+        }
+        const myo_decision_t decision = data[at] == 0
+                                            ? myo_decision_abstain(&state)
+                                            : myo_decision_run(&state, (const int8_t *)data + at + 1);
+        const int16_t values[4] = {decision.decided, decision.raw, decision.confidence,
+                                   (int16_t)decision.n_votes};
+        buffer_add(out, values, sizeof values);
+        buffer_add(out, sums, 4u * n_outputs);
+    }
+    free(sums);
+    free(history);
+}
+
 /* capacity, channels, steps: positive pushes that many frames, negative takes that many -> used, contiguous,
    lost and the frames taken (their tick and counts, which are tick * 16 + channel) */
 static void ring(const uint8_t *data, uint32_t n, buffer_t *out) {
@@ -264,6 +305,9 @@ int main(void) {
             break;
         case 'v':
             decide(data, n, &out);
+            break;
+        case 'V':
+            decide_by_rule(data, n, &out);
             break;
         case 'r':
             ring(data, n, &out);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from itertools import product
 from pathlib import Path
@@ -17,6 +18,7 @@ from myo_export.export import export_bundle
 from myo_export.firmware_build import BuiltFirmware, check_budget
 from myo_export.front_end import quantize_front_end
 from myo_export.network_report import report_network
+from myo_pipeline.board_memory import BOARD_MEMORIES
 from myo_pipeline.errors import BuildError, ExportError
 from myo_pipeline.spec import Budget, PatchSpec, find_templates, parse_spec
 from tiny_bundle import write_trained
@@ -24,6 +26,7 @@ from tiny_bundle import write_trained
 sys.path.insert(0, str(Path(__file__).parents[1] / "core"))
 from nn_models import ModelBuilder, fill
 
+ROOT = Path(__file__).resolve().parents[2]
 SPEC = find_templates()["gestures"].read_text().replace("@NAME@", "gestures")
 
 
@@ -76,8 +79,8 @@ FAST, SMALL = (report_network(render_network(MODEL, "", "both", way)) for way in
 FRONT_END = quantize_front_end(parse_spec(SPEC))
 
 
-def spec_with(**limits: float) -> PatchSpec:
-    table = "".join(f"{key} = {value}\n" for key, value in limits.items())
+def spec_with(**limits: float | str) -> PatchSpec:
+    table = "".join(f"{key} = {json.dumps(value)}\n" for key, value in limits.items())
     return parse_spec(SPEC + f"\n[budget]\n{table}")
 
 
@@ -144,6 +147,33 @@ def test_a_figure_at_its_limit_is_within() -> None:
     assert find_excess(budget, 2049, 1024, 1.5) == "flash_kb is 2 and the firmware takes 2.0, 1 bytes more"
     assert find_excess(budget, 3000, 2000, 2.0).count(", and ") == 2
     assert find_excess(Budget(), 10**9, 10**9, 1e9) == ""
+
+
+def test_a_board_that_is_named_limits_what_is_not() -> None:
+    assert Budget(board="stm32f405").model_dump() == {
+        "board": "stm32f405", "flash_kb": 1024, "ram_kb": 128, "clock_mhz": 168, "latency_ms": None
+    }  # fmt: skip
+    given = Budget(board="stm32f405", flash_kb=100, clock_mhz=42)
+    assert (given.flash_kb, given.ram_kb, given.clock_mhz) == (100, 128, 42)
+    assert Budget.model_validate(given.model_dump()) == given
+    with pytest.raises(ValueError, match="ram_kb is 129 and stm32f405 has 128"):
+        Budget(board="stm32f405", ram_kb=129)
+
+
+def test_boards_have_the_memories_that_their_linker_has() -> None:
+    for name, memory in BOARD_MEMORIES.items():
+        text = (ROOT / f"firmware/ports/{name}/memory.ld").read_text()
+        found = dict(re.findall(r"(FLASH|RAM) \(\w+\)\s*: .*LENGTH = (\d+)K", text))
+        assert found == {"FLASH": str(memory.flash_kb), "RAM": str(memory.ram_kb)}
+
+
+def test_a_port_that_takes_more_is_predicted_to() -> None:
+    plain, port = (
+        choose_forms(spec_with(**limits), FAST, SMALL, FRONT_END).prediction
+        for limits in ({}, {"board": "stm32f405"})
+    )
+    assert port.flash_bytes - plain.flash_bytes > 1000
+    assert port.ram_bytes - plain.ram_bytes >= 256  # the words of sixteen scans of eight channels
 
 
 def test_an_image_over_the_budget_is_one_line() -> None:

@@ -29,7 +29,7 @@ dense = 0
 [output]
 {output}
 [decision]
-vote = 3
+{decision}
 [training]
 data = "simulated"
 held_out_persons = 2
@@ -73,6 +73,11 @@ OUTPUTS = {
     "chain": 'kind = "classes"\nlabels = ["rest", "open", "close"]',
     "values": 'kind = "values"\nnames = ["force", "angle"]\nunit = "share"',
 }
+DECISIONS = {
+    "classes": "vote = 3",
+    "chain": 'method = "bayes"\nvote = 3\nstay = 0.8\nreject_below = 0.4\ndebounce = 2\ndwell = 3',
+    "values": "vote = 3",
+}
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +90,7 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if not folder.is_dir():
             folder.mkdir()
             (folder / "patch.toml").write_text(
-                SPEC.format(kind=kind, sensor=SENSORS[kind], output=OUTPUTS[kind])
+                SPEC.format(kind=kind, sensor=SENSORS[kind], output=OUTPUTS[kind], decision=DECISIONS[kind])
             )
             must("train", folder, "--out", folder)
             must("export", folder)

@@ -16,7 +16,7 @@ from myo_pipeline.vectors import load_vectors
 
 Built = Callable[[str, str], Path]
 N_SEGMENTS = 2  # of the golden vectors; virtual_m4 and native run them all in test_validate.py
-OTHERS = ["virtual_m0", "virtual_m3", "virtual_m7", "virtual_m33", "virtual_m55"]
+OTHERS = ["virtual_m0", "virtual_m3", "virtual_m7", "virtual_m33", "virtual_m55", "virtual_stm32f405"]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_counters_run_at_the_rates_that_are_claimed(
     """Code that is the same, or as good as, takes as many instructions on every core with that instruction set."""
     counts = {name: validated(name).cost for name in ["virtual_m4", *OTHERS]}
     usual = counts["virtual_m4"]
-    for name in ("virtual_m7", "virtual_m33"):
+    for name in ("virtual_m7", "virtual_m33", "virtual_stm32f405"):
         for key in ("front_end_instructions", "network_instructions"):
             assert counts[name][key] == pytest.approx(usual[key], rel=0.05)
     for name in ("virtual_m3", "virtual_m55"):  # the filters are plain C there; GCC schedules for the M55

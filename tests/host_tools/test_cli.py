@@ -43,6 +43,7 @@ SUBCOMMANDS = [
     "data",
     "data list",
     "data get",
+    "data info",
 ]
 
 Result = tuple[int, str, str]
@@ -139,6 +140,9 @@ def plant_board(bundle: Path, script: str, board: str = "native") -> Path:
         ("build empty --board zzz", "board 'zzz' is unknown, expected one of: virtual_m4, "),
         ("flash empty --board zzz", "board 'zzz' is unknown"),
         ("flash empty --port /dev/null", "leave --port out"),
+        ("flash empty --protocol dfu", "leave --protocol out"),
+        ("flash empty --board stm32f405", "give the port where it answers: --port auto"),
+        ("flash empty --board stm32f405 --port auto --protocol zzz", "expected one of: stlink, dfu"),
         ("run none", "none: no such bundle folder"),
         ("run empty", "empty: no manifest.json, so it was never exported"),
         ("validate empty", "give one of --board NAME"),
@@ -368,7 +372,7 @@ def test_doctor_names_boards_whose_machine_the_emulator_lacks(tmp_path: Path) ->
     emulator.chmod(0o755)
     runnable, lacking = _virtual_boards(str(emulator))
     assert runnable == ["virtual_m4", "virtual_m0"]
-    assert lacking == ["virtual_m3", "virtual_m7", "virtual_m33", "virtual_m55"]
+    assert lacking == ["virtual_m3", "virtual_m7", "virtual_m33", "virtual_m55", "virtual_stm32f405"]
 
 
 def test_ports_that_are_none(myopatch: Cli, bundle: Path, tmp_path: Path) -> None:

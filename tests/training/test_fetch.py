@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import threading
 import zipfile
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from myo_pipeline.errors import DataError
+from myo_training.datasets import CATALOGUE
 from myo_training.fetch import fetch_dataset
 from myo_training.myo_readings import PackedMyoReadings, parse_text
 from myo_training.recordings import Recording, digest_listing, digest_recording
@@ -148,3 +150,33 @@ def test_failing_servers_give_one_line(server: Server, tmp_path: Path) -> None:
     assert not list((tmp_path / "c").iterdir())
     with pytest.raises(DataError, match="unknown data set 'nothing'"):
         fetch_dataset("nothing", cache=tmp_path)
+
+
+def test_plain_files_are_checked_by_their_published_digests(server: Server, tmp_path: Path) -> None:
+    pins = {}
+    for name, body in (("emg_healthy.hea", b"head"), ("emg_healthy.dat", b"signal")):
+        server[1][f"/1.0.0/{name}"] = (200, body, len(body))
+        pins[name] = hashlib.sha256(body).hexdigest()
+    told: list[float] = []
+    folder = fetch_dataset(
+        "emgdb", f"{server[0]}/1.0.0/", lambda _, f: told.append(f), cache=tmp_path, pins=pins
+    )
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "emg_healthy.hea": b"head", "emg_healthy.dat": b"signal",
+    }  # fmt: skip
+    assert told == sorted(told)
+    server[1]["/1.0.0/emg_healthy.dat"] = (200, b"sIgnal", 6)
+    with pytest.raises(DataError, match=r"emg_healthy.dat: SHA-256 .* published is"):
+        fetch_dataset("emgdb", f"{server[0]}/1.0.0/", cache=tmp_path, pins=pins)
+    assert (folder / "emg_healthy.dat").read_bytes() == b"signal"
+
+
+def test_sets_that_cannot_be_fetched_say_where_they_are(tmp_path: Path) -> None:
+    for entry in CATALOGUE.values():
+        assert entry.url.startswith(("https://", "http://"))
+        assert all(len(pin) == 64 for pin in entry.pins.values())
+        if not entry.can_fetch:
+            with pytest.raises(DataError, match=entry.name) as caught:
+                fetch_dataset(entry.name, cache=tmp_path)
+            assert entry.url in str(caught.value)
+            assert "\n" not in str(caught.value)

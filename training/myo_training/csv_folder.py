@@ -65,7 +65,9 @@ class _Aux(BaseModel):
     channels: list[str] = Field(min_length=1)
 
 
-class _Description(BaseModel):
+class Description(BaseModel):
+    """What ``dataset.toml`` says of the files beside it."""
+
     model_config = ConfigDict(extra="forbid")
     rate_hz: float = Field(gt=0)
     lsb_uv: float = Field(gt=0)
@@ -80,11 +82,18 @@ class _Description(BaseModel):
     aux: list[_Aux] = []
 
 
-def _read_description(folder: Path) -> _Description:
+def read_description(folder: Path) -> Description:
+    """Read a folder's ``dataset.toml``.
+
+    Raises
+    ------
+    DataError
+        If it is missing or wrong.
+    """
     path = folder / DESCRIPTION
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-        description = _Description.model_validate(table)
+        description = Description.model_validate(table)
     except FileNotFoundError:
         raise DataError(
             f"{path}: missing; write it with rate_hz, lsb_uv, channels and labels (or values), see "
@@ -101,17 +110,37 @@ def _read_description(folder: Path) -> _Description:
     return description
 
 
+def identify(description: Description, path: Path) -> tuple[str, str, str]:
+    """Return a file's person, session and trial, as its name or the description tells.
+
+    Raises
+    ------
+    DataError
+        If neither does.
+    """
+    named = description.files.get(path.name)
+    if named is not None:
+        return (named.person, named.session, named.trial)
+    parts = path.stem.split("_")
+    if len(parts) != 3 or not all(parts):
+        raise DataError(
+            f"{path}: name is not person_session_trial{path.suffix}; rename it, or describe it in "
+            f'{DESCRIPTION} under [files."{path.name}"]'
+        )
+    return (parts[0], parts[1], parts[2])
+
+
 class CsvFolder(DataSet):
     """Recordings in a folder of CSV files, described by ``dataset.toml``."""
 
     def __init__(self, folder: Path) -> None:
-        self._description = description = _read_description(folder)
+        self._description = description = read_description(folder)
         self._paths: dict[tuple[str, str, str], Path] = {}
         endings = tuple(f".{stream.name}.csv" for stream in description.aux)
         for path in sorted(folder.glob("*.csv")):
             if path.name.endswith(endings):
                 continue
-            key = self._identify(path)
+            key = identify(description, path)
             if key in self._paths:
                 raise DataError(
                     f"{path}: same person, session and trial as {self._paths[key].name}; rename one"
@@ -132,18 +161,6 @@ class CsvFolder(DataSet):
             source="recorded, CSV files",
             aux=tuple(AuxInfo(s.name, s.kind, len(s.channels), s.rate_hz, s.lsb) for s in description.aux),
         )
-
-    def _identify(self, path: Path) -> tuple[str, str, str]:
-        named = self._description.files.get(path.name)
-        if named is not None:
-            return (named.person, named.session, named.trial)
-        parts = path.stem.split("_")
-        if len(parts) != 3 or not all(parts):
-            raise DataError(
-                f"{path}: name is not person_session_trial.csv; rename it, or describe it in "
-                f'{DESCRIPTION} under [files."{path.name}"]'
-            )
-        return (parts[0], parts[1], parts[2])
 
     def sessions(self) -> list[tuple[str, str]]:
         """Return every (person, session), sorted."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.aux_reference import time_aux
-from myo_pipeline.reference import mean_values, vote_classes, window_ends
-from myo_pipeline.spec import PatchSpec
+from myo_pipeline.decision_rule import decide_recordings
+from myo_pipeline.reference import mean_values, window_ends
+from myo_pipeline.spec import Decision, PatchSpec
+from myo_training.class_metrics import find_rest
 from myo_training.convert import read_quantization
-from myo_training.metrics import summarize_classes, summarize_values
+from myo_training.metrics import detail_classes, summarize_classes, summarize_values
 from myo_training.model import InputScale, scale_input
 from myo_training.recordings import Recording
 from myo_training.runtime import quantize_input, run_model
@@ -47,6 +50,62 @@ def predict_int8(flatbuffer: bytes) -> Predict:
     return predict
 
 
+def predict_windows(windows: WindowSet, predict: Predict, input_scale: InputScale) -> NDArray[np.float64]:
+    """Return a predictor's outputs of windows, (n_windows, n_outputs)."""
+    return np.concatenate(
+        [
+            predict(scale_input(windows.counts[start : start + CHUNK_WINDOWS], input_scale))
+            for start in range(0, len(windows.counts), CHUNK_WINDOWS)
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Outputs of windows that follow each other at the spec's hop, and what they should have been.
+
+    Attributes
+    ----------
+    outputs
+        Of the network, float (n_windows, n_outputs).
+    labels
+        As of :class:`~myo_training.windows.WindowSet`.
+    lengths, persons
+        Windows and person of each recording.
+    """
+
+    outputs: NDArray[np.floating]
+    labels: NDArray[Any]
+    lengths: tuple[int, ...]
+    persons: tuple[str, ...]
+
+    def parts(self) -> list[slice]:
+        """Return the place of each recording's windows."""
+        edges = np.concatenate([[0], np.cumsum(self.lengths)]).astype(int).tolist()
+        return [slice(a, b) for a, b in itertools.pairwise(edges)]
+
+    @property
+    def owners(self) -> NDArray[np.str_]:
+        """The person of each window."""
+        return np.repeat(np.array(self.persons), self.lengths)
+
+    @property
+    def starts(self) -> NDArray[np.bool_]:
+        """Where a recording begins."""
+        starts = np.zeros(len(self.outputs), bool)
+        starts[[part.start for part in self.parts() if part.start < len(starts)]] = True
+        return starts
+
+    def decide(self, decision: Decision) -> NDArray[np.int64]:
+        """Decide classes; every recording starts anew."""
+        return np.concatenate(decide_recordings([self.outputs[part] for part in self.parts()], decision))
+
+
+def judge_windows(windows: WindowSet, outputs: NDArray[np.floating]) -> Judged:
+    """Put outputs beside the labels of their windows."""
+    return Judged(outputs, windows.labels, windows.lengths, windows.persons)
+
+
 def evaluate(
     windows: WindowSet, predict: Predict, input_scale: InputScale, spec: PatchSpec
 ) -> dict[str, Any]:
@@ -56,31 +115,32 @@ def evaluate(
     -------
     dict
         ``window`` (every window by itself) and ``voted`` (the spec's decision, started anew in each
-        recording), each as
-        :func:`~myo_training.metrics.summarize_classes` or ``summarize_values`` gives.
+        recording), each as :func:`summarize_outputs` gives.
     """
-    outputs = np.concatenate(
-        [
-            predict(scale_input(windows.counts[start : start + CHUNK_WINDOWS], input_scale))
-            for start in range(0, len(windows.counts), CHUNK_WINDOWS)
-        ]
-    )
-    persons = np.array([p for p, part in windows.parts() for _ in range(part.stop - part.start)])
-    truth, vote = windows.labels, spec.decision.vote
+    return summarize_outputs(judge_windows(windows, predict_windows(windows, predict, input_scale)), spec)
+
+
+def summarize_outputs(judged: Judged, spec: PatchSpec) -> dict[str, Any]:
+    """Return the figures of outputs: ``window``, every window by itself, and ``voted``, the spec's decision.
+
+    Each as :func:`~myo_training.metrics.summarize_classes` and ``detail_classes``, or ``summarize_values`` give.
+    """
+    truth, outputs, persons = judged.labels, judged.outputs, judged.owners
     if spec.output.kind == "classes":
-        n_classes = len(spec.output_names)
+        n_classes, rest = len(spec.output_names), find_rest(spec.output_names)
         numbers = truth.astype(np.int64)
-        voted = np.concatenate(
-            [vote_classes(outputs[part], vote, spec.decision.reject_below)[0] for _, part in windows.parts()]
-        )
+        decided = {"window": outputs.argmax(axis=1), "voted": judged.decide(spec.decision)}
         return {
-            "window": summarize_classes(numbers, outputs.argmax(axis=1), persons, n_classes),
-            "voted": summarize_classes(numbers, voted, persons, n_classes),
+            name: summarize_classes(numbers, d, persons, n_classes)
+            | detail_classes(
+                numbers, d, persons, n_classes, judged.starts, rest, outputs if name == "window" else None
+            )
+            for name, d in decided.items()
         }
     values = truth.astype(np.float64)
-    means = np.concatenate([mean_values(outputs[part], vote) for _, part in windows.parts()])
+    means = np.concatenate([mean_values(outputs[part], spec.decision.vote) for part in judged.parts()])
     return {
-        "window": summarize_values(values, outputs, persons),
+        "window": summarize_values(values, outputs.astype(np.float64), persons),
         "voted": summarize_values(values, means, persons),
     }
 

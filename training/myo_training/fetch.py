@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import stat
 import tempfile
 import urllib.error
 import urllib.request
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from myo_pipeline.errors import DataError
@@ -50,7 +51,7 @@ def fetch_dataset(
     cache
         Folder of data sets instead of the user's cache.
     pins
-        Person to digest, instead of the pinned ones.
+        Person to digest, or file to SHA-256, instead of the pinned ones.
 
     Returns
     -------
@@ -60,17 +61,28 @@ def fetch_dataset(
     Raises
     ------
     DataError
-        If the name is unknown, the download fails, or the content differs from what is pinned; the cache is
-        then as it was.
+        If the name is unknown, the set cannot be fetched, the download fails, or the content differs from what
+        is pinned; the cache is then as it was.
     """
     if name not in CATALOGUE:
         raise DataError(f"unknown data set {name!r}; known: {', '.join(CATALOGUE)}")
     tell = progress or (lambda _text, _fraction: None)
-    address, folder = url or CATALOGUE[name].url, cache or find_cache()
+    entry, folder = CATALOGUE[name], cache or find_cache()
+    if not entry.can_fetch:
+        raise DataError(
+            f"{name}: no checksums are published for it, or people must ask for it; get it from {entry.url} and unpack it "
+            f"into {folder / name}"
+        )
+    address = url or entry.url
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as temporary:
             work = Path(temporary)
+            if entry.pins:
+                _fetch_files(address, entry.pins if pins is None else pins, work / name, tell)
+                _replace_folder(work / name, folder / name)
+                tell(f"{name} is in {folder / name}", 1.0)
+                return folder / name
             _download(address, work / "archive.zip", tell)
             _unpack(work / "archive.zip", work / "text", address, tell)
             _verify_and_pack(work / "text", work / name, read_pins() if pins is None else pins, address, tell)
@@ -81,6 +93,21 @@ def fetch_dataset(
         ) from None
     tell(f"{name} is in {folder / name}", 1.0)
     return folder / name
+
+
+def _fetch_files(address: str, pins: Mapping[str, str], target: Path, tell: Progress) -> None:
+    """Download files below an address, each checked against its SHA-256."""
+    target.mkdir()
+    for number, (name, pin) in enumerate(pins.items()):
+        file = f"{address.rstrip('/')}/{name}"
+        tell(f"file {name}", number / len(pins))
+        _download(file, target / name, lambda _text, _fraction: None)
+        found = hashlib.sha256((target / name).read_bytes()).hexdigest()
+        if found != pin:
+            raise DataError(
+                f"{file}: SHA-256 {found[:12]}, published is {pin[:12]}; it was damaged on the way, try again or give another "
+                "--url"
+            )
 
 
 def _download(address: str, path: Path, tell: Progress) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from myo_training.class_metrics import (
+    measure_active_error,
+    measure_auc,
+    measure_each_class,
+    measure_instability,
+)
+
 CONFIDENCE = 0.95
+SHARES = ("macro_f1", "roc_auc", "active_error", "instability")  # of :func:`detail_classes`
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,87 @@ def summarize_classes(
         "per_person": {p: {"macro_accuracy": macro[p], "accuracy": plain[p]} for p in names},
         "confusion": np.sum(list(tables.values()), axis=0).tolist() if tables else [],
     }
+
+
+def detail_classes(
+    truth: NDArray[np.int64], decided: NDArray[np.int64], persons: NDArray[np.str_], n_classes: int,
+    starts: NDArray[np.bool_], rest: int | None, scores: NDArray[np.floating] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Return what :func:`summarize_classes` leaves out, with intervals over persons, and by person.
+
+    Parameters
+    ----------
+    truth, decided, persons, n_classes
+        As there.
+    starts
+        Where a recording begins, bool (n_windows,).
+    rest
+        The class that is no activity; None: there is none.
+    scores
+        The network's outputs, (n_windows, n_classes), for the area under the ROC curve; None where decisions have none.
+
+    Returns
+    -------
+    dict
+        ``macro_f1``, ``roc_auc``, ``active_error``, ``instability``; ``precision``, ``recall`` and ``f1``, a list over the
+        classes of each; and ``details_per_person``.
+    """
+    names = sorted(set(persons.tolist()))
+    each: dict[str, dict[str, NDArray[np.float64]]] = {}
+    figures: dict[str, dict[str, float]] = {}
+    for person in names:
+        own = persons == person
+        t, d = truth[own], decided[own]
+        each[person] = measure_each_class(t, d, n_classes)
+        f1 = each[person]["f1"]
+        figures[person] = {
+            "macro_f1": float(f1[np.isfinite(f1)].mean()),
+            "roc_auc": measure_auc(t, scores[own]) if scores is not None else float("nan"),
+            "active_error": measure_active_error(t, d, rest),
+            "instability": measure_instability(t, d, starts[own]),
+        }
+    summary: dict[str, Any] = {
+        key: asdict(estimate_mean([figures[p][key] for p in names], 0.0, 1.0)) for key in SHARES
+    }
+    for key in ("precision", "recall", "f1"):
+        table = np.array([each[p][key] for p in names]).reshape(-1, n_classes)
+        summary[key] = [asdict(estimate_mean(column.tolist(), 0.0, 1.0)) for column in table.T]
+    return summary | {"details_per_person": figures}
+
+
+@dataclass(frozen=True)
+class Paired:
+    """One figure against another on the same persons.
+
+    Attributes
+    ----------
+    gain
+        Mean difference over persons, with its interval.
+    n_better, n_worse
+        Persons for whom the one is the larger, and the smaller.
+    p_value
+        Of the two-sided Wilcoxon signed-rank test; None where it cannot be, with fewer than two persons or no difference.
+    """
+
+    gain: Interval
+    n_better: int
+    n_worse: int
+    p_value: float | None
+
+
+def compare_paired(one: Mapping[str, float], other: Mapping[str, float]) -> Paired:
+    """Compare two figures of the same persons; a person without one of them is left out.
+
+    References
+    ----------
+    Wilcoxon, Biometrics Bulletin 1 (1945) 80-83, doi:10.2307/3001968; Demsar, J. Mach. Learn. Res. 7 (2006) 1-30, section 3.1.3.
+    """
+    gains = np.array([one[p] - other[p] for p in sorted(one) if p in other])
+    gains = gains[np.isfinite(gains)]
+    p_value = None
+    if len(gains) > 1 and np.any(gains):
+        p_value = float(stats.wilcoxon(gains).pvalue)
+    return Paired(estimate_mean(gains.tolist()), int((gains > 0).sum()), int((gains < 0).sum()), p_value)
 
 
 def summarize_values(

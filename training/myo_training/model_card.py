@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from myo_pipeline.aux_sensor import AuxSensor
+from myo_pipeline.decision_rule import Latency, find_latency
 from myo_pipeline.feature_stage import RANGE_DEVIATIONS
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
+from myo_training.decision_curve import describe_setting
 
 _PARTS = {
     "validation": "persons that chose the epoch",
@@ -44,7 +46,7 @@ def _number(interval: dict[str, Any]) -> str:
 
 def _rows(figures: dict[str, Any], classes: bool) -> str:
     """Return the cells of one line: window and voted figures, and how many windows and persons."""
-    keys = ("macro_accuracy", "accuracy") if classes else ("rmse", "r2")
+    keys = ("macro_accuracy", "accuracy") if classes else ("mae", "rmse", "r2")
     show = _percent if classes else _number
     window, voted = figures["window"], figures["voted"]
     cells = [show(part[key]) for part in (window, voted) for key in keys]
@@ -81,12 +83,80 @@ def _describe_size(model: dict[str, Any]) -> str:
     )
 
 
+def _name_columns(spec: PatchSpec) -> tuple[str, str]:
+    """Name what figures are of: single windows and decisions, each with its latency."""
+    latency, decision = find_latency(spec), spec.decision
+    alone = latency.window_ms + latency.hop_ms
+    voted = "mean" if spec.output.kind != "classes" else f"{decision.vote} voted"
+    if decision.method != "majority":
+        voted = f"{decision.method} of {decision.vote}" if decision.method == "average" else decision.method
+    held = latency.hold_ms > 0
+    return f"window ({alone:g} ms)", f"{voted}{', held' * held} ({latency.total_ms:g} ms)"
+
+
+def _describe_latency(latency: Latency) -> str:
+    parts = [f"window {latency.window_ms:g}", f"hop {latency.hop_ms:g}", f"vote {latency.vote_ms:g}"]
+    parts += [f"held {latency.hold_ms:g}"] if latency.hold_ms else []
+    return (
+        f"In parentheses behind the name: electrode to decision at the latest, {' + '.join(parts)} ms for decisions; filters "
+        "and computing come on top (`myopatch validate`)."
+    )
+
+
 def _describe_aux(stream: AuxSensor) -> str:
     stages = ", ".join(describe_stage(stage) for stage in stream.stage) or "no filter"
     return (
         f"Beside them stand {stream.n_outputs} channels of {stream.kind} {stream.name!r}, {stream.rate_hz:g} Hz, after {stages}, "
         "resampled onto the window, each with a scale of its own."
     )
+
+
+def _write_details(metrics: dict[str, Any], spec: PatchSpec) -> list[str]:
+    """Return the table of what else is measured of decisions, and of each class."""
+    found = {
+        role: figures
+        for role, figures in metrics["float"].items()
+        if figures and "macro_f1" in figures["voted"]
+    }
+    if not found:
+        return []
+    keys = ("macro_f1", "active_error", "instability")
+    out = [
+        "", "| decisions of | macro F1 | active error | instability | ROC-AUC of windows |", "|---|---|---|---|---|"
+    ]  # fmt: skip
+    for role, figures in found.items():
+        cells = [*(_percent(figures["voted"][key]) for key in keys), _number(figures["window"]["roc_auc"])]
+        out.append(f"| float, {_PARTS[role]} | {' | '.join(cells)} |")
+    role, figures = list(found.items())[-1]
+    out += [
+        "",
+        f"Each class, decisions, {_PARTS[role]}:",
+        "",
+        "| class | precision | recall |",
+        "|---|---|---|",
+    ]
+    for name, precision, recall in zip(
+        spec.output_names, figures["voted"]["precision"], figures["voted"]["recall"], strict=True
+    ):
+        out.append(f"| {name} | {_percent(precision)} | {_percent(recall)} |")
+    return out
+
+
+def _write_curve(rows: list[dict[str, Any]]) -> list[str]:
+    """Return the table of what a slower decision buys; the report draws it."""
+    if not rows:
+        return []
+    classes = rows[0]["instability"] is not None
+    show = _percent if classes else _number
+    out = [
+        "", "What a slower decision buys, on the same outputs (float, tested part):", "",
+        f"| decision | electrode to decision, ms | {'macro error' if classes else 'RMSE'} | instability |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for row in rows:
+        name = describe_setting(row) + " (the spec's)" * (row["series"] == "own")
+        calm = show(row["instability"]) if classes else ""
+        out.append(f"| {name} | {row['latency_ms']:g} | {show(row['error'])} | {calm} |")
+    return [*out, ""]
 
 
 def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
@@ -103,12 +173,8 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     what = _NAMES[spec.model.kind]
     own = record["model"]["kind"] in ("qda", "forest", "boosted")
     runtime = "the integer twin" if own else "the `tflite_micro` runtime"
-    names = ("macro accuracy", "accuracy") if classes else ("RMSE", "R2")
-    head = [
-        f"{kind}, {name}"
-        for kind in ("window", f"{spec.decision.vote} voted" if classes else "mean")
-        for name in names
-    ]
+    names = ("macro accuracy", "accuracy") if classes else ("MAE", "RMSE", "R2")
+    head = [f"{kind}, {name}" for kind in _name_columns(spec) for name in names]
     out = [f"# Model card: {spec.name}", ""]
     if record["simulated"]:
         out += [
@@ -154,7 +220,8 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         "",
         "## Figures",
         "",
-        "Mean over persons, with the 95 % interval by Student's t over persons where there are two or more.",
+        "Mean over persons, with the 95 % interval by Student's t over persons where there are two or more. "
+        + _describe_latency(find_latency(spec)),
         "",
         f"| on | {' | '.join(head)} | windows | persons |",
         f"|---|{'---|' * (len(head) + 2)}",
@@ -169,6 +236,8 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     out += [
         "",
         "Macro accuracy is the mean over classes of the share decided rightly." if classes else "",
+        *_write_details(metrics, spec),
+        *_write_curve(record.get("decision_curve", [])),
         f"int8 ran through {runtime}, on windows quantized from the float filters.",
         "",
         "## Limits",

@@ -98,9 +98,11 @@ class DataSetInfo:
     simulated
         Whether no person was measured.
     faults
-        Known faults that the loader leaves in the data.
+        Known faults of the data; the loader mends none, and says which it leaves out.
     aux
         Auxiliary streams beside the EMG.
+    channels
+        Names of the EMG channels, in their order; empty where the set gives none.
     """
 
     name: str
@@ -116,6 +118,7 @@ class DataSetInfo:
     simulated: bool = False
     faults: tuple[str, ...] = ()
     aux: tuple[AuxInfo, ...] = ()
+    channels: tuple[str, ...] = ()
 
 
 class DataSet(ABC):

@@ -17,19 +17,24 @@ from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
 from myo_pipeline.classical_models import LinearModel, WordModel
+from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, load_spec
 from myo_pipeline.word_network import NETWORK_MODELS, WORD_MODELS
 from myo_training.classical import learn_linear
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
+from myo_training.decision_curve import trace_decisions
 from myo_training.evaluation import (
     choose_segments,
     count_windows,
     evaluate,
+    judge_windows,
     pack_segments,
     predict_float,
     predict_int8,
+    predict_windows,
+    summarize_outputs,
 )
 from myo_training.fit import Examples, fit_model
 from myo_training.input_scale import describe_scale, make_augmentation, measure_scale
@@ -163,7 +168,7 @@ def train(
         learned = _learn_network(spec, examples, checked, targets, input_scale, tell)
     del examples, checked
 
-    figures, segments = _evaluate_splits(learned, reader, split, spec, input_scale, tell)
+    figures, curve, segments = _evaluate_splits(learned, reader, split, spec, input_scale, tell)
     record: dict[str, Any] = {
         "format": FORMAT,
         "name": spec.name,
@@ -182,7 +187,9 @@ def train(
         "quantization": learned.quantization,
         "learning": learned.learning
         | {"seed": spec.training.seed, "rest_excess": REST_EXCESS if spec.output.kind == "classes" else None},
+        "latency": find_latency(spec).as_dict(),
         "metrics": figures,
+        "decision_curve": curve,
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
         "versions": _list_versions((*PACKAGES, *learned.packages)),
     }
@@ -292,9 +299,10 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
 
 def _evaluate_splits(
     learned: Learned, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale, tell: Progress
-) -> tuple[dict[str, Any], list[Any]]:  # fmt: skip
-    """Evaluate float on every part of the split, int8 on the tested one; choose what to replay from that."""
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[Any]]:  # fmt: skip
+    """Evaluate float on every part of the split, int8 and ways to decide on the tested one; choose what to replay from that."""
     figures: dict[str, Any] = {"float": {}, "int8": {}}
+    curve: list[dict[str, Any]] = []
     segments: list[Any] = []
     with quiet_stderr():
         floating = learned.floating
@@ -303,21 +311,22 @@ def _evaluate_splits(
                 continue
             tell(f"evaluating {role.replace('_', ' ')}", 0.7 + 0.05 * index)
             recordings = reader.read(role)
-            figures["float"][role] = evaluate(
-                cut_recordings(recordings, spec, spec.hop_samples), floating, input_scale, spec
-            )
+            seen = cut_recordings(recordings, spec, spec.hop_samples)
+            outputs = predict_windows(seen, floating, input_scale)
+            figures["float"][role] = summarize_outputs(judge_windows(seen, outputs), spec)
             if role == split.tested:
                 segments = choose_segments(recordings, spec)
                 some, said = _thin_recordings(recordings, spec)
                 tell(f"evaluating int8 through {learned.runtime}", 0.85)
                 windows = cut_recordings(some, spec, spec.hop_samples)
+                curve = trace_decisions(judge_windows(seen, outputs), spec)
                 figures["int8"] = {
                     "on": f"{role}, {said}",
                     "runtime": learned.runtime,
                     "int8": evaluate(windows, learned.quantized, input_scale, spec),
                     "float": evaluate(windows, floating, input_scale, spec),
                 }
-    return figures, segments
+    return figures, curve, segments
 
 
 def _thin_recordings(recordings: list[Recording], spec: PatchSpec) -> tuple[list[Recording], str]:

@@ -2,7 +2,19 @@
 
 #include <string.h>
 
-#define NO_CLASS ((int16_t)-1)
+#include "stream/myo_decision_rule.h"
+
+#define NO_CLASS MYO_DECISION_NONE
+
+static bool keeps_sums(const myo_decision_config_t *config) {
+    return config->output_kind == MYO_OUTPUT_VALUES || config->rule != NULL;
+}
+
+static bool rule_fits(const myo_decision_config_t *config) {
+    const myo_decision_rule_t *const rule = config->rule;
+    return (rule->method == NULL || rule->method->fits(config)) &&
+           (rule->hold == NULL || (rule->debounce > 0 && rule->dwell > 0));
+}
 
 myo_status_t myo_decision_init(myo_decision_state_t *self, const myo_decision_config_t *config,
                                int8_t *history, size_t history_bytes, int32_t *sums, size_t n_sums) {
@@ -13,7 +25,10 @@ myo_status_t myo_decision_init(myo_decision_state_t *self, const myo_decision_co
         config->n_outputs < 1 || config->n_outputs > INT16_MAX) {
         return MYO_ERROR_CONFIG;
     }
-    if (config->output_kind == MYO_OUTPUT_VALUES) {
+    if (config->rule != NULL && (config->output_kind != MYO_OUTPUT_CLASSES || !rule_fits(config))) {
+        return MYO_ERROR_CONFIG;
+    }
+    if (keeps_sums(config)) {
         if (history == NULL || sums == NULL) {
             return MYO_ERROR_NULL;
         }
@@ -32,8 +47,15 @@ void myo_decision_reset(myo_decision_state_t *self) {
     self->n_windows = 0;
     self->next = 0;
     self->absent = 0;
-    if (self->config.output_kind == MYO_OUTPUT_VALUES) {
+    self->held = NO_CLASS;
+    self->candidate = NO_CLASS;
+    self->streak = 0;
+    self->stayed = 0;
+    if (keeps_sums(&self->config)) {
         memset(self->sums, 0, self->config.n_outputs * sizeof self->sums[0]);
+    }
+    if (self->config.rule != NULL && self->config.rule->method != NULL) {
+        self->config.rule->method->reset(self);
     }
 }
 
@@ -69,6 +91,23 @@ static myo_decision_t count_votes(myo_decision_state_t *self, int16_t vote, int1
     return decision;
 }
 
+/* outputs: NULL where the window casts no vote. */
+static myo_decision_t follow_rule(myo_decision_state_t *self, const int8_t *outputs, int16_t raw,
+                                  int16_t confidence) {
+    const myo_decision_rule_t *const rule = self->config.rule;
+    myo_decision_t decision;
+    if (rule->method == NULL) {
+        decision = count_votes(self, outputs != NULL ? raw : NO_CLASS, raw, confidence);
+    } else {
+        decision = (myo_decision_t){.raw = raw, .confidence = confidence};
+        decision.decided = rule->method->take(self, outputs, &decision.n_votes);
+    }
+    if (rule->hold != NULL) {
+        decision.decided = rule->hold(self, decision.decided);
+    }
+    return decision;
+}
+
 static myo_decision_t decide_class(myo_decision_state_t *self, const int8_t *outputs) {
     uint16_t best = 0;
     for (uint16_t i = 1; i < self->config.n_outputs; i++) {
@@ -76,26 +115,41 @@ static myo_decision_t decide_class(myo_decision_state_t *self, const int8_t *out
             best = i;
         }
     }
-    const int16_t vote = outputs[best] < self->config.reject_below ? NO_CLASS : (int16_t)best;
-    return count_votes(self, vote, (int16_t)best, outputs[best]);
+    const bool votes = outputs[best] >= self->config.reject_below;
+    return self->config.rule != NULL
+               ? follow_rule(self, votes ? outputs : NULL, (int16_t)best, outputs[best])
+               : count_votes(self, votes ? (int16_t)best : NO_CLASS, (int16_t)best, outputs[best]);
 }
 
-/* outputs: NULL where the window casts no vote, which leaves zeros in the history. */
-static myo_decision_t sum_values(myo_decision_state_t *self, const int8_t *outputs) {
-    int8_t *slot = &self->history[(size_t)self->next * self->config.n_outputs];
-    const int drop_oldest = self->n_windows == self->config.vote;
-    for (uint16_t i = 0; i < self->config.n_outputs; i++) {
-        const int8_t value = outputs != NULL ? outputs[i] : 0;
-        self->sums[i] += value - (drop_oldest ? slot[i] : 0); /* at most 31 * 128: no overflow */
-        slot[i] = value;
-    }
+static myo_decision_t abstain_class(myo_decision_state_t *self) {
+    return self->config.rule != NULL ? follow_rule(self, NULL, NO_CLASS, 0)
+                                     : count_votes(self, NO_CLASS, NO_CLASS, 0);
+}
+
+uint16_t myo_decision_mark(myo_decision_state_t *self, bool votes) {
     const uint32_t bit = 1u << self->next;
-    self->absent = outputs != NULL ? self->absent & ~bit : self->absent | bit;
+    self->absent = votes ? self->absent & ~bit : self->absent | bit;
     advance(self);
     uint16_t n_votes = self->n_windows;
     for (uint32_t rest = self->absent; rest != 0; rest &= rest - 1u) {
         n_votes--;
     }
+    return n_votes;
+}
+
+uint16_t myo_decision_sum(myo_decision_state_t *self, const int8_t *outputs) {
+    int8_t *slot = &self->history[(size_t)self->next * self->config.n_outputs];
+    const bool drop_oldest = self->n_windows == self->config.vote;
+    for (uint16_t i = 0; i < self->config.n_outputs; i++) {
+        const int8_t value = outputs != NULL ? outputs[i] : 0; /* an absent window leaves zeros */
+        self->sums[i] += value - (drop_oldest ? slot[i] : 0);  /* at most 31 * 128: no overflow */
+        slot[i] = value;
+    }
+    return myo_decision_mark(self, outputs != NULL);
+}
+
+static myo_decision_t sum_values(myo_decision_state_t *self, const int8_t *outputs) {
+    const uint16_t n_votes = myo_decision_sum(self, outputs);
     return (myo_decision_t){.decided = NO_CLASS, .raw = NO_CLASS, .n_votes = n_votes, .sums = self->sums};
 }
 
@@ -105,6 +159,5 @@ myo_decision_t myo_decision_run(myo_decision_state_t *self, const int8_t *output
 }
 
 myo_decision_t myo_decision_abstain(myo_decision_state_t *self) {
-    return self->config.output_kind == MYO_OUTPUT_CLASSES ? count_votes(self, NO_CLASS, NO_CLASS, 0)
-                                                          : sum_values(self, NULL);
+    return self->config.output_kind == MYO_OUTPUT_CLASSES ? abstain_class(self) : sum_values(self, NULL);
 }

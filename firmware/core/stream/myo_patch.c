@@ -95,7 +95,8 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
         const myo_decision_config_t decision = {.output_kind = config->output_kind,
                                                 .vote = config->vote,
                                                 .reject_below = config->reject_below,
-                                                .n_outputs = config->n_outputs};
+                                                .n_outputs = config->n_outputs,
+                                                .rule = config->rule};
         status = myo_decision_init(&self->decision, &decision, memory->history, memory->history_bytes,
                                    memory->sums, memory->n_sums);
     }
@@ -136,6 +137,7 @@ void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     myo_decision_reset(&self->decision);
     self->trace_mask = trace_mask;
     self->samples = 0;
+    self->frames = 0;
     self->hop_end = self->config->window_samples * self->decimation;
     if (self->config->net_push != NULL) {
         reset_stream(self);
@@ -243,7 +245,6 @@ static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t
 static void trace_filtered(const myo_patch_t *self, uint32_t n_frames) {
     int32_t piece[MYO_PATCH_MAX_CHANNELS];
     const uint32_t n_channels = self->n_channels;
-    const uint32_t index = self->samples / self->decimation;
     const uint32_t n_together = MYO_PATCH_MAX_CHANNELS / n_channels;
     for (uint32_t first = 0; first < n_frames; first += n_together) {
         const uint32_t left = n_frames - first;
@@ -251,7 +252,7 @@ static void trace_filtered(const myo_patch_t *self, uint32_t n_frames) {
         for (uint32_t i = 0; i < n * n_channels; i++) {
             piece[i] = self->memory.block[(i % n_channels) * MYO_BLOCK_FRAMES + first + i / n_channels];
         }
-        trace(self, MYO_STAGE_FILTERED, index + first, piece, (size_t)n * n_channels);
+        trace(self, MYO_STAGE_FILTERED, self->frames + first, piece, (size_t)n * n_channels);
     }
 }
 
@@ -394,6 +395,7 @@ uint32_t myo_patch_process(myo_patch_t *self) {
     }
     myo_ring_release(ring, n_frames);
     self->samples += n_frames;
+    self->frames += n_given;
     if (period_ends) {
         report_quality(self);
     }

@@ -42,6 +42,7 @@ typedef struct {
     uint8_t output_kind;              /* MYO_OUTPUT_CLASSES or MYO_OUTPUT_VALUES */
     uint8_t vote;                     /* windows that count in a decision, 1..MYO_VOTE_MAX */
     int8_t reject_below;              /* classes: output under which a window does not vote; -128: all vote */
+    const myo_decision_rule_t *rule;  /* classes: how they are decided; NULL: by majority */
     myo_front_end_config_t front_end; /* a frame of counts must fit one SAMPLES message */
     const myo_aux_stage_config_t *aux; /* streams whose channels stand behind the front end's; NULL: none */
     const myo_quantize_config_t *quantize;      /* one a channel of the window; with features NULL */
@@ -123,6 +124,7 @@ typedef struct {
     uint32_t decimation;      /* samples for one frame behind the front end */
     uint16_t n_channels;      /* of the window: the front end's, then those of each auxiliary stream */
     uint32_t samples;         /* frames taken since the start */
+    uint32_t frames;          /* that the front end gave since the start */
     uint32_t hop_end;         /* samples at which the next window or push is complete */
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */

@@ -1,6 +1,7 @@
 """How PlatformIO builds a bundle's firmware: core, a port, the app, the bundle's C, CMSIS-DSP's biquads."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from shutil import which
@@ -21,8 +22,10 @@ REPRODUCIBLE = [f"-ffile-prefix-map={bundle}=bundle", f"-ffile-prefix-map={proje
 
 sys.path[:0] = [str(project / "export"), str(project / "pipeline")]
 from myo_export.cores import CPU_FLAGS  # noqa: E402  (the project's packages need not be installed)
+from myo_export.uploaders import choose_uploader  # noqa: E402
+from myo_pipeline.errors import BuildError  # noqa: E402
 
-APPLICATIONS = ("app", "mlperf")  # folders in firmware/
+APPLICATIONS = {"app": 1_000_000, "mlperf": 115_200}  # folders in firmware/, and the serial line's speed
 SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
@@ -54,6 +57,7 @@ PORTS = {
     "virtual_m7": describe_cortex_m("m7", "mps2"),
     "virtual_m33": describe_cortex_m("m33", "mps2"),
     "virtual_m55": describe_cortex_m("m55", "mps2"),
+    "stm32f405": describe_cortex_m("m4", "stm32f405"),
     "native": {
         "compiler": "gcc",
         "package": "gcc libc6-dev",
@@ -76,7 +80,6 @@ def fail(message: str) -> None:
 def locate_cmsis_dsp() -> Path:
     """Return the folder of CMSIS-DSP's sources, fetched on first use."""
     from myo_export.cmsis_dsp import locate
-    from myo_pipeline.errors import BuildError
 
     try:
         return locate()
@@ -107,6 +110,11 @@ env.Replace(
     PROGSUFFIX=suffix,
     SRC_FILTER=["+<core/>", f"+<{application}/>", *(f"+<ports/{folder}/>" for folder in settings["folders"])],
 )
+if port == "stm32f405":
+    crystal_hz = env.GetProjectOption("custom_hse_hz")
+    env.Append(
+        CPPDEFINES=[("BOARD_HSE_HZ", f"{crystal_hz}u"), ("BOARD_BAUD", f"{APPLICATIONS[application]}u")]
+    )
 env.Append(
     CFLAGS=["-std=c11"],
     CCFLAGS=[*settings["machine"], *settings["compile"], *REPRODUCIBLE],
@@ -142,3 +150,21 @@ program = None if "nobuild" in COMMAND_LINE_TARGETS else env.BuildProgram()
 if program is not None:
     AlwaysBuild(env.Alias("buildprog", program))
     Default("buildprog")
+
+
+def upload(target: list[object], source: list[object], env: object) -> int:
+    """Write the flash with the program that the protocol has here, which shows its progress itself."""
+    elf = Path(str(source[0]))
+    try:
+        uploader = choose_uploader(
+            os.environ.get("MYOPATCH_UPLOAD", env.GetProjectOption("upload_protocol", "stlink"))
+        )
+    except BuildError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 1
+    subprocess.run([f"{prefix}objcopy", "-O", "binary", str(elf), str(elf.with_suffix(".bin"))], check=True)
+    return subprocess.run(uploader.command(elf), check=False).returncode
+
+
+if port == "stm32f405" and program is not None:
+    env.AddPlatformTarget("upload", program, env.VerboseAction(upload, "Uploading $SOURCE"), "Upload")

@@ -45,6 +45,8 @@ def main() -> None:
         from myo_host.cli import (  # noqa: F401 - they register themselves
             commands,
             compile_command,
+            data_info_command,
+            flash_command,
             front_end_command,
             monitor_command,
             profile_command,

@@ -46,9 +46,13 @@ def _show_bar(title: str, stderr: TextIO) -> Iterator[Callable[[str, float], Non
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(*columns, console=Console(file=stderr), transient=True) as bar:
-        task = bar.add_task(title, total=1.0)
-        yield lambda what, share: bar.update(task, description=f"{title}: {what}", completed=share)
+    console = Console(file=stderr)
+    try:
+        with Progress(*columns, console=console, transient=True) as bar:
+            task = bar.add_task(title, total=1.0)
+            yield lambda what, share: bar.update(task, description=f"{title}: {what}", completed=share)
+    finally:  # whoever presses Ctrl-C while the bar begins or ends is not left without a cursor
+        console.show_cursor()
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from myo_pipeline.errors import SpecError
 SpecArgument = Annotated[Path, typer.Argument(help="The patch.toml, or the folder that holds it.")]
 BundleArgument = Annotated[Path, typer.Argument(help="The bundle's folder.")]
 BoardOption = Annotated[
-    str, typer.Option("--board", help="Virtual board: virtual_m0, m3, m4, m7, m33, m55, or native.")
+    str,
+    typer.Option("--board", help="Virtual board: virtual_m0, m3, m4, m7, m33, m55, stm32f405, or native."),
 ]
 DataOption = Annotated[Path | None, typer.Option("--data", help="Folder that holds the data sets.")]
 MlperfOption = Annotated[
@@ -27,7 +28,7 @@ MlperfOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
-data_app = typer.Typer(help="Data sets: list and get them.", no_args_is_help=True)
+data_app = typer.Typer(help="Data sets: list them, get them, look into them.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
@@ -92,6 +93,8 @@ def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
             "where": str(find_dataset(entry.name, data) or ""),
             "description": entry.description,
             "licence": entry.licence,
+            "home": entry.url,
+            "can_fetch": entry.can_fetch,
         }
         for entry in CATALOGUE.values()
     ]
@@ -100,7 +103,12 @@ def data_list(data: DataOption = None, as_json: JsonOption = False) -> None:
         return
     for row in rows:
         print(f"{row['name']:<16} {row['description']} ({row['licence']})")
-        print(f"{'':<16} {row['where'] or 'not here; get it with: myopatch data get ' + row['name']}")
+        way = (
+            f"get it with: myopatch data get {row['name']}"
+            if row["can_fetch"]
+            else f"get it from {row['home']}"
+        )
+        print(f"{'':<16} {row['where'] or 'not here; ' + way}")
 
 
 @data_app.command("get")
@@ -215,31 +223,6 @@ def build(bundle: BundleArgument, board: BoardOption = "virtual_m4", mlperf: Mlp
     _build(bundle, board, "mlperf" if mlperf else "app")
 
 
-@app.command(short_help="Build, flash, and check that the board answers.")
-def flash(
-    bundle: BundleArgument,
-    board: BoardOption = "virtual_m4",
-    port: Annotated[str | None, typer.Option(help="Serial port of the board.")] = None,
-) -> None:
-    """Build, put the firmware on the board, and check by its hello that it runs this bundle."""
-    from myo_host.boards import find_board, start_board
-    from myo_host.link import PatchLink
-    from myo_pipeline.bundle import open_bundle
-    from myo_pipeline.errors import LinkError
-
-    description = find_board(board)
-    if not description.command:
-        raise LinkError(
-            f"board {board}: this version flashes virtual boards only; its port in firmware/ports is to come"
-        )
-    if port:
-        raise LinkError(f"board {board}: is virtual and makes its own port; leave --port out")
-    elf = _build(bundle, board)
-    with start_board(description, elf) as name, PatchLink(name) as link:
-        hello = link.say_hello(open_bundle(bundle).bundle_hash)
-    print(f"{hello.board} booted and runs bundle {hello.bundle_hash[:12]}")
-
-
 @app.command(short_help="Boot a virtual board and leave its port open.")
 def run(bundle: BundleArgument, board: BoardOption = "virtual_m4", mlperf: MlperfOption = False) -> None:
     """Boot a virtual board and leave its serial port open until Ctrl-C."""
@@ -345,16 +328,20 @@ def ports(as_json: JsonOption = False) -> None:
     """List the serial ports and what is plugged in there."""
     from dataclasses import asdict
 
-    from myo_host.ports import list_ports
+    from myo_host.ports import list_portless, list_ports
     from myo_pipeline.bundle import render_json
 
-    found = list_ports()
+    found, portless = list_ports(), list_portless()
     if as_json:
-        print(render_json([{"name": port.name, **asdict(port)} for port in found]))
+        print(render_json([{"name": port.name, **asdict(port)} for port in [*found, *portless]]))
         return
     for port in found:
         print(
             f"{port.name:<32} {port.device:<16} {port.what}{'' if port.permitted else '; not permitted, see doctor'}"
+        )
+    for device in portless:
+        print(
+            f"{'-':<32} {'no serial port':<16} {device.what}{'' if device.permitted else '; not permitted'}"
         )
     if not found:
         print("no serial port; plug a board in, or start a virtual one with `myopatch run`")

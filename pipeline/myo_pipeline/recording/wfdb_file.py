@@ -92,6 +92,23 @@ def read_wfdb(path: Path) -> Recording:
     )  # fmt: skip
 
 
+def read_physical(path: Path) -> tuple[float, NDArray[np.float64]]:
+    """Return the sample rate and the signals (n_samples, n_signals) in the header's own units, whatever these are.
+
+    Raises
+    ------
+    DataError
+        If the record is damaged or incomplete.
+    """
+    wfdb = _import_wfdb()
+    try:
+        with _Quiet():
+            record: Any = wfdb.rdrecord(str(path.with_suffix("")))
+        return float(record.fs), np.asarray(record.p_signal, np.float64)
+    except Exception as error:  # the package raises what its parser happens to meet
+        raise DataError(f"{path}: not readable as a WFDB record ({error}); give another file") from None
+
+
 def _read_annotations(path: Path, rate_hz: float) -> tuple[Annotation, ...]:
     wfdb = _import_wfdb()
 
