@@ -54,9 +54,15 @@ def study_model(name: str, model: str, work: Path) -> dict[str, Any]:
         if MODEL not in text:
             raise RuntimeError("the template 'features' has another model: correct MODEL")
         (folder / "patch.toml").write_text(text.replace(MODEL, model))
-        run_myopatch("train", folder, "--out", folder)
-        run_myopatch("export", folder)
-        run_myopatch("build", folder, "--board", BOARD)
+        elf = folder / "firmware" / f"{BOARD}.elf"
+        steps = (
+            ("training.json", ("train", folder, "--out", folder)),
+            ("manifest.json", ("export", folder)),
+            (elf.relative_to(folder), ("build", folder, "--board", BOARD)),
+        )
+        for made, command in steps:
+            if not (folder / made).is_file():
+                run_myopatch(*command)
         found.write_text(run_myopatch("validate", folder, "--board", BOARD, "--json"))
     validation, training = json.loads(found.read_text()), json.loads((folder / "training.json").read_text())
     budget = json.loads((folder / "budget.json").read_text())
