@@ -139,3 +139,12 @@ def test_every_word_on_a_core(name: str, machine: str, tmp_path: Path) -> None:
         bench.build_image(network, words, tmp_path, machine), machine
     )
     assert (differing, equal) == (0, total == N_WORDS and N_WORDS)
+
+
+def test_tables_are_rounded_to_nearest() -> None:
+    forms, _ = make_case("qda")
+    assert isinstance(forms, Quadratic)
+    for c, exponent in enumerate(forms.exponents):
+        for words, exact in ((forms.map_words, forms.maps), (forms.offset_words, forms.offsets)):
+            assert np.abs(words[c] - exact[c] * 2.0**exponent).max() <= 0.5
+        assert np.abs(forms.map_words[c].astype(int)).max() >= 1 << 14  # int16 is used up

@@ -57,7 +57,7 @@ def test_both_laws_hold(bundles: dict[str, Path], kind: str, board: str) -> None
         predicted = json.loads((bundle / "budget.json").read_text())["predicted"]
         image = json.loads((bundle / "firmware" / "virtual_m4.json").read_text())
         for memory in ("flash_bytes", "ram_bytes"):
-            assert predicted[memory]["total"] == pytest.approx(image[memory], rel=0.05)
+            assert predicted[memory]["total"] == pytest.approx(image[memory], rel=0.07)
         profile = json.loads(must("profile", bundle, "--board", board, "--json"))
         rows = {row["name"]: row for row in profile["rows"]}
         assert (
