@@ -38,7 +38,7 @@ KB: Final = 1024
 
 # Of patches built for virtual_m4 (without stages, with a cascade, with every kind of step), flash without the network
 # and these settings is this within 100 bytes. tests/hil/test_budget_on_board.py says when it has changed.
-_FIRMWARE_FLASH: Final = 12578
+_FIRMWARE_FLASH: Final = 12888
 _PORT: Final = {
     "stm32f405": (1616, 276)
 }  # flash and RAM of a board's port beyond virtual_m4's: clocks, converter, its words
@@ -53,7 +53,7 @@ _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
 _RING_FRAMES: Final = 128
 _TX_BYTES: Final = 2048
 _STACK_BYTES: Final = 8192  # firmware/ports/virtual_m4/memory.ld
-_OTHER_RAM: Final = 1624  # link, patch, rings' heads: what is left of the six images' RAM
+_OTHER_RAM: Final = 1636  # link, patch, rings' heads: what is left of the six images' RAM
 
 # Instructions of a vote over a few classes, as validation counts them, and their cycles at what `myopatch profile` counts.
 _DECISION: Final = 220.0

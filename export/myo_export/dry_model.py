@@ -145,17 +145,19 @@ def make_dry_model(spec: PatchSpec) -> bytes:
         builder = _Builder((1, 1, config.n_components, spec.front_end_channels))
         builder.flatten()
         dense = list(model.hidden) if isinstance(model, MlpModel) else []
-    elif isinstance(model, CnnModel):
+    elif not isinstance(model, CnnModel):
+        raise SpecError(
+            f"model.kind: {model.kind!r} is priced once it is trained; run `myopatch train` and `export`"
+        )
+    else:
         builder = _Builder((1, 1, spec.window_samples, spec.front_end_channels))
         for filters, stride in zip(model.filters, model.strides, strict=True):
             builder.convolve(filters, model.kernel, stride)
         builder.average()
         dense = [model.dense] if model.dense else []
-    else:
-        raise SpecError(f"model.kind: {model.kind!r} is no network; report this with the spec")
     for units in dense:
         builder.connect(units, relu=True)
     builder.connect(n_outputs, relu=False)
-    if spec.output.kind == "classes":
+    if spec.decides_classes:
         builder.normalize()
     return builder.pack()

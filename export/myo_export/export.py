@@ -207,7 +207,7 @@ def _twin_config(
     pairs = [quantize_multiplier(2.0**-front_end.exponent / (s * ends.input_scale)) for s in input_scale]
     table, words = pack_steps(front_end.device_steps)
     reject = -128
-    if spec.output.kind == "classes" and spec.decision.reject_below > 0:
+    if spec.decides_classes and spec.decision.reject_below > 0:
         reject = int(np.ceil(spec.decision.reject_below / ends.output_scale)) + ends.output_zero_point
         reject = min(reject, 127)
     _check_decision(spec, ends.output_scale, ends.output_zero_point)
@@ -226,14 +226,14 @@ def _twin_config(
         zero_point=ends.input_zero_point,
         output_scale=ends.output_scale,
         output_zero_point=ends.output_zero_point,
-        output_kind=CLASSES if spec.output.kind == "classes" else VALUES,
+        output_kind=CLASSES if spec.decides_classes else VALUES,
         vote=spec.decision.vote,
         reject_below=reject,
         layer_tensors=ends.layer_tensors,
         features=stage,
         quality=make_gate(spec, front_end.device_steps, spec.decimation),
         aux=tuple(stream.config for stream in aux),
-        rule=make_rule(spec.decision, ends.n_outputs) if spec.output.kind == "classes" else None,
+        rule=make_rule(spec.decision, ends.n_outputs) if spec.decides_classes else None,
     )
 
 

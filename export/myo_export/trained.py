@@ -171,7 +171,7 @@ def read_evaluation(path: Path, spec: PatchSpec) -> list[HeldOut]:
         counts, targets = piece.counts, piece.targets
         fits = counts.ndim == 2 and counts.shape[1] == spec.sensor.channels
         fits = fits and len(counts) >= least and len(targets) == len(counts)
-        if spec.output.kind == "classes":
+        if spec.decides_classes:
             fits = fits and targets.ndim == 1 and np.issubdtype(targets.dtype, np.integer)
             fits = fits and bool(((targets >= 0) & (targets < n_outputs)).all())
         else:

@@ -44,6 +44,8 @@ class Board:
         Rate of its counter, which then tells the two apart; None: any.
     slow_tick_hz
         Rate of its counter where its crystal failed; None: it would not say.
+    origin
+        Address of its vector table, where it is not 0.
     line
         Where its serial line is, for whom it does not answer.
     """
@@ -57,6 +59,7 @@ class Board:
     firmware: str = ""
     tick_hz: float | None = None
     slow_tick_hz: float | None = None
+    origin: int = 0
     line: str = ""
 
     @property
@@ -101,6 +104,7 @@ BOARDS: dict[str, Board] = {
             clock_hz=168e6,
             firmware="stm32f405",
             tick_hz=STM32_TICK_HZ,
+            origin=0x0800_0000,
         ),
         Board(
             "stm32f405",

@@ -23,6 +23,11 @@ _LOOKS: Final = {  # colour, marker, what is told of a point
 }  # fmt: skip
 
 
+_PLACES: Final = {  # of names beside points, in points of type
+    "majority": (0, 6), "average": (0, -11), "bayes": (-2, -12), "debounce": (8, 6), "mean": (0, 6),
+}  # fmt: skip
+
+
 def _name_point(row: dict[str, Any]) -> str:
     setting = row["setting"]
     if row["series"] == "bayes":
@@ -31,7 +36,7 @@ def _name_point(row: dict[str, Any]) -> str:
 
 
 def draw_decisions(rows: Sequence[dict[str, Any]], unit: str = "") -> Figure:
-    """Draw error, and instability where there is one, against the latency from electrode to decision.
+    """Draw error, and instability where there is one, against the latency from electrode to decision, as it was measured.
 
     Parameters
     ----------
@@ -40,53 +45,54 @@ def draw_decisions(rows: Sequence[dict[str, Any]], unit: str = "") -> Figure:
     unit
         Of values' errors; classes have none.
     """
-    panels = [("error", f"RMSE {unit}".strip() if rows[0]["series"] == "mean" or rows[0]["instability"] is None
-               else "macro error, %")]  # fmt: skip
     classes = rows[0]["instability"] is not None
-    if classes:
-        panels.append(("instability", "instability, % of decisions"))
+    panels = [("error", "macro error, %")] if classes else [("error", f"RMSE, {unit}" if unit else "RMSE")]
+    panels += [("instability", "instability, % of decisions")] if classes else []
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(5.2 * len(panels), 3.9))
-        for place, (axes, (key, label)) in enumerate(
-            zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True)
-        ):
+        figure = Figure(figsize=(5.4 * len(panels), 3.9))
+        for axes, (key, label) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
             _draw_panel(axes, rows, key, 100.0 if classes else 1.0)
-            axes.set_xlabel("electrode to decision at the latest, ms, without filters and computing")
+            axes.set_xlabel("electrode to decision, ms: window, hop and median wait for the vote")
             axes.set_ylabel(label)
-            if not place:
-                figure.legend(
-                    *axes.get_legend_handles_labels(), frameon=False, loc="lower center", bbox_to_anchor=(0.5, 0.93), ncols=5
-                )  # fmt: skip
-        figure.tight_layout(rect=(0, 0, 1, 0.94))
+        figure.tight_layout(rect=(0, 0, 1, 0.9))
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, frameon=False, loc="upper center", ncols=min(3, len(labels)))
         return figure
 
 
 def _draw_panel(axes: Axes, rows: Sequence[dict[str, Any]], key: str, scale: float) -> None:
     for series, (colour, marker, label) in _LOOKS.items():
-        own = [row for row in rows if row["series"] == series]
+        own = [(row, x) for row in rows if row["series"] == series and (x := _find_ms(row)) is not None]
         if not own:
             continue
-        # Bayesian filters of one latency stand above each other: a line through them would cross itself.
-        x, y = [row["latency_ms"] for row in own], [scale * row[key]["mean"] for row in own]
+        y = [scale * row[key]["mean"] for row, _ in own]
         axes.plot(
-            x, y, color=colour, marker=marker, markersize=4, linewidth=1.1, alpha=0.85, label=label,
-            linestyle=":" if series == "bayes" else "-",
-        )  # fmt: skip
-        named = own if len(own) <= 3 else [own[0], own[1], own[len(own) // 2], own[-1]]
-        for row in named if key == "error" else []:
+            [x for _, x in own], y, color=colour, marker=marker, markersize=4, linewidth=1.1, label=label
+        )
+        # The ends of a series tell its direction; between them names would cover each other.
+        for row, x in own[-1:] if series in ("average", "debounce") else (own[0], own[-1]):
             axes.annotate(
-                _name_point(row), (row["latency_ms"], scale * row[key]["mean"]), xytext=(3, 4), textcoords="offset points",
-                fontsize=7, color=colour,
+                _name_point(row), (x, scale * row[key]["mean"]), xytext=_PLACES[series], textcoords="offset points",
+                fontsize=7.5, color=colour, ha="center",
             )  # fmt: skip
-    mine = rows[0]
-    mean, low, high = (mine[key][name] for name in ("mean", "low", "high"))
-    spread = None if low is None else [[scale * (mean - low)], [scale * (high - mean)]]
-    axes.errorbar(
-        [mine["latency_ms"]], [scale * mean], yerr=spread, fmt="*", color="#222222", markersize=11, linewidth=0.8,
-        capsize=2, label="the spec's, 95 % over persons", zorder=5,
-    )  # fmt: skip
-    axes.set_ylim(bottom=0)
+    mine, classes = rows[0], rows[0]["instability"] is not None
+    at = _find_ms(mine)
+    if at is not None:
+        interval, name = mine["error"], "the spec's, error" if classes else "the spec's, RMSE"
+        if interval["low"] is not None:
+            mean, low, high = (scale * interval[end] for end in ("mean", "low", "high"))
+            name += f" {mean:.3g} ({low:.3g} to {high:.3g})"
+        axes.plot(
+            [at], [scale * mine[key]["mean"]], "*", color="#222222", markersize=11, label=name, zorder=5
+        )
+    axes.margins(y=0.12)
     axes.grid(color="#dddddd", linewidth=0.5)
+
+
+def _find_ms(row: dict[str, Any]) -> float | None:
+    """Return where a row stands: as measured; of values as derived; nowhere where a median change is never followed."""
+    found: float | None = row["measured_ms"] if row["instability"] is not None else row["latency_ms"]
+    return found
 
 
 def render_decisions(rows: Sequence[dict[str, Any]], unit: str = "") -> str:

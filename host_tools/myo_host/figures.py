@@ -126,7 +126,7 @@ def draw_segment(bundle: Bundle, config: TwinConfig, segment: GoldenSegment) -> 
         / rate_hz
         * config.decimation
     )
-    classes = bundle.spec.output.kind == "classes"
+    classes = bundle.spec.decides_classes
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.6, 5.2))
         panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 2])
@@ -209,4 +209,35 @@ def draw_costs(costs: dict[str, tuple[float, float]], unit: str) -> str:
         for row, value in enumerate(cycles):
             axes.text(value, row, f" {value:,.0f}", va="center")
         axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        return _render(figure)
+
+
+def draw_sensitivity(found: dict[str, Any]) -> str:
+    """Draw what each layer's rounding leaves of the network's output: it alone, and all but it.
+
+    Parameters
+    ----------
+    found
+        ``quantization.sensitivity`` of ``training.json``.
+    """
+    layers = found["layers"]
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.0, 0.3 * len(layers) + 0.9))
+        axes = figure.add_subplot()
+        rows = np.arange(len(layers))
+        for offset, key, colour, label in (
+            (-0.2, "alone_snr_db", _BLUE, "this layer alone rounded"),
+            (0.2, "without_snr_db", _ORANGE, "all layers but this one"),
+        ):
+            values = [layer[key] for layer in layers]
+            axes.barh(rows + offset, values, height=0.38, color=colour, label=label)
+            for row, value in zip(rows, values, strict=True):
+                axes.text(value, row + offset, f" {value:.1f}", va="center", fontsize=7)
+        axes.axvline(
+            found["all_snr_db"], color=_GREY, linewidth=1, label=f"all layers: {found['all_snr_db']:.1f} dB"
+        )
+        axes.set_yticks(rows, [layer["layer"] for layer in layers])
+        axes.invert_yaxis()
+        axes.set_xlabel("signal-to-noise ratio of the network's output against float, dB")
+        axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
         return _render(figure)

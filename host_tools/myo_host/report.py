@@ -127,6 +127,8 @@ def summarize_training(training: dict[str, Any]) -> list[str]:
     rows = [(f"float, {part.replace('_', ' ')}", m) for part, m in training["metrics"]["float"].items()]
     int8 = training["metrics"]["int8"]
     rows += [(f"int8, {int8['on']}", int8["int8"]), ("float on the same windows", int8["float"])]
+    if "post" in int8:  # of quantization-aware training: what it began with
+        rows += [("float before rounding was in its way", int8["learned"]), ("int8 of that", int8["post"])]
     for what, metrics in rows:
         if metrics is None:
             continue
@@ -236,6 +238,7 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
     shown = max(segments, key=_count_changes)
     training = bundle.read_json("training.json")
     budget = bundle.read_json("budget.json")
+    sensitivity = training.get("quantization", {}).get("sensitivity")
     memory = read_memory(bundle, result.board)
     plain = result.as_dict()["stages"]
     stages = [
@@ -257,6 +260,7 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
         training=training,
         training_lines=summarize_training(training),
         budget=budget,
+        sensitivity=sensitivity,
         memory=memory,
         figures={
             "decisions": render_decisions(training["decision_curve"], getattr(bundle.spec.output, "unit", ""))
@@ -266,6 +270,7 @@ def write_report(bundle: Bundle, result: Validation) -> Path:
             "response": figures.draw_first_response(bundle, config),
             "segment": figures.draw_segment(bundle, config, shown),
             "stages": figures.draw_stages(stages),
+            "sensitivity": figures.draw_sensitivity(sensitivity) if sensitivity else "",
             "flash": figures.draw_memory(memory["flash_parts"], "flash") if memory.get("flash_parts") else "",
             "ram": figures.draw_memory(memory["ram_parts"], "static RAM") if memory.get("ram_parts") else "",
         },

@@ -174,7 +174,7 @@ def validate_board(
         hello=asdict(hello),
         bundle_hash=bundle.bundle_hash,
         stages=comparison.stages,
-        output_kind=bundle.spec.output.kind,
+        output_kind="classes" if bundle.spec.decides_classes else "values",
         names=bundle.spec.output_names,
         n_windows=n_windows,
         n_traced=n_traced,

@@ -17,7 +17,9 @@ MAJORITY, AVERAGE, BAYES = 0, 1, 2  # methods, in the order of the spec's names
 METHODS = ("majority", "average", "bayes")
 
 SOFTMAX_SCALE, SOFTMAX_ZERO_POINT = 1 / 256, -128  # of an int8 softmax; what the Bayesian filter takes
-SURE = 0.9  # softmax of the windows for which a Bayesian filter's delay is stated
+# A Bayesian filter's delay is stated for windows that find the new class so many times as probable as each other class. On
+# `myo_readings` it is then the median that changes of label wait (docs/decision.md).
+STATED_ODDS = 4.0
 
 _POSTERIOR_BITS = 30
 _FLOOR = 1 / 512  # an output of zero stands for less than half a step
@@ -310,17 +312,18 @@ class RuleTwin:
 def count_delay(decision: Decision, n_classes: int) -> int:
     """Return the windows that the vote takes to follow a change, beyond the first window of the new class.
 
-    For a majority and an average of equally sure windows: half of them. For the Bayesian filter: of windows that give the
-    class :data:`SURE` and share the rest out, after any number of such windows of another class; so many as it takes.
+    For a majority and an average of equally sure windows: half of them. For the Bayesian filter: of windows with
+    :data:`STATED_ODDS` for their class, after any number of such windows of another class, so many as it takes.
     """
     if decision.method != "bayes":
         return decision.vote // 2
-    sure = np.full((2, n_classes), (1 - SURE) / (n_classes - 1))
-    sure[[0, 1], [0, 1]] = SURE
+    clear = np.ones((2, n_classes))
+    clear[[0, 1], [0, 1]] = STATED_ODDS
+    clear /= clear.sum(axis=1, keepdims=True)
     leak = (1 - decision.stay) / (n_classes - 1)
-    posterior = filter_bayes(np.repeat(sure[:1], 200, axis=0), decision.stay, np.ones(200, bool), 1)[-1]
+    posterior = filter_bayes(np.repeat(clear[:1], 200, axis=0), decision.stay, np.ones(200, bool), 1)[-1]
     for count in range(200):
-        posterior = ((decision.stay - leak) * posterior + leak * posterior.sum()) * sure[1]
+        posterior = ((decision.stay - leak) * posterior + leak * posterior.sum()) * clear[1]
         if posterior.argmax() == 1:
             return count
     return 200

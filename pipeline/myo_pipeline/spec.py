@@ -28,6 +28,16 @@ from myo_pipeline.classical_models import (
 )
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
+from myo_pipeline.network_models import (
+    NETWORK_TABLES,
+    NETWORKS_OF_FEATURES,
+    AttentionModel,
+    AutoencoderModel,
+    LstmModel,
+    SpectrogramModel,
+    TcnModel,
+    check_network,
+)
 from myo_pipeline.quality_gate import Quality, compile_table
 from myo_pipeline.stages import MAX_CHANNELS, STAGE_TABLES, Stage, Table
 
@@ -112,12 +122,23 @@ def _kind_of_model(table: Any) -> str:  # noqa: ANN401 - a table of the file, or
     return str(kind)
 
 
-MODEL_TABLES: dict[str, type[BaseModel]] = {"cnn": CnnModel, "mlp": MlpModel, **CLASSICAL_TABLES}
-FEATURE_MODELS = frozenset({"mlp", *CLASSICAL_TABLES})  # kinds that take features of a window, not the window
+MODEL_TABLES: dict[str, type[BaseModel]] = {
+    "cnn": CnnModel,
+    "mlp": MlpModel,
+    **NETWORK_TABLES,
+    **CLASSICAL_TABLES,
+}
+# They take features, not the window.
+FEATURE_MODELS = frozenset({"mlp", *NETWORKS_OF_FEATURES, *CLASSICAL_TABLES})
 _KINDS = ", ".join(repr(kind) for kind in MODEL_TABLES)
 Model = Annotated[
     Annotated[CnnModel, Tag("cnn")]
     | Annotated[MlpModel, Tag("mlp")]
+    | Annotated[TcnModel, Tag("tcn")]
+    | Annotated[LstmModel, Tag("lstm")]
+    | Annotated[SpectrogramModel, Tag("spectrogram")]
+    | Annotated[AttentionModel, Tag("attention")]
+    | Annotated[AutoencoderModel, Tag("autoencoder")]
     | Annotated[LdaModel, Tag("lda")]
     | Annotated[SvmModel, Tag("svm")]
     | Annotated[QdaModel, Tag("qda")]
@@ -158,18 +179,55 @@ class ValuesOutput(Table):
     unit: str = Field(default="", description="unit of the values, for reports")
 
 
+class ScoreOutput(Table):
+    """Whether a window is unlike those that were learned: classes `normal` and `anomaly`, by a score and its threshold."""
+
+    kind: Literal["score"]
+    labels: list[Annotated[str, Field(min_length=1, max_length=40)]] = Field(
+        min_length=2,
+        max_length=64,
+        description="the recordings' classes, in the order of their label numbers",
+    )
+    anomalies: list[str] = Field(
+        min_length=1,
+        description="those of `labels` that are never learned from and that the test takes for anomalies",
+    )
+    percentile: float = Field(
+        default=95.0,
+        gt=50,
+        lt=100,
+        description="the threshold: so many of the training persons' normal windows score less",
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        unknown = [label for label in self.anomalies if label not in self.labels]
+        if unknown:
+            raise ValueError(f"anomalies names {unknown[0]!r}, which is none of labels: correct it")
+        if set(self.anomalies) == set(self.labels):
+            raise ValueError("anomalies names every label: leave some to learn from")
+        return self
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the network's outputs."""
+        return ["normal", "anomaly"]
+
+
 class LaterOutput(Table):
     """An output kind that has its place in the design, and no stage yet."""
 
-    kind: Literal["events", "trend", "score"]
+    kind: Literal["events", "trend"]
 
     @model_validator(mode="before")
     @classmethod
     def _check(cls, table: dict[str, Any]) -> dict[str, Any]:
-        raise ValueError(f"kind {table['kind']!r} has no stage in this version: use 'classes' or 'values'")
+        raise ValueError(
+            f"kind {table['kind']!r} has no stage in this version: use 'classes', 'values' or 'score'"
+        )
 
 
-Output = Annotated[ClassesOutput | ValuesOutput | LaterOutput, Field(discriminator="kind")]
+Output = Annotated[ClassesOutput | ValuesOutput | ScoreOutput | LaterOutput, Field(discriminator="kind")]
 
 
 class Decision(Table):
@@ -238,6 +296,13 @@ class Training(Table):
         "of each channel, where electrodes keep their muscles",
     )
     augment: bool = Field(default=True, description="gain and electrode-rotation augmentation")
+    quantization: Literal["post", "aware"] = Field(
+        default="post",
+        description="int8 weights and ranges of the float model as learned, or learned further with the rounding in its way",
+    )
+    aware_epochs: int = Field(
+        default=2, ge=1, le=1000, description='further passes, of `quantization = "aware"` alone'
+    )
     seed: int = Field(default=1, ge=0, lt=2**31, description="seed of everything random")
 
 
@@ -350,6 +415,12 @@ class PatchSpec(Table):
             )
         self._check_aux()
         self._check_features()
+        if (self.model.kind == "autoencoder") != (self.output.kind == "score"):
+            raise ValueError(
+                f"model.kind: {self.model.kind!r} beside output.kind {self.output.kind!r}, expected 'autoencoder' with "
+                "'score' and neither without the other: change one"
+            )
+        check_network(self.model.kind, self.training.quantization, [f.kind for f in self.features])
         try:
             compile_table(self)
         except SpecError as error:
@@ -379,11 +450,17 @@ class PatchSpec(Table):
                 f"model.kind: {kind!r} decides between classes, and the output is of kind "
                 f"{self.output.kind!r}: use 'mlp'"
             )
+        if kind in CLASSICAL_TABLES and self.training.quantization != "post":
+            raise ValueError(
+                f"training.quantization: {self.training.quantization!r} is for networks, {kind!r} is fitted at once: use 'post'"
+            )
         if not self.features:
             if kind in FEATURE_MODELS:
                 raise ValueError(
                     f"model.kind: {kind!r} takes features and the spec has none: add [[features]], or use 'cnn'"
                 )
+            if isinstance(self.model, TcnModel | AttentionModel):
+                self.model.check_window(self.window_samples)
             return
         if kind not in FEATURE_MODELS:
             raise ValueError(
@@ -433,6 +510,17 @@ class PatchSpec(Table):
         return round(self.window.hop_ms * self.front_end_rate_hz / 1000)
 
     @property
+    def decides_classes(self) -> bool:
+        """Whether a decision is a class: of the spec's, or normal and anomaly."""
+        return self.output.kind != "values"
+
+    def as_recorded(self) -> PatchSpec:
+        """Return the spec with the recordings' classes for outputs, of a score."""
+        if not isinstance(self.output, ScoreOutput):
+            return self
+        return self.model_copy(update={"output": ClassesOutput(kind="classes", labels=self.output.labels)})
+
+    @property
     def output_names(self) -> list[str]:
         """Names of the network's outputs, in order."""
         if isinstance(self.output, LaterOutput):  # pragma: no cover - the validator refuses it
@@ -450,6 +538,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     }  # fmt: skip
     kinds: dict[str, type[BaseModel]] = {
         **STAGE_TABLES, **MODEL_TABLES, **FEATURE_TABLES, "classes": ClassesOutput, "values": ValuesOutput,
+        "score": ScoreOutput,
     }  # fmt: skip
     if len(location) == 1:
         return list(PatchSpec.model_fields)

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from myo_pipeline.aux_sensor import AuxSensor
 from myo_pipeline.classical_models import CLASSICAL_TABLES
 from myo_pipeline.feature_set import FEATURE_TABLES
+from myo_pipeline.network_models import NETWORK_TABLES
 from myo_pipeline.quality_gate import Quality
 from myo_pipeline.spec import (
     Budget,
@@ -15,6 +16,7 @@ from myo_pipeline.spec import (
     Decision,
     MlpModel,
     PatchSpec,
+    ScoreOutput,
     Sensor,
     Training,
     ValuesOutput,
@@ -49,8 +51,10 @@ def document_spec() -> str:
         *((f'`[[stage]]` `kind = "{kind}"`', table) for kind, table in STAGE_TABLES.items()),
         ("`[[aux]]`", AuxSensor), ("`[quality]`", Quality), ("`[window]`", Window), *_feature_sections(),
         ('`[model]` `kind = "cnn"`', CnnModel), ('`[model]` `kind = "mlp"`', MlpModel),
+        *((f'`[model]` `kind = "{kind}"`', table) for kind, table in NETWORK_TABLES.items()),
         *((f'`[model]` `kind = "{kind}"`', table) for kind, table in CLASSICAL_TABLES.items()),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
+        ('`[output]` `kind = "score"`', ScoreOutput),
         ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),
     ]  # fmt: skip
     for title, table in sections:
@@ -78,8 +82,8 @@ def document_spec() -> str:
     out += [
         "## Output kinds to come",
         "",
-        "`events` (motor-unit spikes, onsets), `trend` (fatigue) and `score` (anomaly, signature match) have their place in",
-        "the design; a spec that asks for one is refused by name.",
+        "`events` (motor-unit spikes, onsets) and `trend` (fatigue) have their place in the design; a spec that asks",
+        "for one is refused by name.",
         "",
     ]
     return "\n".join(out)

@@ -288,7 +288,7 @@ class Stm32:
         _, word = self._pending_words.pop(0)
         cr, cr2 = self.registers["DMA2_S0CR"], self.registers["ADC1_CR2"]
         if self.registers["ADC1_SR"] >> 5 & 1:
-            return  # after an overrun nothing more is asked of the DMA controller (13.8.3)
+            return  # after an overrun nothing more is asked of the DMA controller (13.8.1)
         if not cr & 1 or cr2 & 0x300 != 0x300:
             self.registers["ADC1_SR"] |= 1 << 5
             return

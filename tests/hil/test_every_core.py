@@ -45,7 +45,9 @@ def test_device_equals_twin_at_every_stage(
     assert all(stage.words > 0 for stage in result.stages)
     assert result.n_traced >= 10
     assert not any(result.status[key] for key in ("samples_lost", "rx_bytes_lost", "rx_frames_bad", "faults"))
-    assert 0 < result.status["stack_used_bytes"] < result.status["stack_bytes"] / 2
+    assert (
+        0 < result.status["stack_used_bytes"] < result.status["stack_bytes"] * 2 / 3
+    )  # with the deepest interrupt on top
     assert result.hello["tick_hz"] * BOARDS[name].instructions_per_tick * NS_PER_INSTRUCTION == 1e9
     assert result.cost["network_instructions"] > 1000
     assert "compute_ms" not in result.cost  # cycles are counted for the Cortex-M4 alone

@@ -64,7 +64,8 @@ class EchoBoard(FakeBoard):
         self._tensor(m.Stage.OUTPUT, m.Dtype.INT8, window, np.array([-128, 127], np.int8).tobytes())
         ticks = dict.fromkeys(("front_end_ticks", "network_ticks", "decision_ticks"), 2)
         self.send(
-            m.DECISION, window=window, end_sample=end, decided=1, raw=1, confidence=127, n_votes=1, latency_ticks=7, **ticks
+            m.DECISION, window=window, end_sample=end, decided=1, raw=1, confidence=127, n_votes=1, latency_ticks=7,
+            aux_marks=0, **ticks,
         )  # fmt: skip
 
 
@@ -101,11 +102,16 @@ class PageClient:
 
     async def until(self, holds: Callable[[], object], timeout_s: float = 40.0) -> None:
         """Listen until something holds."""
-        deadline = asyncio.get_running_loop().time() + timeout_s
+        try:
+            async with asyncio.timeout(timeout_s):  # receive's own begins anew at every ping
+                await self._listen(holds)
+        except TimeoutError:
+            told = [text for text in self.texts if text["type"] not in ("decisions", "trend")][-8:]
+            raise AssertionError(f"nothing in {timeout_s} s: {told}") from None
+
+    async def _listen(self, holds: Callable[[], object]) -> None:
         while not holds():
-            left = deadline - asyncio.get_running_loop().time()
-            assert left > 0, [text for text in self.texts if text["type"] not in ("decisions", "trend")][-8:]
-            message = await self._socket.receive(left)
+            message = await self._socket.receive()
             if message.type is aiohttp.WSMsgType.TEXT:
                 self.texts.append(json.loads(message.data))
             elif message.type is aiohttp.WSMsgType.BINARY:

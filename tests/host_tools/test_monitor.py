@@ -195,7 +195,7 @@ def test_counters_that_wrap_go_on() -> None:
 
 
 def test_ticks_are_stated_for_what_they_are(tmp_path: Path) -> None:
-    hello = Hello("b", 1, 0, "", 2, 1e3, 1000, 10, 5, 1, 2, 1, 2, 16, 512, 2, 0)
+    hello = Hello("b", 1, 0, "", 2, 1e3, 1000, 10, 5, 1, 2, 1, 2, 16, 512, 2, 0, 0, 0)
     own = scale_ticks(None, hello, None)
     assert (own.ms_per_tick, own.words) == (1.0, "measured by the patch")
     least = scale_ticks(BOARDS["virtual_m3"], hello, None)

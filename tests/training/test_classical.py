@@ -175,5 +175,5 @@ def test_classical_models_decide_between_classes() -> None:
     many = text.replace("channels = 4", "channels = 64").replace('"lda"', '"forest"')
     with pytest.raises(SpecError, match="features: 384 words a window, trees take at most 256"):
         parse_spec(many)
-    with pytest.raises(SpecError, match=r"model.kind: 'lda' has no shape to search"):
+    with pytest.raises(SpecError, match=r"model.kind: 'lda' has no axes to search"):
         make_space(spec, [])

@@ -330,3 +330,9 @@ def test_plux_counts_of_any_resolution_share_one_unit(tmp_path: Path) -> None:
     assert 2**16 * data.info.lsb_uv == pytest.approx(3000)
     (tmp_path / "emg_bursts.h5").write_bytes(b"none")
     refuse(open_known("fatigue_plux", tmp_path), "emg_bursts.h5: not a whole OpenSignals file")
+
+
+def test_a_trial_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    for folder in ("s1", "copy"):
+        write_ninapro(tmp_path / folder / "S1_E1_A1.mat", 12)
+    refuse(open_known("ninapro_db2", tmp_path), "this session and trial are there twice")

@@ -37,6 +37,28 @@ def test_suguru_gives_days_as_sessions_and_motions_as_labels(tmp_path: Path) -> 
     np.testing.assert_array_equal(found.emg[:, channel], np.arange(SHAPE[3]))
 
 
+def test_suguru_public_files_give_the_packed_counts(tmp_path: Path) -> None:
+    """The numbers are the first of the public data/sub1/day1/D1M10T1.csv, and the packed counts of them."""
+    home = tmp_path / "data" / "sub1" / "day12"
+    home.mkdir(parents=True)
+    (home / "D12M10T1.csv").write_text(
+        "0.015211,-0.012022,0.01201,-0.066992,-0.021757,0.00047495,0.012498,0.021918\n"
+        "0.016018,0.058133,0.13616,0.13695,0.01671,0.014616,-0.002714,-0.0069953\n"
+    )
+    (home / "D12M2T4.csv").write_text("0.5,0,0,0,0,0,0,0\n")
+    data = open_known("suguru_longterm", tmp_path)
+    recordings = read_all(data)
+    assert [(r.key, int(r.labels[0])) for r in recordings] == [
+        (("sub1", "12", "M02-4"), 1), (("sub1", "12", "M10-1"), 9),
+    ]  # fmt: skip
+    packed = [[243, -192, 192, -1072, -348, 8, 200, 351], [256, 930, 2179, 2191, 267, 234, -43, -112]]
+    assert recordings[1].emg.tolist() == packed
+    (home / "D12M2T4.csv").write_text("0.5,0,0\n1,2\n")
+    with pytest.raises(DataError, match=r"D12M2T4.csv: not eight numbers a line") as caught:
+        list(data.recordings())
+    one_line(caught)
+
+
 def write_uci(folder: Path) -> None:
     for name, offset in (("3Agait", 1), ("3Astanding", 3), ("12Nsitting", 2)):
         emg = np.arange(20, dtype=np.float32).reshape(5, 4) * 1e-4 + offset

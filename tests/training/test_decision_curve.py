@@ -7,8 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from myo_pipeline.decision_rule import STATED_ODDS
 from myo_pipeline.spec import PatchSpec
-from myo_training.decision_curve import describe_setting, list_decisions, measure_delay, trace_decisions
+from myo_training.decision_curve import describe_setting, list_decisions, measure_wait, trace_decisions
 from myo_training.evaluation import Judged
 from training_case import VALUES
 
@@ -42,8 +43,8 @@ def test_waiting_buys_accuracy_and_calm_where_errors_are_independent(spec: Patch
         assert latencies == sorted(latencies)
         calm = [r["instability"]["mean"] for r in found]
         assert calm[-1] < calm[0] / 4
-        delays = [np.inf if r["delay_ms"] is None else r["delay_ms"] for r in found]
-        assert delays[-1] > delays[0]
+        waits = [np.inf if r["measured_ms"] is None else r["measured_ms"] for r in found]
+        assert waits[-1] > waits[0]
     assert all(r["error"]["n_persons"] == 2 for r in rows)
 
 
@@ -56,13 +57,25 @@ def test_a_row_of_the_own_decision_is_what_the_summary_says(spec: PatchSpec) -> 
     assert row["instability"] == summary["instability"]
 
 
-def test_delay_by_hand() -> None:
-    truth = np.array([0, 0, 0, 1, 1, 1, 1, 0, 0, 2, 2])
-    decided = np.array([0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1])
-    starts = np.zeros(11, bool)
+def test_wait_by_hand() -> None:
+    truth = np.array([0, 0, 0, 1, 1, 1, 1, 0, 0, 2, 2, 1, 1])
+    alone = np.array([0, 0, 0, 1, 0, 1, 1, 0, 0, 2, 1, 2, 2])
+    decided = np.array([0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1])
+    starts = np.zeros(13, bool)
     starts[0] = True
-    assert measure_delay(truth, decided, starts) == 2.0  # of 2, 0 and never
-    assert measure_delay(truth[:3], decided[:3], starts[:3]) is None
+    assert (
+        measure_wait(truth, decided, alone, starts) == 2.0
+    )  # of 2, 0 and never; nobody alone followed the last
+    assert measure_wait(truth[:3], decided[:3], alone[:3], starts[:3]) is None
+
+
+def test_the_wait_of_clean_changes_is_the_derived_one(spec: PatchSpec) -> None:
+    labels = np.tile(np.repeat([0, 1, 0, 2], 60), 2)
+    clear = np.ones((len(labels), 3))
+    clear[np.arange(len(labels)), labels] = STATED_ODDS
+    judged = Judged(clear / clear.sum(axis=1, keepdims=True), labels, (240, 240), ("a", "b"))
+    for row in trace_decisions(judged, spec):
+        assert row["measured_ms"] == row["latency_ms"]
 
 
 def test_values_trade_latency_against_rmse(make_spec: Callable[..., PatchSpec]) -> None:

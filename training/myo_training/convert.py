@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.errors import ExportError
+from myo_training.networks.builder import LSTM
+from myo_training.networks.recurrent import rebuild
 from myo_training.quiet import import_tensorflow, quiet_stderr
 
 N_REPRESENTATIVE = 512
@@ -41,15 +43,8 @@ def convert_model(model: Any, representative: NDArray[np.float32] | None) -> byt
         The flatbuffer.
     """
     tf = import_tensorflow()
-    shape = (1, *model.input_shape[1:])
     with quiet_stderr():
-        from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
-        function = tf.function(lambda x: model(x, training=False)).get_concrete_function(
-            tf.TensorSpec(shape, tf.float32, name="emg")
-        )
-        frozen = convert_variables_to_constants_v2(function)
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen])
+        converter = _freeze(model)
         if representative is not None:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             converter.representative_dataset = lambda: ([window[None]] for window in representative)
@@ -57,6 +52,34 @@ def convert_model(model: Any, representative: NDArray[np.float32] | None) -> byt
             converter.inference_input_type = tf.int8
             converter.inference_output_type = tf.int8
         return bytes(converter.convert())
+
+
+def convert_ranged(model: Any) -> bytes:  # noqa: ANN401
+    """Convert a Keras model that writes down the range of all its words (``Form.RANGED``) to full int8.
+
+    Weights stand in it in float and are rounded by the converter, for each output by its largest: fake quantization of
+    weights for each channel, which it would have to read, it does not take for every kind of layer.
+    """
+    tf = import_tensorflow()
+    with quiet_stderr():
+        converter = _freeze(model)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
+        return bytes(converter.convert())
+
+
+def _freeze(model: Any) -> Any:  # noqa: ANN401
+    """Return a converter of the model, its variables made constants."""
+    tf = import_tensorflow()
+    if any(layer.name == LSTM for layer in model.layers):
+        return tf.lite.TFLiteConverter.from_keras_model(rebuild(model))
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(
+        tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name="emg")
+    )
+    return tf.lite.TFLiteConverter.from_concrete_functions([convert_variables_to_constants_v2(function)])
 
 
 def list_ops(flatbuffer: bytes) -> list[str]:

@@ -105,7 +105,7 @@ def summarize_set(
     if strange := sorted(set(persons or ()) - set(known)):
         raise DataError(f"{data.info.name}: no person {strange[0]!r}; known: {', '.join(known)[:120]}")
     chosen = [person for person in known if persons is None or person in persons]
-    count = _Counter(data.info, len(chosen), chosen[len(chosen) // 2])
+    count = _Counter(data.info, len(chosen), chosen[(len(chosen) - 1) // 2])
     for number, person in enumerate(chosen):
         if progress is not None:
             progress(person, number / len(chosen))

@@ -35,6 +35,11 @@ CATALOGUE: dict[str, CatalogueEntry] = {
 }
 
 
+def tell_way(entry: CatalogueEntry) -> str:
+    """Return in words how a set is got."""
+    return f"get it with `myopatch data get {entry.name}`" if entry.can_fetch else f"get it from {entry.url}"
+
+
 def find_cache() -> Path:
     """Return the user's cache, ``$XDG_CACHE_HOME/myopatch/data`` or ``~/.cache/myopatch/data``."""
     return find_user_cache() / "data"
@@ -130,7 +135,7 @@ def resolve_dataset(
                 f"{data_dir}: no data set {name!r} in it; give the folder that holds {name}, or leave --data "
                 "out"
             )
-        return _simulate(spec, f"{name} was not found; get it with `myopatch data get {name}`")
+        return _simulate(spec, f"{name} was not found; {tell_way(CATALOGUE[name])}")
     folders = [data_dir / name, data_dir] if data_dir is not None else [(base or Path()) / name, Path(name)]
     for folder in folders:
         found = open_folder(folder, spec.output.kind if spec else None)
@@ -162,9 +167,8 @@ def open_named(name: str, data_dir: Path | None = None, kind: str | None = None)
     """
     folder = find_dataset(name, data_dir) if name in CATALOGUE else Path(name)
     if folder is None:
-        entry = CATALOGUE[name]
-        way = f"get it with `myopatch data get {name}`" if entry.can_fetch else f"get it from {entry.url}"
-        raise DataError(f"{name}: no copy in {', '.join(map(str, list_places(data_dir)))}; {way}")
+        places = ", ".join(map(str, list_places(data_dir)))
+        raise DataError(f"{name}: no copy in {places}; {tell_way(CATALOGUE[name])}")
     found = open_known(name, folder, kind) if name in CATALOGUE else open_folder(folder, kind)
     if found is None:
         raise DataError(

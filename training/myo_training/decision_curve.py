@@ -56,10 +56,10 @@ def trace_decisions(judged: Judged, spec: PatchSpec) -> list[dict[str, Any]]:
     list of dict
         A row each: ``series``; ``setting``, what the spec's ``[decision]`` would say; ``latency_ms``, from electrode to decision
         at the latest without filters and computing (:func:`~myo_pipeline.decision_rule.find_latency`); ``error``, 1 less macro
-        accuracy (of values the RMSE); ``instability``, both with intervals over persons; and ``delay_ms``, the median time
-        from a change of label to the first window that is decided as that label, None where fewer than half ever are.
+        accuracy (of values the RMSE); ``instability``, both with intervals over persons; and ``measured_ms``, the latency with
+        the median wait of :func:`measure_wait` in place of the derived one, None where it is infinite and of values.
     """
-    classes = spec.output.kind == "classes"
+    classes = spec.decides_classes
     rows = []
     for series, decision in list_decisions(spec.decision, classes):
         row: dict[str, Any] = {
@@ -80,34 +80,38 @@ def _judge_classes(judged: Judged, decision: Decision, spec: PatchSpec) -> dict[
         own = persons == person
         errors.append(1 - measure_macro(count_confusion(truth[own], decided[own], n_classes)))
         changes.append(measure_instability(truth[own], decided[own], starts[own]))
-    delay = measure_delay(truth, decided, starts)
+    wait = measure_wait(truth, decided, judged.outputs.argmax(axis=1), starts)
+    alone_ms = spec.window.window_ms + spec.window.hop_ms
     return {
         "error": asdict(estimate_mean(errors, 0.0, 1.0)),
         "instability": asdict(estimate_mean(changes, 0.0, 1.0)),
-        "delay_ms": None if delay is None else delay * spec.window.hop_ms,
+        "measured_ms": None if wait is None else alone_ms + wait * spec.window.hop_ms,
     }
 
 
 def _judge_values(judged: Judged, decision: Decision, _spec: PatchSpec) -> dict[str, Any]:
     means = np.concatenate([mean_values(judged.outputs[part], decision.vote) for part in judged.parts()])
     summary = summarize_values(judged.labels.astype(np.float64), means, judged.owners)
-    return {"error": summary["rmse"], "instability": None, "delay_ms": None}
+    return {"error": summary["rmse"], "instability": None, "measured_ms": None}
 
 
-def measure_delay(
-    truth: NDArray[np.int64], decided: NDArray[np.int64], starts: NDArray[np.bool_]
+def measure_wait(
+    truth: NDArray[np.int64], decided: NDArray[np.int64], alone: NDArray[np.int64], starts: NDArray[np.bool_]
 ) -> float | None:
-    """Return the median number of windows from a change of label to the first that is decided as the new label.
+    """Return how many windows later than single windows decisions follow a change of label; the median over changes.
 
-    A change that is never followed while the label lasts counts as infinite; None where the median is.
+    Of each change the first window that is decided as the new label counts, while the label lasts. Changes that single windows
+    never follow are left out; one that decisions alone never follow waits for ever. None where the median does, or there is no
+    change. What persons themselves are late by is in both, and so in neither.
     """
     changes = np.flatnonzero(~starts[1:] & (truth[1:] != truth[:-1])) + 1
     ends = np.flatnonzero(np.concatenate([(truth[1:] != truth[:-1]) | starts[1:], [True]])) + 1
     waits = []
     for change in changes.tolist():
         end = int(ends[np.searchsorted(ends, change, side="right")])
-        right = np.flatnonzero(decided[change:end] == truth[change])
-        waits.append(float(right[0]) if len(right) else float("inf"))
+        first, then = (np.flatnonzero(x[change:end] == truth[change]) for x in (alone, decided))
+        if len(first):
+            waits.append(float(then[0] - first[0]) if len(then) else float("inf"))
     found = float(np.median(waits)) if waits else float("inf")
     return found if np.isfinite(found) else None
 

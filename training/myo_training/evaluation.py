@@ -126,7 +126,7 @@ def summarize_outputs(judged: Judged, spec: PatchSpec) -> dict[str, Any]:
     Each as :func:`~myo_training.metrics.summarize_classes` and ``detail_classes``, or ``summarize_values`` give.
     """
     truth, outputs, persons = judged.labels, judged.outputs, judged.owners
-    if spec.output.kind == "classes":
+    if spec.decides_classes:
         n_classes, rest = len(spec.output_names), find_rest(spec.output_names)
         numbers = truth.astype(np.int64)
         decided = {"window": outputs.argmax(axis=1), "voted": judged.decide(spec.decision)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from myo_training.evaluation import Predict
@@ -26,9 +26,13 @@ class Learned:
     about, learning
         ``model`` and ``learning`` of ``training.json``.
     quantization
-        Scale and zero point of ``input`` and ``output``.
+        Scale and zero point of ``input`` and ``output``, the method, and what each layer's rounding costs.
     packages
         Packages whose version decides, beside those of every run.
+    before
+        Of what was learned on with rounding in the way: the models before that, by their names in ``training.json``.
+    threshold
+        ``score`` of ``training.json``; None where the output is no score.
     """
 
     files: Mapping[str, bytes]
@@ -38,5 +42,7 @@ class Learned:
     runtime: str
     about: dict[str, Any]
     learning: dict[str, Any]
-    quantization: dict[str, dict[str, float]]
+    quantization: dict[str, Any]
     packages: tuple[str, ...] = ()
+    before: Mapping[str, Predict] = field(default_factory=dict)
+    threshold: dict[str, Any] | None = None

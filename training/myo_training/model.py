@@ -1,16 +1,10 @@
-"""The network: convolutions over time, mean over time, one dense layer, output; or dense layers over features.
-
-Convolutions over time are written as two-dimensional ones with a kernel of height 1 on an input of shape
-(1, window_samples, n_channels), both behind the front end: the converter then keeps one op a layer.
-Normalisation and ReLU fold into them.
-"""
+"""The network of a spec: its input's scale, building it, keeping it, what it costs."""
 
 from __future__ import annotations
 
 import json
 import re
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_pipeline.classical_models import LinearModel
-from myo_pipeline.errors import SpecError
-from myo_pipeline.feature_stage import FeatureScale, compile_spec_features
-from myo_pipeline.spec import CnnModel, MlpModel, PatchSpec
-from myo_training.quiet import import_tensorflow, quiet_stderr
+from myo_pipeline.feature_stage import FeatureScale
+from myo_pipeline.spec import PatchSpec
+from myo_training.networks.builder import Form
+from myo_training.networks.counting import count_network
+from myo_training.networks.shapes import build_network
+from myo_training.quiet import quiet_stderr
 
 # Filtered counts of training persons are divided by this percentile of their magnitude. EMG is heavy-tailed:
 # the largest count would leave three of eight bits to weak contractions; at 99.9 one sample in a thousand
@@ -70,52 +65,8 @@ def scale_input(counts: NDArray[np.floating], input_scale: InputScale) -> NDArra
 
 
 def build_model(spec: PatchSpec) -> Any:  # noqa: ANN401 - Keras has no types
-    """Build the Keras model of a spec, weights drawn from Keras' global seed."""
-    layers = import_tensorflow().keras.layers
-    keras = import_tensorflow().keras
-    shape = spec.model
-    if isinstance(shape, MlpModel):
-        return _build_mlp(spec, shape.hidden, shape.dropout)
-    if isinstance(shape, LinearModel):
-        return _build_mlp(spec, [], 0.0)
-    if not isinstance(shape, CnnModel):
-        raise SpecError(f"model.kind: {shape.kind!r} is no network; report this with the spec")
-    x = inputs = keras.Input((1, spec.window_samples, spec.front_end_channels), name="emg")
-    for index, (filters, stride) in enumerate(zip(shape.filters, shape.strides, strict=True)):
-        x = layers.Conv2D(
-            filters,
-            (1, shape.kernel),
-            strides=(1, stride),
-            padding="same",
-            use_bias=False,
-            name=f"conv{index}",
-        )(x)
-        x = layers.BatchNormalization(momentum=0.9, name=f"norm{index}")(x)
-        x = layers.ReLU(name=f"relu{index}")(x)
-    x = layers.GlobalAveragePooling2D(name="mean")(x)
-    if shape.dense:
-        x = layers.Dropout(shape.dropout, name="drop0")(x)
-        x = layers.Dense(shape.dense, activation="relu", name="dense")(x)
-    x = layers.Dropout(shape.dropout, name="drop1")(x)
-    activation = "softmax" if spec.output.kind == "classes" else "linear"
-    return keras.Model(inputs, layers.Dense(len(spec.output_names), activation=activation, name="output")(x))
-
-
-def _build_mlp(spec: PatchSpec, hidden: Sequence[int], dropout: float) -> Any:  # noqa: ANN401
-    keras = import_tensorflow().keras
-    layers = keras.layers
-    inputs = keras.Input((1, count_components(spec), spec.front_end_channels), name="features")
-    x = layers.Flatten(name="flat")(inputs)
-    for index, units in enumerate(hidden):
-        x = layers.Dense(units, activation="relu", name=f"dense{index}")(x)
-        x = layers.Dropout(dropout, name=f"drop{index}")(x)
-    activation = "softmax" if spec.output.kind == "classes" else "linear"
-    return keras.Model(inputs, layers.Dense(len(spec.output_names), activation=activation, name="output")(x))
-
-
-def count_components(spec: PatchSpec) -> int:
-    """Return the words of a channel's features."""
-    return compile_spec_features(spec, 16 - spec.sensor.adc_bits).n_components
+    """Build the Keras model of a spec as it is learned, weights drawn from Keras' global seed."""
+    return build_network(spec, Form.LEARNED)[0]
 
 
 def save_model(model: Any, path: Path) -> None:  # noqa: ANN401
@@ -151,23 +102,6 @@ class ModelCost:
 
 
 def count_cost(spec: PatchSpec) -> ModelCost:
-    """Count what one window costs, by arithmetic on the spec."""
-    steps, channels, parameters, macs = spec.window_samples, spec.front_end_channels, 0, 0
-    if isinstance(spec.model, MlpModel | LinearModel):
-        channels = channels * count_components(spec)
-        dense = list(spec.model.hidden) if isinstance(spec.model, MlpModel) else []
-    elif isinstance(spec.model, CnnModel):
-        dense = [spec.model.dense] if spec.model.dense else []
-        for filters, stride in zip(spec.model.filters, spec.model.strides, strict=True):
-            steps = -(-steps // stride)
-            weights = spec.model.kernel * channels * filters
-            parameters += weights + filters
-            macs += weights * steps
-            channels = filters
-    else:
-        raise SpecError(f"model.kind: {spec.model.kind!r} is no network; report this with the spec")
-    for units in [*dense, len(spec.output_names)]:
-        parameters += channels * units + units
-        macs += channels * units
-        channels = units
-    return ModelCost(parameters, macs)
+    """Count what one window costs."""
+    with quiet_stderr():
+        return ModelCost(*count_network(build_network(spec, Form.FOLDED)[0]))

@@ -17,14 +17,24 @@ _PARTS = {
     "across_persons": "persons never seen",
 }
 
-_NAMES = {
+_KINDS = {
     "cnn": "A convolutional network",
     "mlp": "A network of dense layers over features",
+    "tcn": "A temporal convolutional network",
+    "lstm": "A long short-term memory",
+    "spectrogram": "A convolutional network over time and frequency",
     "lda": "A linear discriminant over features (one dense layer)",
     "svm": "A linear support vector machine over features (one dense layer)",
     "qda": "A quadratic discriminant over features",
     "forest": "A random forest over features",
     "boosted": "Gradient-boosted trees over features",
+    "autoencoder": "An autoencoder over features",
+    "attention": "A network of one convolution and self-attention",
+}
+_METHODS = {"post": "after training", "aware": "by training with the rounding in its way"}
+_BEFORE = {  # of quantization-aware training
+    "learned": "float before it learned with rounding",
+    "post": "int8 of that, quantized after training",
 }
 
 
@@ -71,7 +81,8 @@ def _describe_input(record: dict[str, Any]) -> str:
     )
 
 
-def _describe_size(model: dict[str, Any]) -> str:
+def _describe_size(record: dict[str, Any]) -> str:
+    model = record["model"]
     if "n_trees" in model:
         return (
             f"of {model['n_trees']} trees with {model['n_leaves']} leaves in all, at most {model['depth']} nodes deep, "
@@ -79,7 +90,7 @@ def _describe_size(model: dict[str, Any]) -> str:
         )
     return (
         f"of {model['n_parameters']} parameters and {model['n_macs']} multiply-accumulates a window, quantized to int8 "
-        "after training."
+        f"{_METHODS[record['quantization']['method']]}."
     )
 
 
@@ -109,6 +120,47 @@ def _describe_aux(stream: AuxSensor) -> str:
         f"Beside them stand {stream.n_outputs} channels of {stream.kind} {stream.name!r}, {stream.rate_hz:g} Hz, after {stages}, "
         "resampled onto the window, each with a scale of its own."
     )
+
+
+def _describe_score(record: dict[str, Any]) -> list[str]:
+    """Return what an anomaly is and how well scores tell it; nothing of other outputs."""
+    if "score" not in record:
+        return []
+    found, areas = record["score"], record["metrics"]["int8"]
+    shown = [
+        f"{name} {_number(areas[name]['window']['roc_auc'])}" for name in ("float", "int8") if name in areas
+    ]
+    return [
+        "",
+        f"An anomaly is a window that scores more than {found['threshold']:.3g}, the {found['percentile']:g}th percentile of the "
+        f"training persons' normal windows (median {found['median']:.3g}). Area under the receiver operating characteristic, by "
+        f"person: {', '.join(shown)}.",
+    ]
+
+
+def _describe_sensitivity(found: dict[str, Any] | None) -> list[str]:
+    """Return the section on each layer's rounding; nothing where it was not measured."""
+    if found is None:
+        return []
+
+    def show(value: float) -> str:
+        return f"{100 * value:.1f} %" if found["metric"] == "macro_accuracy" else f"{value:.3g}"
+
+    return [
+        "## Rounding, layer by layer",
+        "",
+        "A layer's weights and words rounded to int8 by themselves, and those of all layers but it; "
+        f"{found['n_windows']} windows of the {found['on'].replace('_', ' ')} persons, {found['metric'].replace('_', ' ')} "
+        f"by window: {show(found['float'])} in float, {show(found['all'])} and {found['all_snr_db']:.1f} dB with all rounded.",
+        "",
+        "| layer | alone: SNR dB | figure | all but it: SNR dB | figure |",
+        "|---|---|---|---|---|",
+        *(
+            f"| {x['layer']} | {x['alone_snr_db']:.1f} | {show(x['alone'])} | {x['without_snr_db']:.1f} | {show(x['without'])} |"
+            for x in found["layers"]
+        ),
+        "",
+    ]
 
 
 def _write_details(metrics: dict[str, Any], spec: PatchSpec) -> list[str]:
@@ -169,9 +221,9 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     spec
         The patch.
     """
-    classes, data, metrics = spec.output.kind == "classes", record["data"], record["metrics"]
-    what = _NAMES[spec.model.kind]
-    own = record["model"]["kind"] in ("qda", "forest", "boosted")
+    classes, data, metrics = spec.decides_classes, record["data"], record["metrics"]
+    what = _KINDS[spec.model.kind]
+    own = spec.model.kind in ("qda", "forest", "boosted")
     runtime = "the integer twin" if own else "the `tflite_micro` runtime"
     names = ("macro accuracy", "accuracy") if classes else ("MAE", "RMSE", "R2")
     head = [f"{kind}, {name}" for kind in _name_columns(spec) for name in names]
@@ -186,7 +238,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     out += [
         "## What it is",
         "",
-        f"{what} {_describe_size(record['model'])} It takes "
+        f"{what} {_describe_size(record)} It takes "
         f"{spec.window.window_ms:g} ms of "
         f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms, "
         "after " + (", ".join(describe_stage(stage) for stage in spec.stage) or "no filter") + ".",
@@ -233,13 +285,18 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     if int8:
         out.append(f"| int8, {int8['on'].replace('_', ' ')} | {_rows(int8['int8'], classes)} |")
         out.append(f"| float, the same windows | {_rows(int8['float'], classes)} |")
+        for key, said in _BEFORE.items():
+            if key in int8:
+                out.append(f"| {said}, the same windows | {_rows(int8[key], classes)} |")
     out += [
+        *_describe_score(record),
         "",
         "Macro accuracy is the mean over classes of the share decided rightly." if classes else "",
         *_write_details(metrics, spec),
         *_write_curve(record.get("decision_curve", [])),
         f"int8 ran through {runtime}, on windows quantized from the float filters.",
         "",
+        *_describe_sensitivity(record["quantization"].get("sensitivity")),
         "## Limits",
         "",
         "- Labels are taken as they are, transitions included; a window carries the label at its last "

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from myo_pipeline.classical_models import CLASSICAL_TABLES
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import WindowFeature as Feature
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
@@ -199,8 +198,8 @@ class SearchSpace:
         model = self.spec.model
         if isinstance(model, MlpModel):
             return {"hidden": [int(units) for units in str(params["hidden"]).split()]}
-        if not isinstance(model, CnnModel):
-            return {}
+        if not isinstance(model, CnnModel):  # pragma: no cover - make_space refuses it
+            raise SpecError(f"model.kind: {model.kind!r} has no axes")
         width = float(params["width"])
         filters = [max(4, 4 * round(width * n / 4)) if width != 1 else n for n in model.filters]
         return {
@@ -226,10 +225,10 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
     SpecError
         If the spec's model is no network.
     """
-    if spec.model.kind in CLASSICAL_TABLES:
+    if not isinstance(spec.model, (CnnModel, MlpModel)):
         raise SpecError(
-            f"model.kind: {spec.model.kind!r} has no shape to search: tune with 'mlp', then train the spec found with "
-            f"{spec.model.kind!r}"
+            f"model.kind: {spec.model.kind!r} has no axes to search, expected 'cnn' or 'mlp'; search with one of these, then "
+            "train both kinds"
         )
     axes: dict[str, list[Value]] = {}
     start: Params = {}

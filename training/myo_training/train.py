@@ -19,8 +19,9 @@ from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json
 from myo_pipeline.classical_models import LinearModel, WordModel
 from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import DataError
-from myo_pipeline.spec import PatchSpec, load_spec
+from myo_pipeline.spec import PatchSpec, ScoreOutput, load_spec
 from myo_pipeline.word_network import NETWORK_MODELS, WORD_MODELS
+from myo_training.anomaly import NORMAL, fit_autoencoder, keep_normal, mark_anomalies
 from myo_training.classical import learn_linear
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
@@ -47,8 +48,17 @@ from myo_training.model import (
     scale_input,
 )
 from myo_training.model_card import write_card
+from myo_training.quantization import quantize_aware, quantize_post
 from myo_training.quiet import import_tensorflow, quiet_stderr
-from myo_training.recordings import DataSet, Recording, check_fits, digest_listing, digest_recording
+from myo_training.recordings import (
+    DataSet,
+    Recording,
+    check_fits,
+    check_recording,
+    digest_listing,
+    digest_recording,
+)
+from myo_training.sensitivity import measure_sensitivity
 from myo_training.split import (
     ACROSS_PERSONS,
     ACROSS_SESSIONS,
@@ -95,8 +105,8 @@ class TrainingResult:
 class _Reader:
     """Reads the recordings of one part of a split at a time, and remembers what was read."""
 
-    def __init__(self, data: DataSet, split: Split) -> None:
-        self._data, self._roles = data, split.roles()
+    def __init__(self, data: DataSet, split: Split, spec: PatchSpec) -> None:
+        self._data, self._roles, self._spec = data, split.roles(), spec
         self.digests: dict[tuple[str, str, str], str] = {}
 
     def read(self, role: str) -> list[Recording]:
@@ -107,7 +117,12 @@ class _Reader:
             if (recording.person, recording.session) in wanted
         ]
         self.digests.update({recording.key: digest_recording(recording) for recording in found})
-        return found
+        output = self._spec.output
+        if not isinstance(output, ScoreOutput):
+            return found
+        for recording in found:
+            check_recording(recording, self._spec.as_recorded())
+        return [mark_anomalies(recording, output) for recording in found]
 
 
 def train(
@@ -142,16 +157,18 @@ def train(
     started = time.monotonic()
     tell = progress or (lambda _text, _fraction: None)
     spec = load_spec(spec_path)
-    data = resolve_dataset(spec.training.data, data_dir, spec, spec_path.parent)
-    check_fits(data.info, spec)
+    data = resolve_dataset(spec.training.data, data_dir, spec.as_recorded(), spec_path.parent)
+    check_fits(data.info, spec.as_recorded())
     split = split_sessions(
         data.sessions(), spec.training.held_out_persons, spec.training.validation_persons, spec.training.seed
     )
     tell(f"data: {data.info.name}, {data.info.source}", 0.0)
-    reader = _Reader(data, split)
+    reader = _Reader(data, split, spec)
     hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
     windows = cut_recordings(reader.read(TRAIN), spec, hop)
+    if spec.output.kind == "score":
+        windows = keep_normal(windows)
     input_scale = measure_scale(windows.counts, spec)
     targets = Targets(windows.labels)
     examples = make_examples(windows, spec, input_scale, targets)
@@ -178,7 +195,7 @@ def train(
         | {
             "digest": digest_listing(reader.digests.values()),
             "n_recordings": len(reader.digests),
-            "files": _hash_files(data),
+            "files": hash_files(data),
         },
         "split": {role: [list(s) for s in sessions] for role, sessions in split.roles().items()},
         "tested": split.tested,
@@ -186,12 +203,13 @@ def train(
         "model": {"kind": spec.model.kind, **learned.about},
         "quantization": learned.quantization,
         "learning": learned.learning
-        | {"seed": spec.training.seed, "rest_excess": REST_EXCESS if spec.output.kind == "classes" else None},
+        | {"seed": spec.training.seed, "rest_excess": REST_EXCESS if spec.decides_classes else None},
+        **({"score": learned.threshold} if learned.threshold else {}),
         "latency": find_latency(spec).as_dict(),
         "metrics": figures,
         "decision_curve": curve,
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
-        "versions": _list_versions((*PACKAGES, *learned.packages)),
+        "versions": list_versions(learned.packages),
     }
     record = without_nan(record)
     tell("writing the bundle", 0.98)
@@ -205,26 +223,42 @@ def _learn_network(
     spec: PatchSpec, examples: Examples, checked: Examples | None, targets: Targets, input_scale: InputScale,
     tell: Progress,
 ) -> Learned:  # fmt: skip
-    """Learn a Keras model, or the one layer of a linear one, and convert it."""
+    """Learn a Keras model, or the one layer of a linear one, and quantize it."""
     keras, seed, augment = import_tensorflow().keras, spec.training.seed, make_augmentation(spec, input_scale)
     keras.utils.set_random_seed(seed)
     keras.backend.clear_session()
+    classes = spec.decides_classes
     with quiet_stderr():
         model = build_model(spec)
+    progress: Progress = lambda t, f: tell(t, 0.05 + 0.6 * f)  # noqa: E731
     packages: tuple[str, ...] = ()
+    threshold = None
     if isinstance(spec.model, LinearModel):
         learning, packages = learn_linear(spec, model, examples, checked, augment, tell), ("scikit-learn",)
+    elif spec.output.kind == "score":
+        normal = checked.x[checked.y == NORMAL] if checked else None
+        history, threshold = fit_autoencoder(model, spec, examples.x, normal, progress, augment)
+        learning = asdict(history)
     else:
-        learning = asdict(
-            fit_model(
-                model, examples, checked, spec.training, spec.output.kind == "classes",
-                lambda t, f: tell(t, 0.05 + 0.6 * f), augment,
-            )
-        )  # fmt: skip
-    targets.restore(model)
+        learning = asdict(fit_model(model, examples, checked, spec.training, classes, progress, augment))
     tell("quantizing to int8", 0.66)
+    representative = choose_representative(examples.x, seed)
+    if spec.training.quantization == "aware":
+        quantized = quantize_aware(
+            model, spec, representative, targets, examples, checked, augment,
+            lambda t, f: tell(f"rounding in the way: {t}", 0.66 + 0.03 * f),
+        )  # fmt: skip
+    else:
+        quantized = quantize_post(model, spec, representative, targets)
+    model, int8 = quantized.model, quantized.int8
     floating = convert_model(model, None)
-    int8 = convert_model(model, choose_representative(examples.x, seed))
+    tell("rounding layer by layer", 0.69)
+    with quiet_stderr():
+        sensitivity = measure_sensitivity(quantized, targets.in_units(checked or examples), classes)
+    sensitivity = sensitivity and sensitivity | {"on": VALIDATION if checked else TRAIN}
+    before = {}
+    if quantized.post:
+        before = {"learned": predict_float(quantized.learned), "post": predict_int8(quantized.post)}
     cost = count_cost(spec)
     return Learned(
         files={"model_float.tflite": floating, "model.tflite": int8},
@@ -237,12 +271,15 @@ def _learn_network(
             "n_macs": cost.n_macs,
             "ops": check_alignment(int8, floating),
         },
-        learning=learning,
+        learning=learning | ({"aware": asdict(quantized.history)} if quantized.history else {}),
         quantization={
             tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
             for tensor in ("input", "output")
-        },
+        }
+        | {"method": spec.training.quantization, "sensitivity": sensitivity},
         packages=packages,
+        before=before,
+        threshold=asdict(threshold) if threshold else None,
     )
 
 
@@ -265,8 +302,15 @@ class Targets:
         """Fold the units back into the output layer: the network then gives values as the recordings do."""
         if self._mean is None or self._spread is None:
             return
-        kernel, bias = model.get_layer("output").get_weights()
-        model.get_layer("output").set_weights([kernel * self._spread, bias * self._spread + self._mean])
+        output = model.get_layer("output")
+        output.kernel.assign(output.kernel.numpy() * self._spread)
+        output.bias.assign(output.bias.numpy() * self._spread + self._mean)
+
+    def in_units(self, examples: Examples) -> Examples:
+        """Return examples with targets as the recordings have them."""
+        if self._mean is None or self._spread is None:
+            return examples
+        return replace(examples, y=examples.y * self._spread + self._mean)
 
 
 def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, targets: Targets) -> Examples:
@@ -281,6 +325,9 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
     if labels.ndim == 2:
         weights = np.ones(len(labels), dtype=np.float32)
         return Examples(scale_input(windows.counts, input_scale), targets.normalize(labels), weights)
+    if spec.output.kind == "score":
+        normal = np.ones(len(labels), np.float32)
+        return Examples(scale_input(windows.counts, input_scale), labels.astype(np.int64), normal)
     n_classes = len(spec.output_names)
     missing = [spec.output_names[c] for c in range(n_classes) if not (labels == c).any()]
     if missing:
@@ -326,6 +373,10 @@ def _evaluate_splits(
                     "int8": evaluate(windows, learned.quantized, input_scale, spec),
                     "float": evaluate(windows, floating, input_scale, spec),
                 }
+                figures["int8"] |= {
+                    name: evaluate(windows, predict, input_scale, spec)
+                    for name, predict in learned.before.items()
+                }
     return figures, curve, segments
 
 
@@ -349,7 +400,7 @@ def _thin_recordings(recordings: list[Recording], spec: PatchSpec) -> tuple[list
     )
 
 
-def _hash_files(data: DataSet) -> dict[str, str]:
+def hash_files(data: DataSet) -> dict[str, str]:
     """Return the SHA-256 of the files used, by name below their common folder, wherever that lies."""
     files = data.files()
     if not files:
@@ -358,9 +409,10 @@ def _hash_files(data: DataSet) -> dict[str, str]:
     return {file.relative_to(root).as_posix(): hash_file(file) for file in files}
 
 
-def _list_versions(packages: tuple[str, ...]) -> dict[str, str]:
+def list_versions(more: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the versions of the packages that a trained model depends on."""
     versions = {}
-    for package in packages:
+    for package in (*PACKAGES, *more):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

@@ -107,11 +107,8 @@ class Tried:
             ("log " if getattr(f, "log", False) else "") + f.kind for f in self.spec.features
         )
         model = self.spec.model
-        size = (
-            f"filters {model.filters}, kernel {model.kernel}, dense {model.dense}"
-            if model.kind == "cnn"
-            else f"hidden {getattr(model, 'hidden', [])}"
-        )
+        own = {"cnn": ("filters", "kernel", "dense"), "mlp": ("hidden",)}.get(model.kind, ())
+        size = ", ".join(f"{key} {getattr(model, key)}" for key in own)
         window = self.spec.window
         what = f"{features}; " if features else ""
         return f"{what}{size}; window {window.window_ms:g} ms, hop {window.hop_ms:g} ms"

@@ -66,6 +66,8 @@ def learn_words(
         quantization={
             "input": {"scale": INPUT_STEP, "zero_point": 0},
             "output": {"scale": SHARE_STEP, "zero_point": SHARE_ZERO},
+            "method": "post",
+            "sensitivity": None,
         },
         packages=("scikit-learn",),
     )

@@ -1,4 +1,4 @@
-/* The registers of an STM32F405 that this port uses, after ST's RM0090 revision 19; a number behind a name is
+/* The registers of an STM32F405 that this port uses, after ST's RM0090; a number behind a name is
    its section. Every access goes through the four functions, so that a test can put a model in the silicon's
    place (tests/core/stm32_model.py). */
 #ifndef STM32_REGISTERS_H

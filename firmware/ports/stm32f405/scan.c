@@ -39,7 +39,7 @@ static void stop_stream(void) {
     stm32_write(DMA2_LIFCR, DMA_LIFCR_STREAM0);
 }
 
-/* Converter and stream from their beginning: an overrun is ended in no other way (13.8.3). */
+/* Converter and stream from their beginning: an overrun is ended in no other way (13.8.1). */
 static void begin_scans(void) {
     const uint32_t n = scan.ring->n_channels;
     stm32_set(RCC_APB2RSTR, RCC_APB2RSTR_ADC);

@@ -46,6 +46,7 @@ def main() -> None:
             commands,
             compile_command,
             data_info_command,
+            evaluate_command,
             flash_command,
             front_end_command,
             monitor_command,

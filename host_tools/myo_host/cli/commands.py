@@ -137,6 +137,7 @@ def train(
 
     path = _spec_path(spec)
     folder = out or Path("build") / load_spec(path).name
+    from myo_host.cli.evaluate_command import RUNS, log_command
     from myo_host.report import summarize_training
     from myo_training.train import train as run_training
 
@@ -145,7 +146,8 @@ def train(
     print(f"data: {result.source}")
     for line in summarize_training(result.training):
         print(line)
-    print(f"wrote {folder}; next: myopatch export {folder}")
+    run = log_command(folder.parent / RUNS, "train", load_spec(path), result.training)
+    print(f"wrote {folder}, logged {run}; next: myopatch export {folder}")
 
 
 @app.command("export", short_help="Compile a trained bundle to C and golden vectors.")

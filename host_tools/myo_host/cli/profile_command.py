@@ -106,7 +106,7 @@ def _profile_bundle(folder: Path, board_name: str, windows: int, part: Part, *, 
         raise ProfileError(
             f"{firmware}: no such firmware; run `myopatch build {folder} --board {board.name}`"
         )
-    image = read_image(firmware)
+    image = read_image(firmware, board.origin)
     source = (bundle.path / "c" / "net.c").read_text(encoding="ascii")
     layers = read_layers(source, push="void net_push(" in source)
     with show_progress("profile"):

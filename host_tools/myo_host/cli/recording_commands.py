@@ -102,7 +102,7 @@ def record(
             with show_progress("record") as progress:
                 session = record_patch(
                     link, writer, lambda n: interrupted.is_set() or (limit is not None and n >= limit),
-                    opened.spec.output_names if opened and opened.spec.output.kind == "classes" else None,
+                    opened.spec.output_names if opened and opened.spec.decides_classes else None,
                     lambda s: progress(f"{s.n_samples / rate:.0f} s", s.n_samples / limit if limit else 0.0),
                 )  # fmt: skip
         finally:

@@ -70,24 +70,24 @@ class Image:
         return f"0x{address:x}"
 
 
-def read_image(path: Path) -> Image:
-    """Read an image's symbols, vector table and sections.
+def read_image(path: Path, origin: int = 0) -> Image:
+    """Read an image's symbols, its vector table at ``origin``, and sections.
 
     Raises
     ------
     ProfileError
-        If the file is no ELF image for Arm, or has no symbols, or no vector table at address 0.
+        If the file is no ELF image for Arm, or has no symbols, or no vector table where the board starts from.
     """
     try:
         with path.open("rb") as file:
-            return _read(path, ELFFile(file))
+            return _read(path, ELFFile(file), origin)
     except OSError as error:
         raise ProfileError(f"{path}: cannot be read ({error.strerror}); give an ELF image") from None
     except (ELFError, ValueError, struct.error) as error:
         raise ProfileError(f"{path}: not an ELF image ({error}); give the linker's output") from None
 
 
-def _read(path: Path, elf: ELFFile) -> Image:
+def _read(path: Path, elf: ELFFile, origin: int) -> Image:
     if elf["e_machine"] != "EM_ARM":
         raise ProfileError(f"{path}: an image for {elf['e_machine']}, expected EM_ARM: a Cortex-M's")
     table = elf.get_section_by_name(".symtab")
@@ -103,7 +103,7 @@ def _read(path: Path, elf: ELFFile) -> Image:
             if begin not in found or found[begin].end == begin:
                 found[begin] = Function(begin, begin + symbol["st_size"], symbol.name)
     functions = _cut_overlaps(sorted(found.values(), key=lambda f: f.begin))
-    words = _vectors(path, elf)
+    words = _vectors(path, elf, origin)
     sections = [s for s in elf.iter_sections() if s["sh_flags"] & SH_FLAGS.SHF_ALLOC and s["sh_size"]]
     stored = [s for s in sections if s["sh_type"] != "SHT_NOBITS"]
     writable = [s for s in sections if s["sh_flags"] & SH_FLAGS.SHF_WRITE or s["sh_type"] == "SHT_NOBITS"]
@@ -139,10 +139,10 @@ def _cut_overlaps(functions: list[Function]) -> tuple[Function, ...]:
     return tuple(out)
 
 
-def _vectors(path: Path, elf: ELFFile) -> list[int]:
+def _vectors(path: Path, elf: ELFFile, origin: int) -> list[int]:
     """Return the words of the vector table, as many as look like one."""
     for segment in elf.iter_segments():
-        if segment["p_type"] == "PT_LOAD" and segment["p_paddr"] == 0 and segment["p_filesz"] >= 8:
+        if segment["p_type"] == "PT_LOAD" and segment["p_paddr"] == origin and segment["p_filesz"] >= 8:
             data = segment.data()[: 4 * N_VECTORS]
             words = [word for (word,) in struct.iter_unpack("<I", data[: len(data) // 4 * 4])]
             code_end = max(s["p_vaddr"] + s["p_memsz"] for s in elf.iter_segments() if s["p_flags"] & 1)
@@ -152,4 +152,4 @@ def _vectors(path: Path, elf: ELFFile) -> list[int]:
                 n += 1
             if n >= 2 and words[1]:
                 return words[:n]
-    raise ProfileError(f"{path}: has no vector table at address 0, which mps2-an386 starts from")
+    raise ProfileError(f"{path}: has no vector table at address {origin:#x}, which the board starts from")

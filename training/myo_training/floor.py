@@ -1,0 +1,120 @@
+"""What anything new has to beat: four features and a linear classifier, learned and tested on the same windows.
+
+Log mean absolute value, log waveform length, zero crossings and slope sign changes of each channel, shrinkage LDA with equal
+priors (of values: ridge regression). Its one setting, the threshold of the counts, is chosen as a network's epoch is: by the
+persons that validate; it then learns from those as well.
+
+References
+----------
+Hudgins et al. 1993, IEEE Trans. Biomed. Eng. 40(1), doi:10.1109/10.204774 (the features); Ledoit and Wolf 2004, J. Multivar.
+Anal. 88(2), doi:10.1016/S0047-259X(03)00096-4 (the shrinkage).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from myo_pipeline.spec import MlpModel, PatchSpec
+from myo_training.metrics import count_confusion, measure_macro
+from myo_training.train import REST_EXCESS
+from myo_training.windows import WindowSet, choose_balanced
+
+THRESHOLDS = (0.05, 0.15, 0.5)  # of the median magnitude behind the filters
+USUAL = 1  # where nobody validates
+
+
+def make_floor_specs(spec: PatchSpec, size: float) -> list[PatchSpec]:
+    """Return the spec with the floor's features in place of its own, one for each threshold.
+
+    Parameters
+    ----------
+    spec
+        The patch.
+    size
+        Median magnitude behind the front end, in counts.
+    """
+    specs = []
+    for share in THRESHOLDS:
+        threshold = float(f"{max(share * size, 2.0**-8):.4g}")
+        features: list[dict[str, Any]] = [{"kind": "mav", "log": True}, {"kind": "wl", "log": True}]
+        features += [{"kind": kind, "threshold": threshold} for kind in ("zc", "ssc")]
+        content = spec.model_dump(mode="json", exclude_unset=True)
+        content |= {"features": features, "model": MlpModel(kind="mlp", hidden=[]).model_dump()}
+        specs.append(PatchSpec.model_validate(content))
+    return specs
+
+
+class Floor:
+    """The floor of one fold.
+
+    Parameters
+    ----------
+    spec
+        The patch.
+    train, validation
+        Windows to learn from and to choose by, for each spec of :func:`make_floor_specs` those of every session; validation may
+        hold none.
+    """
+
+    def __init__(
+        self, spec: PatchSpec, train: Sequence[Sequence[WindowSet]], validation: Sequence[Sequence[WindowSet]]
+    ) -> None:
+        self._classes, self._n_outputs = spec.output.kind == "classes", len(spec.output_names)
+        self._seed = spec.training.seed
+        self.threshold = USUAL  # which of the specs it takes
+        if validation[0]:
+            scores = []
+            for own, others in zip(train, validation, strict=True):
+                self._fit(own)
+                scores.append(self._score(others))
+            self.threshold = int(np.argmax(scores))
+        self._fit([*train[self.threshold], *validation[self.threshold]])
+
+    def predict(self, windows: WindowSet) -> NDArray[np.float64]:
+        """Return probabilities of classes, or values, (n_windows, n_outputs), of windows of the spec that it takes."""
+        x = (_flatten(windows) - self._mean) / self._spread
+        if not self._classes:
+            return np.asarray(self._model.predict(x), np.float64).reshape(len(x), -1)
+        found = np.zeros((len(x), self._n_outputs))
+        found[:, self._model.classes_] = self._model.predict_proba(x)
+        return found
+
+    def _fit(self, sets: Sequence[WindowSet]) -> None:
+        from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+        from sklearn.linear_model import Ridge
+
+        x = np.concatenate([_flatten(windows) for windows in sets])
+        y = np.concatenate([windows.labels for windows in sets])
+        if self._classes:
+            rng = np.random.default_rng((self._seed, 23))
+            y = y.astype(np.int64)
+            chosen = choose_balanced(y, self._n_outputs, rng, REST_EXCESS)
+            x, y = x[chosen], y[chosen]
+        self._mean, self._spread = x.mean(axis=0), x.std(axis=0)
+        self._spread[self._spread == 0] = 1.0
+        n_present = len(np.unique(y)) if self._classes else 0
+        self._model: Any = (
+            LinearDiscriminantAnalysis(
+                solver="lsqr", shrinkage="auto", priors=np.full(n_present, 1 / n_present)
+            )
+            if self._classes
+            else Ridge(alpha=1.0)
+        )
+        self._model.fit((x - self._mean) / self._spread, y)
+
+    def _score(self, sets: Sequence[WindowSet]) -> float:
+        """Return what is better the larger it is, on windows that it did not learn from."""
+        found = np.concatenate([self.predict(windows) for windows in sets])
+        truth = np.concatenate([windows.labels for windows in sets])
+        if self._classes:
+            table = count_confusion(truth.astype(np.int64), found.argmax(axis=1), self._n_outputs)
+            return measure_macro(table)
+        return -float(((found - truth) ** 2).mean())
+
+
+def _flatten(windows: WindowSet) -> NDArray[np.float64]:
+    return windows.counts.reshape(len(windows.counts), -1).astype(np.float64)

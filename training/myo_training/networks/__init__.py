@@ -1,0 +1,1 @@
+"""The networks that Keras learns: their shapes, and the forms in which one shape is laid."""
