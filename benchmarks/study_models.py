@@ -1,6 +1,7 @@
 """Every kind of network on the same persons: what it costs, and what it knows in float and in both ways to int8.
 
-usage: python benchmarks/study_models.py [--epochs N] [--work FOLDER] [--out FILE]
+usage: python benchmarks/study_models.py [--epochs N] [--kinds KIND ...] [--work FOLDER] [--out FILE]
+       python benchmarks/study_models.py --untrained: costs alone, without recordings, in a minute
 
 Specs of about the same multiply-accumulates, one split, the same passes. Each is learned in float, quantized after training,
 then learned further with rounding in the way; what stands in the work folder is not done again, so a study that was stopped
@@ -16,12 +17,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import myo_training.train as training
 from myo_export.export import export_bundle
+from myo_export.price import price_spec
 from myo_host.cli.app import show_progress
 from myo_pipeline.bundle import write_json, write_text
 from myo_pipeline.spec import find_templates, parse_spec
+from myo_training.convert import convert_model
 from myo_training.datasets import find_dataset
+from myo_training.networks.builder import Form
+from myo_training.networks.counting import count_network
+from myo_training.networks.shapes import build_network
+from myo_training.quiet import quiet_stderr
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "models.json"
@@ -47,17 +56,29 @@ MODELS = {
 }
 
 
-def make_spec(kind: str, epochs: int) -> str:
-    """Return the text of a kind's spec: a template with its model, and its features."""
+# Of one width, and of about the same instructions, in both forms; and what a window that streams takes.
+TCN = 'kind = "tcn"\ndilations = [1, 2, 4, 8]\n'
+WIDTHS = {
+    "32 filters": f"{TCN}filters = 32",
+    "64 filters": f"{TCN}filters = 64",
+    "64 filters, separable": f"{TCN}filters = 64\nseparable = true",
+    "20 filters, without residual": f"{TCN}filters = 20\nresidual = false",
+    "20 filters, valid padding": f'{TCN}filters = 20\nresidual = false\npadding = "valid"',
+    "32 filters, separable, valid padding": f'{TCN}filters = 32\nresidual = false\npadding = "valid"\nseparable = true',
+}
+
+
+def make_spec(kind: str, epochs: int, model: str | None = None) -> str:
+    """Return the text of a kind's spec: a template with its model, or another, and its features."""
     template = find_templates()["features" if kind == "mlp" else "gestures"].read_text(encoding="utf-8")
-    head, _, rest = template.replace("@NAME@", re.sub(r"\W+", "-", kind)).partition("[model]\n")
+    head, _, rest = template.replace("@NAME@", "study").partition("[model]\n")
     _, _, tail = rest.partition("[output]\n")
     if kind == "spectrogram":
         before, _, after = head.partition("[window]\n")
         head = f"{before}{STFT}\n[window]\n{after}"
     method = "post" if kind == "lstm" else "aware"
     tail = re.sub(r"epochs = \d+", f"epochs = {epochs}", tail)
-    text = f"{head}[model]\n{MODELS[kind]}\n\n[output]\n{tail}"
+    text = f"{head}[model]\n{model or MODELS[kind]}\n\n[output]\n{tail}"
     return f'{text}quantization = "{method}"\naware_epochs = {AWARE_EPOCHS}\n'
 
 
@@ -105,6 +126,29 @@ def measure(kind: str, epochs: int, folder: Path) -> dict[str, Any]:
     }
 
 
+def price_untrained() -> str:
+    """Return the table of what each kind costs: that depends on shapes, not on weights."""
+    rows = [
+        "| model | parameters | MACs | instructions a decision | of which network | flash | RAM | ms at 64 MHz |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    models = MODELS | {f"tcn, {name}": text for name, text in WIDTHS.items()}
+    for kind, text in models.items():
+        spec = parse_spec(make_spec(kind, 1, text))
+        with quiet_stderr():
+            network, _ = build_network(spec, Form.FOLDED)
+            rng = np.random.default_rng(1)
+            x = np.clip(rng.normal(size=(16, *network.input_shape[1:])), -1, 127 / 128).astype(np.float32)
+            price = price_spec(spec, convert_model(network, x)).prediction
+        n_parameters, n_macs = count_network(network)
+        total = round(sum(price.instructions.values()))
+        rows.append(
+            f"| {kind} | {n_parameters:,} | {n_macs:,} | {total:,} | {round(price.instructions['network']):,} | "
+            f"{price.flash_bytes:,} | {price.ram_bytes:,} | {price.total_ms:.2f} |"
+        )
+    return "\n".join(rows)
+
+
 def show(found: list[dict[str, Any]]) -> str:
     """Return the table of docs/models.md."""
 
@@ -136,7 +180,11 @@ def main() -> int:
     parser.add_argument("--kinds", nargs="*", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "study-models")
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--untrained", action="store_true", help="costs alone")
     options = parser.parse_args()
+    if options.untrained:
+        print(price_untrained())
+        return 0
     if find_dataset(DATA) is None:
         print(f"{DATA} is not on this machine (see docs/data.md): nothing to study")
         return 0

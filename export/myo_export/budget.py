@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from myo_export import feature_cost, front_end_cost, quality_cost
+from myo_export import calibration_cost, feature_cost, front_end_cost, quality_cost
 from myo_export.aux_cost import (
     count_credit_bytes,
     predict_aux_flash,
@@ -159,6 +159,7 @@ def predict_patch(
     push_functions: Mapping[str, int] | None = None,
     features: FeatureStage | None = None,
     aux: Sequence[ProvedAux] = (),
+    n_embedding: int = 0,
 ) -> Prediction:
     """Predict what a patch takes.
 
@@ -180,6 +181,8 @@ def predict_patch(
         What the network takes; None: the window itself.
     aux : sequence of ProvedAux
         Auxiliary streams.
+    n_embedding : int
+        Words that a person's head is made of; 0 without calibration.
 
     Returns
     -------
@@ -201,6 +204,11 @@ def predict_patch(
         **({"features": predict_feature_flash(features)} if features else {}),
         **({"auxiliary streams": predict_aux_flash(aux)} if aux else {}),
         **({"signal quality": predict_quality_flash(quality)} if quality else {}),
+        **(
+            {"calibration": calibration_cost.count_calibration_flash(n_outputs, n_embedding)}
+            if n_embedding
+            else {}
+        ),
         **({"decision": rule_flash} if (rule_flash := _count_rule_flash(spec)) else {}),
         "rest of the firmware": _FIRMWARE_FLASH + port_flash,
     }
@@ -218,6 +226,11 @@ def predict_patch(
         ),
         **({"auxiliary streams": predict_aux_ram(aux)} if aux else {}),
         **({"signal quality": count_quality_ram(quality)} if quality else {}),
+        **(
+            {"calibration": calibration_cost.count_calibration_ram(n_outputs, n_embedding)}
+            if n_embedding
+            else {}
+        ),
         "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
         "front end state": 4 * front_end.state_words + 4,
         "rest of the firmware": _OTHER_RAM + port_ram,
@@ -229,19 +242,21 @@ def predict_patch(
     watching = predict_quality_instructions(quality, spec.hop_samples * spec.decimation) if quality else 0.0
     in_quality = {"signal quality": watching} if quality else {}
     in_features = {"features": predict_feature_instructions(features)} if features else {}
+    scoring = calibration_cost.predict_head_instructions(n_outputs, n_embedding) if n_embedding else 0.0
     instructions = {
         "front end": filtering,
         **in_quality,
         **in_features,
         "network": push_share * sum(layer.cost.instructions for layer in layers),
-        "decision": _predict_decision(spec),
+        "decision": _predict_decision(spec) + scoring,
     }
     cycles = {
         "front end": filtering * front_end_cost.CYCLES_PER_INSTRUCTION,
         **{k: v * quality_cost.CYCLES_PER_INSTRUCTION for k, v in in_quality.items()},
         **{k: v * feature_cost.CYCLES_PER_INSTRUCTION for k, v in in_features.items()},
         "network": push_share * sum(layer.cost.cycles for layer in layers),
-        "decision": _DECISION_CYCLES_EACH * _predict_decision(spec),
+        "decision": _DECISION_CYCLES_EACH * _predict_decision(spec)
+        + scoring * calibration_cost.CYCLES_PER_INSTRUCTION,
     }
     is_modelled = all(layer.cost.is_modelled for layer in layers)
     return Prediction(flash, ram, instructions, cycles, spec.budget.clock_mhz, is_modelled)
@@ -302,8 +317,9 @@ def find_forms(
         layers = _mix(fast, small, forms)
         share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
         found = predict_patch(
-            spec, layers, fast.arena_bytes, front_end, share, fast.push_functions, features, aux
-        )
+            spec, layers, fast.arena_bytes, front_end, share, fast.push_functions, features, aux,
+            fast.embedding.size if fast.embedding else 0,
+        )  # fmt: skip
         return Choice(tuple(forms), found)
 
     fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from math import prod
 from pathlib import Path
 
+from myo_export.embedding import keep_embedding, place_embedding
 from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_layers import c_at
 from myo_export.emit_net_step import Kernels, step_text
@@ -201,6 +202,7 @@ def render_network(
     kernels: Kernels = "both",
     optimize: Optimize | Sequence[Optimize] = "speed",
     hop: int | None = None,
+    n_dense: int = 0,
 ) -> NetworkSource:
     """Compile a model to text, without writing anything.
 
@@ -217,6 +219,8 @@ def render_network(
         ``speed`` or ``size``: how the DSP kernels hold weights; of all layers, or of each.
     hop : int or None
         Time steps a push, for ``net_reset`` and ``net_push``; None: without them.
+    n_dense : int
+        Dense layers at the network's end whose input outlives a run, as `keep_embedding` says; 0: none does.
 
     Returns
     -------
@@ -228,7 +232,7 @@ def render_network(
     ExportError
         If the model cannot be compiled; one line.
     """
-    network = simplify_network(lower_graph(read_graph(model)))
+    network = keep_embedding(simplify_network(lower_graph(read_graph(model))), n_dense)
     packed = tuple(
         _hold(step.layer, kernels, optimize if isinstance(optimize, str) else optimize[step.index])
         for step in network.steps
@@ -272,7 +276,8 @@ def render_network(
     if stream is not None:
         source += "\n" + stream_text(network, stream, plan, packed, kernels)
     header = _header(head, network, plan, stream, state)
-    return NetworkSource(header, source, network, plan, tuple(texts), packed, stream)
+    embedding = place_embedding(network, plan, stream, state_bytes)
+    return NetworkSource(header, source, network, plan, tuple(texts), packed, stream, embedding)
 
 
 def _header(
@@ -343,6 +348,7 @@ def emit_network(
     kernels: Kernels = "both",
     optimize: Optimize | Sequence[Optimize] = "speed",
     hop: int | None = None,
+    n_dense: int = 0,
 ) -> NetworkReport:
     """Compile a model and write ``net.h``, ``net.c`` and ``tflm/`` into a folder.
 
@@ -356,7 +362,7 @@ def emit_network(
     provenance : str
         Goes into the head comment of the files: hash, tool versions, the command that makes them again.
         Lines of up to 200 printable characters.
-    kernels, optimize, hop
+    kernels, optimize, hop, n_dense
         See `render_network`.
 
     Returns
@@ -369,7 +375,7 @@ def emit_network(
     ExportError
         If the model cannot be compiled or a file cannot be written. The message is one line.
     """
-    text = render_network(model, provenance, kernels, optimize, hop)
+    text = render_network(model, provenance, kernels, optimize, hop, n_dense)
     tflm = tflm_files(text.network, model, _provenance(provenance))
     files = {"net.h": text.header, "net.c": text.source} | {
         f"tflm/{name}": body for name, body in tflm.files.items()

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from myo_export.aux_streams import ProvedAux
+from myo_export.embedding import Embedding
 from myo_export.emit_aux import render_aux, render_aux_sizes
+from myo_export.emit_calibration import render_calibration
 from myo_export.emit_feature_set import list_feature_headers, render_parts
 from myo_export.emit_front_end import list_headers, render_steps
 from myo_export.front_end import FrontEnd
@@ -52,6 +54,7 @@ def render_config_header(
 {newline.join(render_aux_sizes(aux))}
 #define PATCH_QUALITY_CHANNELS {config.n_channels if gate else 0} /* that the quality gate watches */
 #define PATCH_QUALITY_WORDS {gate.config.memory_words if gate else 0}u /* of the frames that it keeps */
+#define PATCH_CALIBRATION_WORDS {config.calibration.n_words if config.calibration else 0} /* of an embedding */
 #define PATCH_N_OUTPUTS {config.n_outputs} /* {", ".join(spec.output_names)} */
 #define PATCH_OUTPUT_KIND {config.output_kind} /* {spec.output.kind} */
 #define PATCH_VOTE {config.vote}
@@ -69,7 +72,12 @@ extern const myo_patch_config_t patch_config;
 
 
 def render_config_source(
-    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, is_pushed: bool, aux: Sequence[ProvedAux] = ()
+    spec: PatchSpec,
+    config: TwinConfig,
+    front_end: FrontEnd,
+    is_pushed: bool,
+    aux: Sequence[ProvedAux] = (),
+    embedding: Embedding | None = None,
 ) -> str:
     """Return ``patch_config.c``: coefficients, quantization and settings, as the twin has them.
 
@@ -86,6 +94,7 @@ def render_config_source(
     out += render_steps(front_end)
     out += _render_stage(stage) if stage else _render_quantize(config)
     out += _render_gate(config.quality) if config.quality else []
+    out += render_calibration(config.calibration, embedding) if config.calibration and embedding else []
     out += render_rule(config.rule) if config.rule else []
     out += render_aux(aux)
     out += [
@@ -112,6 +121,7 @@ def render_config_source(
         "    .features = &feature_stage," if stage else "    .quantize = quantize,",
         *(["    .quality = &quality_gate,"] if config.quality else []),
         *(["    .aux = &aux_stage,"] if aux else []),
+        *(["    .calibration = &calibration_stage,"] if config.calibration else []),
         "    .bundle_hash = PATCH_BUNDLE_HASH,",
         "    .net_input_size = NET_INPUT_SIZE,",
         "    .net_output_size = NET_OUTPUT_SIZE,",

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from myo_export.aux_streams import ProvedAux, quantize_aux
 from myo_export.budget import Choice, choose_forms
+from myo_export.emit_calibration import MEASURED, read_head
 from myo_export.emit_feature_set import FEATURE_FILES, render_feature_set
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
 from myo_export.emit_quality import render_quality
@@ -113,10 +114,12 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     aux = quantize_aux(spec, front_end)
     tell("network to C", 0.05)
     model = open_model(path, spec)
-    ends = model.ends
-    config = _twin_config(spec, front_end, aux, input_scale, feature_scale, ends)
+    config = _twin_config(spec, front_end, aux, input_scale, feature_scale, model.ends)
     choice = choose_forms(spec, *model.report_forms(), front_end, config.features, aux)
     network = model.emit(path / "c", f"myopatch export {path.name}", choice.forms)
+    if spec.calibration:
+        head = read_head(path, spec.calibration, network.embedding, config.layer_tensors.tolist())
+        config = replace(config, calibration=head)
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
@@ -124,9 +127,8 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     )
     _write_features(path, config)
     _write_quality(path, config)
-    write_text(
-        path / "c/patch_config.c", render_config_source(spec, config, front_end, model.hop is not None, aux)
-    )
+    source = render_config_source(spec, config, front_end, model.hop is not None, aux, network.embedding)
+    write_text(path / "c/patch_config.c", source)
     float_twin = model.open_float(network)
     filtered_bounds = _bound_filtered(spec, front_end, aux)
     reference = _make_reference(config, filtered_bounds, input_scale, feature_scale, network.input_scale)
@@ -471,7 +473,8 @@ def _describe_aux(stream: ProvedAux) -> dict[str, Any]:
 def _write_manifest(path: Path, training: dict[str, Any]) -> Bundle:
     """Hash every file, write the bundle's identity and the manifest, and open the bundle."""
     names = [
-        *TRAINED, *NETWORK_MODELS, *WORD_MODELS, "model.keras", "model_card.md", "twin.npz", "budget.json",
+        *TRAINED, *NETWORK_MODELS, *WORD_MODELS, *([MEASURED] if (path / MEASURED).is_file() else []), "model.keras",
+        "model_card.md", "twin.npz", "budget.json",
         *(str(p.relative_to(path)) for folder in ("c", "vectors") for p in (path / folder).rglob("*")
           if p.is_file() and not p.name.startswith(".")),  # such a one was left by an export that was killed
     ]  # fmt: skip

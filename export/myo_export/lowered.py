@@ -431,10 +431,21 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A lowered network."""
+    """A lowered network.
+
+    Attributes
+    ----------
+    graph : Graph
+        Tensors.
+    steps : tuple of Step
+        In the order in which they run.
+    kept : int or None
+        A tensor whose words must still stand in the arena when a run or a push has ended.
+    """
 
     graph: Graph
     steps: tuple[Step, ...]
+    kept: int | None = None
 
     @property
     def folded_into(self) -> dict[int, int]:

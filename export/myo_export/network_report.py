@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from myo_export.cost_events import form_of
 from myo_export.cost_model import Cost, Level, estimate_code, estimate_layer, estimate_network
 from myo_export.cost_stream import estimate_push, moving_parts, push_functions
+from myo_export.embedding import Embedding
 from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_stream import stream_summary
 from myo_export.fold_mve import Folded
@@ -111,6 +112,8 @@ class NetworkReport:
         The same in lines.
     push_functions : mapping
         Predicted bytes of what pushes add: functions by name, and configurations.
+    embedding : Embedding or None
+        What outlives a run, where that was asked for.
     """
 
     layers: tuple[LayerReport, ...]
@@ -132,6 +135,7 @@ class NetworkReport:
 
     stream_summary: tuple[str, ...] = ()
     push_functions: Mapping[str, int] = field(default_factory=dict)
+    embedding: Embedding | None = None
 
     @property
     def code_bytes(self) -> int:
@@ -240,4 +244,5 @@ def report_network(text: NetworkSource, tflm_arena_bytes: int = 0, level: Level 
         else estimate_push(text, text.stream, {layer.index: layer.cost for layer in layers}, level),
         tuple(stream_summary(text.network, text.stream)) if text.stream else (),
         push_functions(text, text.stream, level) if text.stream else {},
+        text.embedding,
     )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from myo_export.embedding import Embedding
 from myo_export.emit_lstm import NetworkState
 from myo_export.emit_net_layers import LayerText
 from myo_export.fold_mve import Form
@@ -33,6 +34,8 @@ class NetworkSource:
         Of each step: its text, and how its kernel holds it, or why the plain one runs.
     stream : StreamPlan or None
         How it is pushed, where a hop was asked for.
+    embedding : Embedding or None
+        What outlives a run, where that was asked for.
     """
 
     header: str
@@ -42,6 +45,7 @@ class NetworkSource:
     texts: tuple[LayerText, ...]
     packed: tuple[Form, ...]
     stream: StreamPlan | None = None
+    embedding: Embedding | None = None
 
     @property
     def arena_bytes(self) -> int:

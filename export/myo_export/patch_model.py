@@ -87,6 +87,7 @@ class TfliteModel:
     def __init__(self, spec: PatchSpec, content: bytes, floating: bytes) -> None:
         self.content, self._floating = content, floating
         self.hop = choose_hop(spec, content)
+        self._n_dense = spec.calibration.dense_layers if spec.calibration else 0
 
     @property
     def ends(self) -> Ends:
@@ -101,11 +102,11 @@ class TfliteModel:
 
     def report_forms(self) -> tuple[NetworkReport, NetworkReport]:
         """Return the figures with all weights wide, and packed."""
-        return report_forms(self.content, self.hop)
+        return report_forms(self.content, self.hop, self._n_dense)
 
     def emit(self, out_dir: Path, made_by: str, forms: Sequence[Optimize]) -> NetworkReport:
         """Write its C, weights in the forms chosen for each layer."""
-        return emit_network(self.content, out_dir, made_by, "both", forms, self.hop)
+        return emit_network(self.content, out_dir, made_by, "both", forms, self.hop, self._n_dense)
 
     def open_float(self, report: NetworkReport) -> NetworkTwin:
         """Return the float model, whose layers are those of the report."""

@@ -39,10 +39,10 @@ def choose_hop(spec: PatchSpec, model: bytes) -> int | None:
     return spec.hop_samples if stream and stream.macs_push <= STREAM_WORTH * stream.macs else None
 
 
-def report_forms(model: bytes, hop: int | None) -> tuple[NetworkReport, NetworkReport]:
+def report_forms(model: bytes, hop: int | None, n_dense: int = 0) -> tuple[NetworkReport, NetworkReport]:
     """Report a network with all weights wide, and packed."""
-    fast = report_network(render_network(model, "", optimize="speed", hop=hop))
-    return fast, report_network(render_network(model, "", optimize="size", hop=hop))
+    fast = report_network(render_network(model, "", optimize="speed", hop=hop, n_dense=n_dense))
+    return fast, report_network(render_network(model, "", optimize="size", hop=hop, n_dense=n_dense))
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,15 @@ class Price:
         return self.choice.prediction
 
 
-def price_spec(spec: PatchSpec) -> Price:
+def price_spec(spec: PatchSpec, model: bytes | None = None) -> Price:
     """Predict what the patch of a spec takes, before it is trained.
 
     Parameters
     ----------
     spec : PatchSpec
         The patch; its budget decides between fast and small forms of weights.
+    model : bytes, optional
+        An int8 ``.tflite`` of the spec's shapes; one of noise if left out, for the kinds that ``make_dry_model`` knows.
 
     Returns
     -------
@@ -98,11 +100,12 @@ def price_spec(spec: PatchSpec) -> Price:
         shape = (config.n_components, config.n_channels)  # what the words are scaled by costs nothing
         scale = FeatureScale(word_shift, np.zeros(shape), np.ones(shape))
         stage = make_stage(spec, scale, front_end.exponent, INPUT_SCALE, 0)
+    n_dense = spec.calibration.dense_layers if spec.calibration else 0
     if isinstance(spec.model, WordModel):
         fast = small = render_word_network(make_dry_words(spec, spec.model), "").report
     else:
-        model = make_dry_model(spec)
-        fast, small = report_forms(model, choose_hop(spec, model))
+        model = make_dry_model(spec) if model is None else model
+        fast, small = report_forms(model, choose_hop(spec, model), n_dense)
     choice = find_forms(spec, fast, small, front_end, stage, aux)[0]
     p, budget = choice.prediction, spec.budget
     limits = (budget.flash_kb, budget.ram_kb, budget.latency_ms)

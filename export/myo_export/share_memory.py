@@ -61,6 +61,8 @@ class SharedMemory:
                 self.last[tensor] = place
             self.first[step.output] = self.last[step.output] = place
         self.last[network.graph.output] = len(network.steps)
+        if network.kept is not None:
+            self.last[network.kept] = len(network.steps)
         self.copies: tuple[int, ...] = ()
         self._homes = {tensor: Home(tensor, 0) for tensor in self.first}
         self._named: dict[int, int] = {}  # an alias, to the tensor that wrote its words

@@ -339,4 +339,6 @@ def _lifetimes(
             lives.setdefault(key, []).append(now)
     if network.graph.output in root_of and root_of[network.graph.output] in passing:
         lives[_passing_key(network, root_of[network.graph.output])].append(len(order))
+    if network.kept is not None and network.kept not in root_of:
+        lives.get(plan.homes[network.kept].buffer, []).append(len(order))
     return found + [Lifetime(key, sizes[key], min(times), max(times)) for key, times in sorted(lives.items())]

@@ -56,6 +56,29 @@ static int32_t aux_words[PATCH_AUX_WORDS];
 #define AUX_MEMORY                                                                                           \
     { 0 }
 #endif
+#if PATCH_CALIBRATION_WORDS > 0
+#define N_WEIGHTS (PATCH_N_OUTPUTS * PATCH_CALIBRATION_WORDS)
+#define N_SCRATCH (PATCH_N_OUTPUTS > PATCH_CALIBRATION_WORDS ? PATCH_N_OUTPUTS : PATCH_CALIBRATION_WORDS)
+static myo_calibration_t calibration;
+static int32_t
+    calibration_record[MYO_CALIBRATION_RECORD_BYTES(PATCH_N_OUTPUTS, PATCH_CALIBRATION_WORDS) / 4u];
+static int16_t head_weights[N_WEIGHTS];
+static int32_t head_bias[PATCH_N_OUTPUTS];
+static int32_t head_scratch[N_SCRATCH];
+static uint16_t calibration_fresh[PATCH_N_OUTPUTS];
+static int8_t head_output[PATCH_N_OUTPUTS];
+#define CALIBRATION_MEMORY                                                                                   \
+    {                                                                                                        \
+        .state = &calibration, .record = calibration_record, .record_bytes = sizeof calibration_record,      \
+        .weights = head_weights, .n_weights = N_WEIGHTS, .bias = head_bias, .n_bias = PATCH_N_OUTPUTS,       \
+        .scratch = head_scratch, .n_scratch = N_SCRATCH, .fresh = calibration_fresh,                         \
+        .n_fresh = PATCH_N_OUTPUTS, .output = head_output, .n_output = PATCH_N_OUTPUTS,                      \
+        .store = &myo_port_store                                                                             \
+    }
+#else
+#define CALIBRATION_MEMORY                                                                                   \
+    { 0 }
+#endif
 static int8_t history[HISTORY_BYTES];
 static int32_t sums[PATCH_N_OUTPUTS];
 
@@ -131,6 +154,7 @@ static myo_status_t init_patch(void) {
                      .n_words = PATCH_FEATURE_WORDS},
         .quality = QUALITY_MEMORY,
         .aux = AUX_MEMORY,
+        .calibration = CALIBRATION_MEMORY,
         .input = net_input,
         .input_bytes = sizeof net_input,
         .output = net_output,

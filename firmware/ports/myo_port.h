@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "calibration/myo_store.h"
 #include "link/myo_byte_ring.h"
 #include "myo_status.h"
 #include "stream/myo_ring.h"
@@ -48,6 +49,10 @@ void myo_port_adc_stop(void);
    emg_rate_mhz. false: the board has no such source. Not called in a patch without streams. */
 bool myo_port_aux_start(uint32_t stream, myo_ring_t *ring, uint32_t rate_mhz, uint32_t emg_rate_mhz,
                         uint8_t adc_bits);
+
+/* Memory that outlives a reset, in two slots, see calibration/myo_store.h; on a virtual board RAM that no
+   start-up clears. Only asked for by a patch with [calibration]. */
+extern const myo_store_port_t myo_port_store;
 
 /* Resets the board as its reset line would. */
 _Noreturn void myo_port_reset(void);

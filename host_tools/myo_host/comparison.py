@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from myo_host.divergence import SAMPLES, WINDOWS, Divergence, Layout, find_diver
 from myo_host.metrics import Distance, count_ulps, merge_ulps, share_loss
 from myo_host.streaming import Capture
 from myo_pipeline.bundle import Bundle
+from myo_pipeline.calibration_head import Tally, fit_head, score, to_softmax
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.feature_words import to_real
 from myo_pipeline.quality_gate import QualityGate
-from myo_pipeline.twin import VALUES, TwinConfig
+from myo_pipeline.twin import VALUES, DecisionTwin, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
 RAW_STAGE = "samples"  # the sensor's frames, before the front end may change their rate
@@ -167,9 +168,18 @@ def _layer_name(layer: dict[str, Any]) -> str:
 
 
 class Comparison:
-    """The stages' running comparison over segments."""
+    """The stages' running comparison over segments.
 
-    def __init__(self, bundle: Bundle, config: TwinConfig) -> None:
+    Attributes
+    ----------
+    stored
+        What the head in use on the board is made of; None: the network decides.
+    """
+
+    def __init__(self, bundle: Bundle, config: TwinConfig, stored: Tally | None = None) -> None:
+        self.stored = stored
+        head = config.calibration
+        self._head = fit_head(head, stored) if head is not None and stored is not None else None
         budget = bundle.read_json("budget.json")
         self.config = config
         self.output_names = bundle.spec.output_names
@@ -190,6 +200,7 @@ class Comparison:
         self.input = StageResult("network input")
         self.layer_results = [StageResult(_layer_name(layer), layer["index"]) for layer in self.layers]
         self.output = StageResult("network output")
+        self.scores = StageResult("calibrated scores")
         self.decision = StageResult("decision")
 
     @property
@@ -206,6 +217,7 @@ class Comparison:
             self.input,
             *self.layer_results,
             self.output,
+            *([self.scores] if self._head else []),
             self.decision,
         ]
 
@@ -234,6 +246,9 @@ class Comparison:
                     continue
                 layout = Layout(golden.name, WINDOWS, int(layer["shape"][-1]))
                 result.compare(capture.layers[number], golden.layers[number][:n_windows], layout)
+            if (scores := self._score(golden, n_windows)) is not None:
+                named = Layout(golden.name, WINDOWS, config.n_outputs, self._name_outputs("score"))
+                self.scores.compare(capture.scores, scores, named)
         else:
             # The traced windows come again here: the same signal must give the same words without tracing.
             self.take_decisions(golden, capture, n_windows)
@@ -248,7 +263,7 @@ class Comparison:
         found = [[d[k] for k in DECISION_FIELDS] for d in capture.decisions]
         self.decision.compare(
             np.array(found, np.int32).reshape(-1, len(DECISION_FIELDS)),
-            golden.decisions[:n_windows],
+            self.decide(golden, capture).decisions[:n_windows],
             Layout(golden.name, WINDOWS, len(DECISION_FIELDS), DECISION_FIELDS),
         )
         if config.aux:
@@ -258,6 +273,29 @@ class Comparison:
         if config.output_kind == VALUES:
             sums = Layout(golden.name, WINDOWS, config.n_outputs, self._name_outputs("sum"))
             self.decision.compare(capture.sums, golden.sums[:n_windows], sums)
+
+    def _score(self, golden: GoldenSegment, n_windows: int) -> NDArray[np.int8] | None:
+        """Return the twin's words of the head in use, (n_windows, n_outputs); None where there is none."""
+        config = self.config.calibration
+        if config is None or self._head is None:
+            return None
+        words = golden.inputs if config.layer < 0 else golden.layers[config.layer]
+        return to_softmax(config, self._head, score(config, self._head, words[:n_windows]))
+
+    def decide(self, golden: GoldenSegment, capture: Capture) -> GoldenSegment:
+        """Return the segment with the decisions that a calibrated board owes.
+
+        They follow from the board's own scores of every window, which are compared with the twin's where the bundle has the
+        embedding: in the traced windows.
+        """
+        if self._head is None or len(capture.scores) == 0:
+            return golden
+        twin = DecisionTwin(self.config)
+        rows = []
+        for scores, (_, raw, _, _) in zip(capture.scores, golden.decisions, strict=False):
+            found = twin.decide(scores, is_gated=bool(raw < 0))
+            rows.append([found.decided, found.raw, found.confidence, found.n_votes])
+        return replace(golden, decisions=np.array(rows, np.int32))
 
     def _compare_quality(self, golden: GoldenSegment, capture: Capture, gate: QualityGate) -> None:
         """Compare flags and masks of the periods that ended in the run."""

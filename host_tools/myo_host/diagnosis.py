@@ -12,6 +12,7 @@ from myo_host.comparison import QUALITY_STAGE, RAW_STAGE, Comparison, StageResul
 from myo_host.link import PatchLink
 from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
+from myo_pipeline.calibration_head import Tally
 from myo_pipeline.errors import LinkError, MismatchError
 from myo_pipeline.twin import TwinConfig, make_network_twin
 from myo_pipeline.vectors import GoldenSegment
@@ -62,7 +63,7 @@ def diagnose(
         return []
     n_windows = _count_windows(stage, config, named[0])
     segment = _extend_layers(bundle, config, named[0], n_windows)
-    again = _replay(bundle, link, config, segment, n_windows, trace_mask)
+    again = _replay(bundle, link, config, segment, n_windows, trace_mask, found.stored)
     facts = []
     first = again.find_first()
     if n_windows > named[0].n_traced:
@@ -83,7 +84,7 @@ def diagnose(
         link.send(m.RESET, kind=m.ResetKind.REBOOT)
         time.sleep(RESET_WAIT_S)
         link.say_hello(bundle.bundle_hash)
-        fresh = _replay(bundle, link, config, segment, n_windows, trace_mask).find_first()
+        fresh = _replay(bundle, link, config, segment, n_windows, trace_mask, found.stored).find_first()
     except (LinkError, MismatchError) as error:
         facts.append(f"not asked again after a reset: {error}")
         return facts
@@ -129,11 +130,12 @@ def _replay(
     segment: GoldenSegment,
     n_windows: int,
     trace_mask: int,
+    stored: Tally | None,
 ) -> Comparison:
     """Stream the first windows of a segment, traced, and compare them alone."""
     n = config.count_frames(n_windows)
     capture = stream_segment(link, segment.counts[:n], trace_mask, aux=segment.aux)
-    comparison = Comparison(bundle, config)
+    comparison = Comparison(bundle, config, stored)
     comparison.take(segment, capture, n_windows, traced=True)
     comparison.take_decisions(segment, capture, n_windows)
     return comparison

@@ -37,6 +37,9 @@ class Stage(IntEnum):
     OUTPUT = 4  # network output, int8, (n_outputs,)
     DECISION = 5  # smoothed values, int32, (n_outputs,); sent untraced where the output kind is values
     FEATURES = 6  # feature words of a window, between FILTERED and INPUT, int32, (n_components, n_channels)
+    SCORES = (
+        7  # what a calibrated head gives in OUTPUT's place, int8, (n_outputs,); none where there is no head
+    )
 
 
 class Dtype(IntEnum):
@@ -81,6 +84,31 @@ class Fault(IntEnum):
     AUX_LATE = (
         9  # frames before an auxiliary sample as it says, frames that had come (or as the one before it says)
     )
+
+
+class CalibrationAction(IntEnum):
+    """What a CALIBRATE message asks for."""
+
+    STATUS = 0  # how things stand
+    COLLECT = 1  # sum windows that begin from here on, of a class
+    END = 2  # windows that end from here on are not summed
+    COMMIT = 3  # make a head of what was collected, store it, and use it
+    UNDO = 4  # back to the head before; what was collected is forgotten
+    FACTORY = 5  # back to the network's own output; what was collected is forgotten
+    DISCARD = 6  # forget what was collected
+    READ = 7  # send the stored record as HEAD
+
+
+class CalibrationError(IntEnum):
+    """Why a CALIBRATION answer says no."""
+
+    NONE = 0
+    BAD_ACTION = 1
+    BAD_LABEL = 2
+    BUSY = 3  # the action before is not done, or a class is being collected
+    TOO_FEW = 4  # a class has too few windows, or nothing was collected
+    NOTHING_TO_UNDO = 5
+    STORE_FAILED = 6  # the memory could not be written
 
 
 @dataclass(frozen=True)
@@ -167,6 +195,12 @@ STOP = Message(
 )
 STATUS_REQUEST = Message("STATUS_REQUEST", 0x05, "Asks for STATUS.")
 RESET = Message("RESET", 0x06, "Resets the board.", (Field("kind", "B", "ResetKind"),))
+CALIBRATE = Message(
+    "CALIBRATE",
+    0x08,
+    "Calibration of a patch with [calibration]; done when all frames before it are processed, then answered by CALIBRATION.",
+    (Field("action", "B", "CalibrationAction"), Field("label", "H", "class, for COLLECT; else 0")),
+)
 
 HELLO = Message(
     "HELLO",
@@ -281,6 +315,33 @@ QUALITY = Message(
     tail="n_channels flags, uint8: 1 saturated, 2 flat, 4 off, 8 mains, 16 motion, 32 duplicated, 64 low_snr",
 )
 
+CALIBRATION = Message(
+    "CALIBRATION",
+    0x88,
+    "The answer to CALIBRATE: how calibration stands.",
+    (
+        Field("action", "B", "CalibrationAction that it answers"),
+        Field("error", "B", "CalibrationError"),
+        Field("collecting", "h", "class that is being collected; -1 none"),
+        Field("sequence", "I", "of the head in use; 0: none, the network decides"),
+        Field("foreign", "B", "1: the store holds another bundle's head, which is refused"),
+        Field(
+            "left_out", "I", "windows of spans that were not summed: signal quality, or the class was full"
+        ),
+        Field("sample", "I", "samples since START when it was done"),
+        Field("work_ticks", "I", "what doing it took"),
+        Field("n_words", "H", "words of an embedding"),
+    ),
+    tail="of each class, uint16: windows that the head is made of or will be, and those of them since the last commit",
+)
+HEAD = Message(
+    "HEAD",
+    0x89,
+    "A piece of what the head in use is made of, before the CALIBRATION that answers READ.",
+    (Field("sequence", "I", "of the head; 0 none"), Field("offset", "I", "bytes before this piece")),
+    tail="bytes of the record: sums int32 (n_outputs, n_words), then windows of each class uint16, then zeros",
+)
+
 MESSAGES: tuple[Message, ...] = (
     HELLO_REQUEST,
     START,
@@ -289,6 +350,7 @@ MESSAGES: tuple[Message, ...] = (
     STOP,
     STATUS_REQUEST,
     RESET,
+    CALIBRATE,
     HELLO,
     CREDIT,
     TENSOR,
@@ -296,9 +358,20 @@ MESSAGES: tuple[Message, ...] = (
     STATUS,
     FAULT,
     QUALITY,
+    CALIBRATION,
+    HEAD,
 )
 BY_TYPE: dict[int, Message] = {message.type: message for message in MESSAGES}
-_ENUMS: tuple[type[IntEnum], ...] = (Stage, Dtype, Source, HelloReason, ResetKind, Fault)
+_ENUMS: tuple[type[IntEnum], ...] = (
+    Stage,
+    Dtype,
+    Source,
+    HelloReason,
+    ResetKind,
+    Fault,
+    CalibrationAction,
+    CalibrationError,
+)
 _C_TYPES = {"B": "uint8_t", "H": "uint16_t", "I": "uint32_t", "b": "int8_t", "h": "int16_t", "i": "int32_t"}
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from myo_host import messages as m
 from myo_host.boards import find_board, start_board
+from myo_host.calibration import read_stored_head
 from myo_host.comparison import Comparison
 from myo_host.link import Hello, PatchLink
 from myo_host.streaming import Capture, stream_segment
@@ -106,7 +107,7 @@ class Patch:
                 f"a {type(recording).__name__} has no twin's words: give one of patch.recordings, or compare what stream gives"
             )
         config = TwinConfig.load(self.bundle.path / "twin.npz")
-        comparison = Comparison(self.bundle, config)
+        comparison = Comparison(self.bundle, config, read_stored_head(self.link, self.bundle))
         if recording.n_traced:
             n = config.count_frames(recording.n_traced)
             traced = stream_segment(self.link, recording.counts[:n], TRACE_ALL, aux=recording.aux)

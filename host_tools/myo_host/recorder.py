@@ -184,7 +184,9 @@ def _run(
             code = values["code"]
             name = m.Fault(code).name if code in list(m.Fault) else f"code {code}"
             if code == m.Fault.BAD_SOURCE:
-                raise LinkError(f"{link.port}: the board has no converter to record from: use another board")
+                raise LinkError(
+                    f"{link.port}: the board has no converter, or none for this rate, bits and channels: use another board"
+                )
             writer.annotate(
                 session.n_samples / hello.rate_hz,
                 f"fault {name} ({values['argument0']}, {values['argument1']})",

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from myo_host.streaming import Capture
 from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.bundle import Bundle
+from myo_pipeline.calibration import CalibrationTwin
+from myo_pipeline.calibration_head import Tally
 from myo_pipeline.errors import DataError
 from myo_pipeline.recording import Recording
 from myo_pipeline.recording.aux_file import read_aux
@@ -133,11 +135,13 @@ def read_streams(spec: PatchSpec, paths: Sequence[Path]) -> list[AuxSamples]:
 
 
 def list_twin_decisions(
-    bundle: Bundle, counts: NDArray[np.int32], aux: Sequence[AuxSamples] = ()
+    bundle: Bundle, counts: NDArray[np.int32], aux: Sequence[AuxSamples] = (), stored: Tally | None = None
 ) -> list[dict[str, Any]]:
-    """Return the rows that the integer twin gives for the same counts and auxiliary streams."""
+    """Return the rows that the integer twin gives for the same counts, auxiliary streams and stored head."""
     config = TwinConfig.load(bundle.path / "twin.npz")
     twin = Twin(config, read_model(bundle.path))
+    if config.calibration is not None and stored is not None:
+        twin.calibration = CalibrationTwin(config.calibration, stored)
     rows = []
     for window in twin.push(counts, aux)[1]:
         decision = {key: getattr(window.decision, key) for key in ("decided", "raw", "confidence", "n_votes")}

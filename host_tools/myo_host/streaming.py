@@ -42,6 +42,10 @@ class Capture:
     quality
         int32, a row a period: each channel's flags, masked channels behind the front end, 1 where windows cast no vote;
         empty without ``[quality]``.
+    scores
+        int8, a row a window that a calibrated head decided; empty where not traced or the network decided all.
+    answers
+        CALIBRATION's fields, one dictionary a request.
     """
 
     raw: NDArray[np.int32]
@@ -55,6 +59,17 @@ class Capture:
     status: dict[str, int]
     seconds: float
     quality: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
+    scores: NDArray[np.int8] = field(default_factory=lambda: np.zeros((0, 0), np.int8))
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A CALIBRATE message in a run: sent when so many samples have gone before it."""
+
+    sample: int
+    action: m.CalibrationAction
+    label: int = 0
 
 
 _WORD_STAGES = (m.Stage.RAW, m.Stage.FILTERED, m.Stage.FEATURES, m.Stage.DECISION)  # of int32; others int8
@@ -103,11 +118,16 @@ class _Collector:
         self._samples: dict[int, list[NDArray[Any]]] = {m.Stage.RAW: [], m.Stage.FILTERED: []}
         self._windows: dict[tuple[int, int], list[NDArray[Any]]] = {}
         self.decisions: list[dict[str, int]] = []
+        self.answers: list[dict[str, Any]] = []
         self._quality: list[list[int]] = []
 
     def take(self, message: m.Message, values: dict[str, Any], tail: bytes) -> None:
         if message is m.TENSOR:
             self._take_tensor(values, read_elements(self._port, values, tail))
+        elif message is m.CALIBRATION:
+            self.answers.append(
+                values | {"windows": np.frombuffer(tail, "<u2").astype(np.int64).reshape(-1, 2)}
+            )
         elif message is m.QUALITY:
             if values["period"] != len(self._quality) or len(tail) != self._hello.n_channels:
                 raise LinkError(
@@ -182,6 +202,7 @@ def stream_segment(
     aux: Sequence[AuxSamples] = (),
     lockstep: bool = False,
     pace_hz: float | None = None,
+    requests: Sequence[Request] = (),
 ) -> Capture:
     """Feed a segment to a board from reset, under its credit, and collect all that it sends.
 
@@ -200,6 +221,8 @@ def stream_segment(
         the board's latency is what a patch has at its own sample rate.
     pace_hz
         Send no sample before its time at this rate; as fast as it goes without.
+    requests
+        What to ask of calibration, in the order of their samples; the run waits for each answer.
 
     Raises
     ------
@@ -224,14 +247,29 @@ def stream_segment(
     began = time.monotonic()
     link.send(m.START, source=m.Source.HOST, trace_mask=trace_mask)
     window_end = hello.window_samples * hello.decimation if lockstep else len(counts)
+    pending = list(requests)
+
+    def take_messages() -> None:
+        nonlocal consumed
+        for message, values, tail in _next_messages(link):
+            if message is m.CREDIT:
+                consumed = take_credit(link.port, values["consumed_frames"], consumed, sent)
+            collector.take(message, values, tail)
+
+    def ask_due() -> None:
+        while pending and pending[0].sample <= sent:
+            request = pending.pop(0)
+            link.send(m.CALIBRATE, action=request.action, label=request.label)
+            due = len(collector.answers) + 1
+            while len(collector.answers) < due:
+                take_messages()
+
+    ask_due()
     while sent < len(counts):
-        n = min(chunk, len(counts) - sent, window_end - sent)
+        n = min(chunk, len(counts) - sent, window_end - sent, *(r.sample - sent for r in pending[:1]))
         due = len(collector.decisions) + 1 if lockstep and sent + n == window_end else 0
         while sent + n - consumed > hello.credit_frames:
-            for message, values, tail in _next_messages(link):
-                if message is m.CREDIT:
-                    consumed = take_credit(link.port, values["consumed_frames"], consumed, sent)
-                collector.take(message, values, tail)
+            take_messages()
         if pace_hz is not None:
             time.sleep(max(0.0, began + (sent + n) / pace_hz - time.monotonic()))
         feed.send_before(sent + n)
@@ -239,10 +277,8 @@ def stream_segment(
         link.send(m.SAMPLES, data, first_sample=sent & 0xFFFFFFFF, n_frames=n)
         sent += n
         while len(collector.decisions) < due:
-            for message, values, tail in _next_messages(link):
-                if message is m.CREDIT:
-                    consumed = take_credit(link.port, values["consumed_frames"], consumed, sent)
-                collector.take(message, values, tail)
+            take_messages()
+        ask_due()
         if lockstep and sent == window_end:
             window_end += hello.hop_samples * hello.decimation
     link.send(m.STOP)
@@ -260,7 +296,7 @@ def stream_segment(
         collector.windows(m.Stage.FEATURES).astype(np.int32), collector.windows(m.Stage.INPUT),
         [collector.windows(m.Stage.LAYER, k) for k in range(n_layers)], collector.windows(m.Stage.OUTPUT),
         collector.decisions, collector.windows(m.Stage.DECISION).astype(np.int32), status, seconds,
-        collector.quality,
+        collector.quality, collector.windows(m.Stage.SCORES), collector.answers,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_host.boards import Board, identify_board
+from myo_host.calibration import read_stored_head
 from myo_host.comparison import Comparison, StageResult
 from myo_host.diagnosis import diagnose
 from myo_host.link import Hello, PatchLink
@@ -22,9 +23,9 @@ from myo_pipeline.errors import BundleError
 from myo_pipeline.twin import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment, load_vectors
 
-TRACED = (Stage.RAW, Stage.FILTERED, Stage.FEATURES, Stage.INPUT, Stage.LAYER, Stage.OUTPUT)
+TRACED = (Stage.RAW, Stage.FILTERED, Stage.FEATURES, Stage.INPUT, Stage.LAYER, Stage.OUTPUT, Stage.SCORES)
 TRACE_ALL = sum(1 << s for s in TRACED)
-TRACE_OUTPUT = 1 << Stage.OUTPUT
+TRACE_OUTPUT = 1 << Stage.OUTPUT | 1 << Stage.SCORES
 LATENCY_WINDOWS = 20  # windows that run in lockstep to measure latency; their costs hardly differ
 
 
@@ -119,7 +120,7 @@ def validate_board(
     board = known or board
     config = TwinConfig.load(bundle.path / "twin.npz")
     golden = load_vectors(bundle.path)
-    comparison = Comparison(bundle, config)
+    comparison = Comparison(bundle, config, read_stored_head(link, bundle))
     n_traced = sum(segment.n_traced for segment in golden)
     n_windows = sum(segment.n_windows for segment in golden)
     if not n_traced:
@@ -144,10 +145,11 @@ def validate_board(
         done += 10 * segment.n_traced
         if progress:
             progress(f"every stage of {segment.name}", done / work)
-    for segment in golden:
+    for number, segment in enumerate(golden):
         capture = stream_segment(link, segment.counts, TRACE_OUTPUT, aux=segment.aux)
         comparison.take(segment, capture, segment.n_windows, traced=False)
         comparison.measure(segment)
+        golden[number] = comparison.decide(segment, capture)
         decisions += capture.decisions
         devices.append(
             capture.sums

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, mode
 
 from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
 from myo_pipeline.board_memory import BOARD_MEMORIES
+from myo_pipeline.calibration import Calibration
 from myo_pipeline.classical_models import (
     CLASSICAL_TABLES,
     BoostedModel,
@@ -377,6 +378,9 @@ class PatchSpec(Table):
     model: Model = CnnModel()
     output: Output
     decision: Decision = Decision()
+    calibration: Calibration | None = Field(
+        default=None, description="calibration on the patch; there is none if left out"
+    )
     budget: Budget = Budget()
     training: Training
 
@@ -409,12 +413,16 @@ class PatchSpec(Table):
         if self.window_samples > 65_535:
             raise ValueError(f"window.window_ms: {self.window_samples} samples, at most 65535: shorten it")
         rule = {"method", "debounce", "dwell"} & self.decision.model_fields_set
-        if rule and self.output.kind != "classes":
+        if rule and not self.decides_classes:
             raise ValueError(
-                f"decision.{min(rule)}: for output.kind 'classes', not {self.output.kind!r}: remove it"
+                f"decision.{min(rule)}: for outputs that are classes, not {self.output.kind!r}: remove it"
             )
         self._check_aux()
         self._check_features()
+        if self.calibration is not None and self.output.kind != "classes":
+            raise ValueError(
+                f"calibration: output.kind {self.output.kind!r} has no classes to calibrate: remove the table, or use 'classes'"
+            )
         if (self.model.kind == "autoencoder") != (self.output.kind == "score"):
             raise ValueError(
                 f"model.kind: {self.model.kind!r} beside output.kind {self.output.kind!r}, expected 'autoencoder' with "
@@ -453,6 +461,10 @@ class PatchSpec(Table):
         if kind in CLASSICAL_TABLES and self.training.quantization != "post":
             raise ValueError(
                 f"training.quantization: {self.training.quantization!r} is for networks, {kind!r} is fitted at once: use 'post'"
+            )
+        if kind in CLASSICAL_TABLES and self.calibration is not None:
+            raise ValueError(
+                f"calibration: model.kind {kind!r} has no layer that the patch learns again: remove the table, or use 'mlp'"
             )
         if not self.features:
             if kind in FEATURE_MODELS:
@@ -532,7 +544,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     """Return the keys that the table at ``location`` (without its last part) may hold."""
     tables: dict[str, list[type[BaseModel]]] = {
         "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget],
-        "training": [Training], "model": [CnnModel], "quality": [Quality],
+        "training": [Training], "model": [CnnModel], "quality": [Quality], "calibration": [Calibration],
         "features": list(FEATURE_TABLES.values()),
         "output": [ClassesOutput, ValuesOutput], "stage": list(STAGE_TABLES.values()), "aux": [AuxSensor],
     }  # fmt: skip

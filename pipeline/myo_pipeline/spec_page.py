@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from myo_pipeline.aux_sensor import AuxSensor
+from myo_pipeline.calibration import Calibration
 from myo_pipeline.classical_models import CLASSICAL_TABLES
 from myo_pipeline.feature_set import FEATURE_TABLES
 from myo_pipeline.network_models import NETWORK_TABLES
@@ -55,7 +56,7 @@ def document_spec() -> str:
         *((f'`[model]` `kind = "{kind}"`', table) for kind, table in CLASSICAL_TABLES.items()),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
         ('`[output]` `kind = "score"`', ScoreOutput),
-        ("`[decision]`", Decision), ("`[budget]`", Budget), ("`[training]`", Training),
+        ("`[decision]`", Decision), ("`[calibration]`", Calibration), ("`[budget]`", Budget), ("`[training]`", Training),
     ]  # fmt: skip
     for title, table in sections:
         out += [

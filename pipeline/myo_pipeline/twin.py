@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from myo_pipeline.aux_stream import AuxConfig, AuxSamples, AuxTwin
 from myo_pipeline.bundle import replace_file
+from myo_pipeline.calibration import CalibrationTwin
+from myo_pipeline.calibration_head import HeadConfig
 from myo_pipeline.decision_rule import DecisionRule, RuleTwin
 from myo_pipeline.errors import BundleError, SpecError
 from myo_pipeline.feature_stage import FeatureStage
@@ -32,7 +34,7 @@ from myo_pipeline.word_network import WordNetworkTwin, is_word_network, unpack_w
 # pages cost memory.
 _ARENA_BYTES = 16 << 20
 
-_PARTS = {"features", "quality", "aux", "rule"}  # of a TwinConfig, that may be missing
+_PARTS = {"features", "quality", "aux", "calibration", "rule"}  # of a TwinConfig, that may be missing
 
 CLASSES, VALUES = 0, 1  # output kinds, as the firmware numbers them
 
@@ -76,6 +78,8 @@ class TwinConfig:
         The gate before the vote; None: every channel is taken as it is.
     aux
         Auxiliary streams, whose channels stand behind the EMG's.
+    calibration
+        What a person's head is made of; None: the network's output always decides.
     rule
         How classes are decided; None: by majority.
     """
@@ -101,6 +105,7 @@ class TwinConfig:
     features: FeatureStage | None = None
     quality: QualityGate | None = None
     aux: tuple[AuxConfig, ...] = ()
+    calibration: HeadConfig | None = None
     rule: DecisionRule | None = None
 
     @property
@@ -133,6 +138,7 @@ class TwinConfig:
             values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _PARTS}
             values |= self.features.to_arrays() if self.features else {}
             values |= self.quality.to_arrays() if self.quality else {}
+            values |= self.calibration.to_arrays() if self.calibration else {}
             values |= self.rule.to_arrays() if self.rule else {}
             for number, stream in enumerate(self.aux):
                 values |= stream.to_arrays(f"aux{number}_")
@@ -156,6 +162,7 @@ class TwinConfig:
         stage = {name: values.pop(name) for name in list(values) if name.startswith("features_")}
         streams = {name: values.pop(name) for name in list(values) if name.startswith("aux")}
         gate = {name: values.pop(name) for name in list(values) if name.startswith("quality_")}
+        head = {name: values.pop(name) for name in list(values) if name.startswith("calibration_")}
         rule = {name: values.pop(name) for name in list(values) if name.startswith("decision_")}
         if {f.name for f in fields(cls)} - _PARTS != set(values):
             raise BundleError(f"{path}: holds another version's twin; export the bundle again")
@@ -181,6 +188,13 @@ class TwinConfig:
             except (KeyError, ValueError, TypeError) as error:
                 raise BundleError(
                     f"{path}: holds another version's signal quality ({error}); export the bundle again"
+                ) from None
+        if head:
+            try:
+                config = replace(config, calibration=HeadConfig.from_arrays(head))
+            except (ValueError, TypeError) as error:
+                raise BundleError(
+                    f"{path}: holds another version's calibration ({error}); export the bundle again"
                 ) from None
         if not stage:
             return config
@@ -336,6 +350,7 @@ class WindowResult:
     layers: list[NDArray[np.int8]]
     decision: Decision
     aux_marks: int  # bit k: auxiliary stream k lacked or left out a sample that the window sees
+    scores: NDArray[np.int8] | None = None  # of a calibrated head, (n_outputs,): what was decided by
 
     @property
     def output(self) -> NDArray[np.int8]:
@@ -344,10 +359,19 @@ class WindowResult:
 
 
 class Twin:
-    """A whole patch in integers, fed with counts in blocks of any size."""
+    """A whole patch in integers, fed with counts in blocks of any size.
+
+    Attributes
+    ----------
+    config
+        Its integers.
+    calibration
+        What it knows of a person; it outlives :meth:`reset`. None without ``[calibration]``.
+    """
 
     def __init__(self, config: TwinConfig, model: bytes) -> None:
         self.config = config
+        self.calibration = CalibrationTwin(config.calibration) if config.calibration else None
         self.front_end = FrontEndTwin(config)
         self._gate = GateTwin(config.quality) if config.quality else None
         self._aux = [AuxTwin(stream) for stream in config.aux]
@@ -363,6 +387,8 @@ class Twin:
             self._gate.reset()
         for stream in self._aux:
             stream.reset()
+        if self.calibration:
+            self.calibration.reset()
         self._marks = np.zeros(0, np.uint8)  # of the frames in _recent
         dtype = np.int16 if self.config.features else np.int8
         self._recent: NDArray[np.signedinteger[Any]] = np.zeros((0, self.config.front_end_channels), dtype)
@@ -416,6 +442,17 @@ class Twin:
         """What the gate said of each period since the start, see :meth:`QualityGate.judge`; empty without one."""
         return self._gate.rows.astype(np.int32) if self._gate else np.zeros((0, 0), np.int32)
 
+    def _calibrate(
+        self, network_input: NDArray[np.int8], layers: list[NDArray[np.int8]], end: int, is_gated: bool
+    ) -> NDArray[np.int8] | None:
+        """Hand a window to the calibration; return what decides in the network's place, if anything does."""
+        head = self.config.calibration
+        if head is None or self.calibration is None:
+            return None
+        embedding = network_input.ravel() if head.layer < 0 else layers[head.layer]
+        first_sample = (end - self.config.window_samples) * self.config.decimation
+        return self.calibration.take(embedding, first_sample, is_gated)
+
     def _take(self, words: NDArray[np.signedinteger[Any]]) -> Iterator[WindowResult]:
         config, stage = self.config, self.config.features
         self._recent = np.concatenate([self._recent, words])
@@ -432,11 +469,13 @@ class Twin:
                 if stage:
                     network_input[:, masked] = config.zero_point
             layers = self._network.run(network_input)
-            decision = self._decision.decide(layers[-1], is_gated)
+            scores = self._calibrate(network_input, layers, end, is_gated)
+            decision = self._decision.decide(layers[-1] if scores is None else scores, is_gated)
             marks = int(np.bitwise_or.reduce(self._marks[end - config.window_samples - first : end - first]))
             yield WindowResult(
-                self._n_windows, end * config.decimation, features, network_input, layers, decision, marks
-            )
+                self._n_windows, end * config.decimation, features, network_input, layers, decision, marks,
+                scores,
+            )  # fmt: skip
             self._n_windows += 1
         keep = config.window_samples - 1  # older samples can be in no later window
         self._recent = self._recent[max(0, len(self._recent) - keep) :] if keep else self._recent[:0]

@@ -11,12 +11,12 @@ FOLDER = Path(__file__).resolve().parent
 FIRMWARE = FOLDER.parents[1] / "firmware"
 STRICT = ["-std=c11", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
 SANITIZERS = ["-g1", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-PARTS = ("dsp", "features", "quality", "stream", "link")
+PARTS = ("dsp", "features", "quality", "calibration", "stream", "link")
 BIQUAD = "Source/FilteringFunctions/arm_biquad_cascade_df1_q31.c"
 
 
 def build_harness(compiler: str, folder: Path, name: str, *options: str) -> Path:
-    """Compile ``name``.c of this folder with dsp, features, quality, stream and link and CMSIS-DSP's biquads into a folder."""
+    """Compile ``name``.c of this folder with the parts of the core but the network, and CMSIS-DSP's biquads, into a folder."""
     program = folder / name
     if program.is_file():
         return program

@@ -199,7 +199,7 @@ def test_the_spec_refuses_what_cannot_be(text: str, expected: str) -> None:
 
 def test_values_have_no_rule() -> None:
     template = find_templates()["values"].read_text().replace("@NAME@", "patch")
-    with pytest.raises(SpecError, match=r"decision\.debounce: for output\.kind 'classes', not 'values'"):
+    with pytest.raises(SpecError, match=r"decision\.debounce: for outputs that are classes, not 'values'"):
         parse_spec(template.replace("vote = 4", "debounce = 2\nvote = 4"))
 
 

@@ -172,6 +172,15 @@ def test_classical_models_decide_between_classes() -> None:
         )
     with pytest.raises(SpecError, match=r"model.kind: 'lda' takes features and the spec has none"):
         parse_spec(text.replace(FEATURES, ""))
+    for more, said in (
+        (
+            "quantization = 'aware'\n",
+            "training.quantization: 'aware' is for networks, 'lda' is fitted at once",
+        ),
+        ("[calibration]\n", "calibration: model.kind 'lda' has no layer that the patch learns again"),
+    ):
+        with pytest.raises(SpecError, match=said):
+            parse_spec(text + more)
     many = text.replace("channels = 4", "channels = 64").replace('"lda"', '"forest"')
     with pytest.raises(SpecError, match="features: 384 words a window, trees take at most 256"):
         parse_spec(many)

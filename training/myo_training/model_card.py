@@ -98,7 +98,7 @@ def _name_columns(spec: PatchSpec) -> tuple[str, str]:
     """Name what figures are of: single windows and decisions, each with its latency."""
     latency, decision = find_latency(spec), spec.decision
     alone = latency.window_ms + latency.hop_ms
-    voted = "mean" if spec.output.kind != "classes" else f"{decision.vote} voted"
+    voted = "mean" if not spec.decides_classes else f"{decision.vote} voted"
     if decision.method != "majority":
         voted = f"{decision.method} of {decision.vote}" if decision.method == "average" else decision.method
     held = latency.hold_ms > 0

@@ -135,7 +135,6 @@ def quantize_aware(
     history = fit_model(rounded, train, validation, settings, spec.decides_classes, progress, augment)
     switch(rounded, layers, ())
     with quiet_stderr():
-        targets.restore(model)
         targets.restore(rounded)
         ranges = read_ranges(rounded, layers)
         if not spec.decides_classes:  # the units of the output have changed
@@ -145,7 +144,7 @@ def quantize_aware(
         copy_weights(rounded, folded)
         ranged, _ = build_network(spec, Form.RANGED, ranges)
         copy_weights(rounded, ranged)
-    post = convert_model(model, representative)
+    post = quantize_post(model, spec, representative, targets).int8
     return Quantized(folded, convert_ranged(ranged), rounded, tuple(layers), model, post, history)
 
 

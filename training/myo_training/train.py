@@ -22,6 +22,13 @@ from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, ScoreOutput, load_spec
 from myo_pipeline.word_network import NETWORK_MODELS, WORD_MODELS
 from myo_training.anomaly import NORMAL, fit_autoencoder, keep_normal, mark_anomalies
+from myo_training.calibration import (
+    HeadStatistics,
+    WindowOrigins,
+    choose_windows,
+    measure_head,
+    trace_windows,
+)
 from myo_training.classical import learn_linear
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
@@ -166,7 +173,10 @@ def train(
     reader = _Reader(data, split, spec)
     hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
-    windows = cut_recordings(reader.read(TRAIN), spec, hop)
+    recordings = reader.read(TRAIN)
+    windows = cut_recordings(recordings, spec, hop)
+    origins = trace_windows(recordings, spec, hop) if spec.calibration else None
+    del recordings
     if spec.output.kind == "score":
         windows = keep_normal(windows)
     input_scale = measure_scale(windows.counts, spec)
@@ -178,12 +188,13 @@ def train(
         checked = Examples(
             scale_input(others.counts, input_scale), targets.normalize(others.labels), np.ones(0, np.float32)
         )
-    del windows
     if isinstance(spec.model, WordModel):
         learned = learn_words(spec, examples, checked, make_augmentation(spec, input_scale), tell)
     else:
         learned = _learn_network(spec, examples, checked, targets, input_scale, tell)
     del examples, checked
+    head = _measure_head(spec, learned, windows, origins, input_scale) if origins is not None else None
+    del windows
 
     figures, curve, segments = _evaluate_splits(learned, reader, split, spec, input_scale, tell)
     record: dict[str, Any] = {
@@ -202,6 +213,7 @@ def train(
         **describe_scale(input_scale, spec),
         "model": {"kind": spec.model.kind, **learned.about},
         "quantization": learned.quantization,
+        **({"calibration": {"n_windows": head.n_windows, "temperature": head.temperature}} if head else {}),
         "learning": learned.learning
         | {"seed": spec.training.seed, "rest_excess": REST_EXCESS if spec.decides_classes else None},
         **({"score": learned.threshold} if learned.threshold else {}),
@@ -213,7 +225,7 @@ def train(
     }
     record = without_nan(record)
     tell("writing the bundle", 0.98)
-    _write_bundle(out_dir, spec_path, spec, learned, record, pack_segments(segments, spec))
+    _write_bundle(out_dir, spec_path, spec, learned, record, pack_segments(segments, spec), head)
     seconds = time.monotonic() - started
     tell(f"trained in {seconds:.0f} s", 1.0)
     return TrainingResult(out_dir, record, data.info.source, data.info.simulated, seconds)
@@ -344,6 +356,21 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
     )
 
 
+def _measure_head(
+    spec: PatchSpec, learned: Learned, windows: WindowSet, origins: WindowOrigins, input_scale: InputScale
+) -> HeadStatistics | None:
+    """Measure what calibration on the patch needs; None without it."""
+    if spec.calibration is None:
+        return None
+    labels, int8 = windows.labels.astype(np.int64), learned.files["model.tflite"]
+    chosen = choose_windows(labels, origins)
+    x = scale_input(windows.counts[chosen], input_scale)
+    return measure_head(
+        spec.calibration, int8, x, labels[chosen], origins.groups[chosen], read_quantization(int8, "input"),
+        len(spec.output_names),
+    )  # fmt: skip
+
+
 def _evaluate_splits(
     learned: Learned, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale, tell: Progress
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[Any]]:  # fmt: skip
@@ -422,7 +449,7 @@ def list_versions(more: tuple[str, ...] = ()) -> dict[str, str]:
 
 def _write_bundle(
     out_dir: Path, spec_path: Path, spec: PatchSpec, learned: Learned, record: dict[str, Any],
-    arrays: dict[str, NDArray[Any]],
+    arrays: dict[str, NDArray[Any]], head: HeadStatistics | None,
 ) -> None:  # fmt: skip
     out_dir.mkdir(parents=True, exist_ok=True)
     for name in {"model.keras", *NETWORK_MODELS, *WORD_MODELS} - set(learned.files):
@@ -435,6 +462,9 @@ def _write_bundle(
             temporary.write_bytes(content)
     with replace_file(out_dir / "evaluation.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
+    if head is not None:
+        with replace_file(out_dir / "calibration.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **{name: np.asarray(v) for name, v in vars(head).items()})
     record["model"]["sha256"] = {
         name: hashlib.sha256(content).hexdigest() for name, content in learned.files.items()
     }

@@ -238,6 +238,48 @@ static void serve_aux_samples(myo_link_t *self, const myo_frame_t *frame) {
     }
 }
 
+static void send_head(myo_link_t *self) {
+    const myo_calibration_memory_t *const memory = &self->config.patch->memory.calibration;
+    const myo_calibration_config_t *const calibration = self->config.patch->config->calibration;
+    myo_head_message_t message = {.sequence = memory->state->sequence};
+    uint8_t piece[256];
+    uint32_t n;
+    while ((n = calibration->functions->read(memory, message.offset, piece, sizeof piece)) > 0) {
+        send(self, WAIT, MYO_MESSAGE_HEAD, &message, sizeof message, piece, n);
+        message.offset += n;
+    }
+}
+
+/* Does what CALIBRATE asks, and answers. */
+static void calibrate(myo_link_t *self, const myo_calibrate_message_t *request) {
+    myo_patch_t *const patch = self->config.patch;
+    const myo_calibration_config_t *const calibration = patch->config->calibration;
+    const myo_calibration_memory_t *const memory = &patch->memory.calibration;
+    myo_calibration_message_t answer;
+    const uint32_t begin = patch->hooks.work_ticks(patch->hooks.context);
+    (void)calibration->functions->act(calibration, memory, request, patch->samples, &answer);
+    answer.work_ticks = patch->hooks.work_ticks(patch->hooks.context) - begin;
+    if (request->action == MYO_CALIBRATION_ACTION_READ) {
+        send_head(self);
+    }
+    uint16_t counts[2u * MYO_HEAD_MAX_CLASSES];
+    for (uint32_t k = 0; k < calibration->head->n_classes; k++) {
+        counts[2u * k] = memory->state->tally.counts[k];
+        counts[2u * k + 1u] = memory->fresh[k];
+    }
+    send(self, WAIT, MYO_MESSAGE_CALIBRATION, &answer, sizeof answer, counts,
+         2u * calibration->head->n_classes * sizeof counts[0]);
+}
+
+static void serve_calibrate(myo_link_t *self, const myo_frame_t *frame) {
+    if (self->calibrating) { /* the one before waits for frames: only that one is answered */
+        raise_fault(self, MYO_FAULT_BAD_MESSAGE, frame->header.type, (uint32_t)frame->payload_bytes);
+        return;
+    }
+    memcpy(&self->calibrate, frame->payload, sizeof self->calibrate);
+    self->calibrating = true;
+}
+
 /* Whether the payload is as long as the message's fixed part (or longer, where a tail may follow). */
 static bool has_length(const myo_frame_t *frame, size_t fixed_bytes, bool tail) {
     return tail ? frame->payload_bytes >= fixed_bytes : frame->payload_bytes == fixed_bytes;
@@ -254,6 +296,9 @@ static bool is_well_formed(const myo_link_t *self, const myo_frame_t *frame) {
     case MYO_MESSAGE_AUX_SAMPLES:
         return self->config.patch->config->aux != NULL &&
                has_length(frame, sizeof(myo_aux_samples_message_t), true);
+    case MYO_MESSAGE_CALIBRATE:
+        return self->config.patch->config->calibration != NULL &&
+               has_length(frame, sizeof(myo_calibrate_message_t), false);
     case MYO_MESSAGE_STOP:
     case MYO_MESSAGE_STATUS_REQUEST:
         return has_length(frame, 0, false);
@@ -293,6 +338,9 @@ static void serve(myo_link_t *self, const myo_frame_t *frame) {
         break;
     case MYO_MESSAGE_AUX_SAMPLES:
         serve_aux_samples(self, frame);
+        break;
+    case MYO_MESSAGE_CALIBRATE:
+        serve_calibrate(self, frame);
         break;
     case MYO_MESSAGE_STOP:
         stop_source(self);
@@ -354,6 +402,10 @@ bool myo_link_poll(myo_link_t *self) {
     report_overflow(self);
     if (self->source == MYO_SOURCE_HOST) {
         grant_credit(self);
+    }
+    if (self->calibrating && myo_ring_used(sample_ring(self)) == 0) {
+        self->calibrating = false;
+        calibrate(self, &self->calibrate);
     }
     if (self->stopping && myo_ring_used(sample_ring(self)) == 0) {
         self->stopping = false;

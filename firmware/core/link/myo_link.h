@@ -52,6 +52,8 @@ typedef struct {
     uint16_t rx_sequence; /* expected */
     bool running;         /* samples are taken */
     bool stopping;        /* STOP came: STATUS follows when the ring is empty */
+    bool calibrating;     /* CALIBRATE came: it is done when the ring is empty */
+    myo_calibrate_message_t calibrate;
     uint8_t source;       /* myo_source_t of the run */
     uint32_t credit_sent; /* frames that the last CREDIT named */
     uint32_t rx_sequence_gaps;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define MYO_PROTOCOL_VERSION 1u
-#define MYO_SCHEMA_HASH 0x17e8ab70u
+#define MYO_SCHEMA_HASH 0xe49a770bu
 #define MYO_MAX_PAYLOAD 512u
 
 typedef struct __attribute__((packed)) {
@@ -24,6 +24,7 @@ typedef enum {
     MYO_MESSAGE_STOP = 0x04,
     MYO_MESSAGE_STATUS_REQUEST = 0x05,
     MYO_MESSAGE_RESET = 0x06,
+    MYO_MESSAGE_CALIBRATE = 0x08,
     MYO_MESSAGE_HELLO = 0x81,
     MYO_MESSAGE_CREDIT = 0x82,
     MYO_MESSAGE_TENSOR = 0x83,
@@ -31,6 +32,8 @@ typedef enum {
     MYO_MESSAGE_STATUS = 0x85,
     MYO_MESSAGE_FAULT = 0x86,
     MYO_MESSAGE_QUALITY = 0x87,
+    MYO_MESSAGE_CALIBRATION = 0x88,
+    MYO_MESSAGE_HEAD = 0x89,
 } myo_message_type_t;
 
 typedef enum {
@@ -41,6 +44,7 @@ typedef enum {
     MYO_STAGE_OUTPUT = 4,
     MYO_STAGE_DECISION = 5,
     MYO_STAGE_FEATURES = 6,
+    MYO_STAGE_SCORES = 7,
 } myo_stage_t;
 
 typedef enum {
@@ -75,6 +79,27 @@ typedef enum {
     MYO_FAULT_AUX_LATE = 9,
 } myo_fault_t;
 
+typedef enum {
+    MYO_CALIBRATION_ACTION_STATUS = 0,
+    MYO_CALIBRATION_ACTION_COLLECT = 1,
+    MYO_CALIBRATION_ACTION_END = 2,
+    MYO_CALIBRATION_ACTION_COMMIT = 3,
+    MYO_CALIBRATION_ACTION_UNDO = 4,
+    MYO_CALIBRATION_ACTION_FACTORY = 5,
+    MYO_CALIBRATION_ACTION_DISCARD = 6,
+    MYO_CALIBRATION_ACTION_READ = 7,
+} myo_calibration_action_t;
+
+typedef enum {
+    MYO_CALIBRATION_ERROR_NONE = 0,
+    MYO_CALIBRATION_ERROR_BAD_ACTION = 1,
+    MYO_CALIBRATION_ERROR_BAD_LABEL = 2,
+    MYO_CALIBRATION_ERROR_BUSY = 3,
+    MYO_CALIBRATION_ERROR_TOO_FEW = 4,
+    MYO_CALIBRATION_ERROR_NOTHING_TO_UNDO = 5,
+    MYO_CALIBRATION_ERROR_STORE_FAILED = 6,
+} myo_calibration_error_t;
+
 /* Asks for HELLO; sequence numbers of both directions start again. */
 typedef struct __attribute__((packed)) {
     uint8_t protocol; /* version that the host speaks */
@@ -108,6 +133,13 @@ typedef struct __attribute__((packed)) {
     uint8_t kind; /* ResetKind */
 } myo_reset_message_t;
 _Static_assert(sizeof(myo_reset_message_t) == 1, "reset");
+
+/* Calibration of a patch with [calibration]; done when all frames before it are processed, then answered by CALIBRATION. */
+typedef struct __attribute__((packed)) {
+    uint8_t action; /* CalibrationAction */
+    uint16_t label; /* class, for COLLECT; else 0 */
+} myo_calibrate_message_t;
+_Static_assert(sizeof(myo_calibrate_message_t) == 3, "calibrate");
 
 /* Who the board is, what it runs, and how much it can take; sent at boot and on request. */
 typedef struct __attribute__((packed)) {
@@ -203,5 +235,26 @@ typedef struct __attribute__((packed)) {
     uint8_t gated; /* 1 where windows that end from here on cast no vote */
 } myo_quality_message_t;
 _Static_assert(sizeof(myo_quality_message_t) == 11, "quality");
+
+/* The answer to CALIBRATE: how calibration stands. Then: of each class, uint16: windows that the head is made of or will be, and those of them since the last commit. */
+typedef struct __attribute__((packed)) {
+    uint8_t action; /* CalibrationAction that it answers */
+    uint8_t error; /* CalibrationError */
+    int16_t collecting; /* class that is being collected; -1 none */
+    uint32_t sequence; /* of the head in use; 0: none, the network decides */
+    uint8_t foreign; /* 1: the store holds another bundle's head, which is refused */
+    uint32_t left_out; /* windows of spans that were not summed: signal quality, or the class was full */
+    uint32_t sample; /* samples since START when it was done */
+    uint32_t work_ticks; /* what doing it took */
+    uint16_t n_words; /* words of an embedding */
+} myo_calibration_message_t;
+_Static_assert(sizeof(myo_calibration_message_t) == 23, "calibration");
+
+/* A piece of what the head in use is made of, before the CALIBRATION that answers READ. Then: bytes of the record: sums int32 (n_outputs, n_words), then windows of each class uint16, then zeros. */
+typedef struct __attribute__((packed)) {
+    uint32_t sequence; /* of the head; 0 none */
+    uint32_t offset; /* bytes before this piece */
+} myo_head_message_t;
+_Static_assert(sizeof(myo_head_message_t) == 8, "head");
 
 #endif

@@ -10,8 +10,12 @@ static myo_status_t check_config(const myo_patch_config_t *config, uint16_t n_ch
     const myo_feature_stage_config_t *const features = config->features;
     if ((config->quantize == NULL && features == NULL) || config->net_init == NULL ||
         config->net_run == NULL || (config->net_push == NULL) != (config->net_reset == NULL) ||
-        (features != NULL && features->functions == NULL)) {
+        (features != NULL && features->functions == NULL) ||
+        (config->calibration != NULL && config->calibration->functions == NULL)) {
         return MYO_ERROR_NULL;
+    }
+    if (config->calibration != NULL && config->output_kind != MYO_OUTPUT_CLASSES) {
+        return MYO_ERROR_CONFIG;
     }
     const size_t n_input =
         features != NULL ? myo_feature_stage_words(features) : (size_t)config->window_samples * n_channels;
@@ -91,6 +95,10 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
             config->quality->functions->init(config->quality, &memory->quality, config->front_end.n_channels,
                                              myo_front_end_channels(&config->front_end));
     }
+    if (status == MYO_OK && config->calibration != NULL) {
+        status = config->calibration->functions->init(config->calibration, &memory->calibration,
+                                                      config->n_outputs, config->bundle_hash);
+    }
     if (status == MYO_OK) {
         const myo_decision_config_t decision = {.output_kind = config->output_kind,
                                                 .vote = config->vote,
@@ -133,6 +141,9 @@ void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     }
     if (self->config->aux != NULL) {
         self->config->aux->functions->reset(self->config->aux, &self->memory.aux);
+    }
+    if (self->config->calibration != NULL) {
+        self->config->calibration->functions->reset(&self->memory.calibration);
     }
     myo_decision_reset(&self->decision);
     self->trace_mask = trace_mask;
@@ -333,6 +344,22 @@ static uint32_t push_network(myo_patch_t *self, bool is_window) {
     return work_ticks(self) - push_begin;
 }
 
+/* Gives what decides: the calibrated head's words, or where there is none the network's. */
+static const int8_t *run_calibration(myo_patch_t *self) {
+    const myo_patch_config_t *config = self->config;
+    const myo_calibration_config_t *const calibration = config->calibration;
+    if (calibration == NULL) {
+        return self->memory.output;
+    }
+    const int32_t offset = config->net_push != NULL ? calibration->push_offset : calibration->run_offset;
+    const int8_t *const embedding =
+        offset < 0 ? self->memory.input : (const int8_t *)self->memory.arena + offset;
+    const uint32_t first_sample = self->samples - config->window_samples * self->decimation;
+    const int8_t *const output = calibration->functions->run(calibration, &self->memory.calibration,
+                                                             embedding, first_sample, is_gated(self));
+    return output != NULL ? output : self->memory.output;
+}
+
 static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     const myo_patch_config_t *config = self->config;
     const myo_patch_memory_t *memory = &self->memory;
@@ -347,9 +374,15 @@ static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     }
     trace(self, MYO_STAGE_OUTPUT, self->windows, memory->output, config->net_output_size);
 
-    const uint32_t decision_begin = work_ticks(self);
+    uint32_t decision_begin = work_ticks(self);
+    const int8_t *const output = run_calibration(self);
+    if (output != memory->output) {
+        const uint32_t trace_begin = work_ticks(self);
+        trace(self, MYO_STAGE_SCORES, self->windows, output, config->net_output_size);
+        decision_begin += work_ticks(self) - trace_begin;
+    }
     const myo_decision_t decision = is_gated(self) ? config->quality->functions->abstain(&self->decision)
-                                                   : myo_decision_run(&self->decision, memory->output);
+                                                   : myo_decision_run(&self->decision, output);
     const myo_patch_result_t result = {
         .window = self->windows,
         .end_sample = self->samples,

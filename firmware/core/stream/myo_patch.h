@@ -1,6 +1,6 @@
 /* The patch: sample ring -> block front end -> window ring, or features -> network -> decision. Beside it the
    quality gate watches the counts: what it masks gives the network its zero point, and a window that it gates
-   casts no vote.
+   casts no vote. Behind the network a calibrated head may score in its place.
 
    The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
    make none to any word. Windows are counted in frames behind the front end: window k is the last
@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "calibration/myo_calibration.h"
 #include "dsp/myo_front_end.h"
 #include "dsp/myo_quantize.h"
 #include "link/myo_messages.h"
@@ -45,10 +46,11 @@ typedef struct {
     const myo_decision_rule_t *rule;  /* classes: how they are decided; NULL: by majority */
     myo_front_end_config_t front_end; /* a frame of counts must fit one SAMPLES message */
     const myo_aux_stage_config_t *aux; /* streams whose channels stand behind the front end's; NULL: none */
-    const myo_quantize_config_t *quantize;      /* one a channel of the window; with features NULL */
-    const myo_feature_stage_config_t *features; /* what the network takes; NULL: the window itself */
-    const myo_quality_gate_config_t *quality;   /* NULL: every channel is taken as it is */
-    uint8_t bundle_hash[32];                    /* SHA-256, compared by the host */
+    const myo_quantize_config_t *quantize;       /* one a channel of the window; with features NULL */
+    const myo_feature_stage_config_t *features;  /* what the network takes; NULL: the window itself */
+    const myo_quality_gate_config_t *quality;    /* NULL: every channel is taken as it is */
+    const myo_calibration_config_t *calibration; /* classes only; NULL: the network's output decides */
+    uint8_t bundle_hash[32];                     /* SHA-256, compared by the host */
     size_t net_input_size; /* window_samples * channels of the window, int8, time-major; with features one a
                               word */
     size_t net_output_size;
@@ -100,9 +102,10 @@ typedef struct {
     size_t block_words;
     int8_t *window; /* net_input_size; with features none, and may be NULL */
     size_t window_bytes;
-    myo_feature_stage_memory_t features; /* all of it may be NULL where there are none */
-    myo_quality_gate_memory_t quality;   /* the same */
-    int8_t *input;                       /* net_input_size */
+    myo_feature_stage_memory_t features;  /* all of it may be NULL where there are none */
+    myo_quality_gate_memory_t quality;    /* the same */
+    myo_calibration_memory_t calibration; /* the same */
+    int8_t *input;                        /* net_input_size */
     size_t input_bytes;
     int8_t *output; /* net_output_size */
     size_t output_bytes;

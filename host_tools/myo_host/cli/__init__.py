@@ -43,6 +43,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no error
     try:
         from myo_host.cli import (  # noqa: F401 - they register themselves
+            calibrate_command,
             commands,
             compile_command,
             data_info_command,

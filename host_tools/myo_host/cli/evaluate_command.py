@@ -47,6 +47,7 @@ def evaluate(
     """
     from myo_host.evaluation_page import write_evaluation
     from myo_pipeline.bundle import render_json
+    from myo_pipeline.errors import SpecError
     from myo_pipeline.spec import load_spec
     from myo_training.cross_validation import CrossValidation, summarize_folds
     from myo_training.datasets import resolve_dataset
@@ -55,6 +56,10 @@ def evaluate(
 
     path = _spec_path(spec)
     loaded = load_spec(path)
+    if loaded.output.kind == "score":
+        raise SpecError(
+            f"{path}: output.kind 'score' has no folds, expected 'classes' or 'values'; `myopatch train` measures it"
+        )
     found = resolve_dataset(loaded.training.data, data, loaded, path.parent)
     check_fits(found.info, loaded)
     divided = make_folds(found.sessions(), folds.value, loaded.training, k)

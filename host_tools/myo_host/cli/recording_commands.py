@@ -175,6 +175,7 @@ def replay(
     """Stream a recording into a board; two replays, at whatever speed, write the same bytes."""
     import sys
 
+    from myo_host.calibration import read_stored_head
     from myo_host.link import PatchLink
     from myo_host.replay import (
         first_difference,
@@ -199,6 +200,7 @@ def replay(
     streams = read_streams(opened.spec, aux or [])
     with _open_board(bundle, board, port) as name, PatchLink(name) as link:
         link.say_hello(opened.bundle_hash)
+        stored = read_stored_head(link, opened)
         capture = stream_segment(
             link, fitted.counts, aux=streams, pace_hz=sensor.rate_hz if speed == "real" else None
         )
@@ -216,7 +218,9 @@ def replay(
         print(text, end="")
     for note in (*source.notes, *fitted.notes):
         print(f"note: {note}", file=sys.stderr)
-    difference = first_difference(rows, list_twin_decisions(opened, fitted.counts, streams)) if twin else ""
+    difference = (
+        first_difference(rows, list_twin_decisions(opened, fitted.counts, streams, stored)) if twin else ""
+    )
     if out is not None:
         agreed = ", all as the twin's" if twin and not difference else ""
         print(f"{out}: {len(rows)} decisions from {len(fitted.counts)} samples{agreed}")

@@ -179,7 +179,7 @@ class Feed(threading.Thread):
             raise LinkError(f"{link.port}: the board reset in the middle of a run: check its supply")
         if message is m.FAULT and values["code"] == m.Fault.BAD_SOURCE:
             raise LinkError(
-                f"{link.port}: the board has no converter of its own; give a recording with --replay"
+                f"{link.port}: no converter there, or none for this rate, bits and channels; give a recording with --replay"
             )
         if message is m.CREDIT:
             if sender:
