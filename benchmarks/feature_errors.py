@@ -45,7 +45,8 @@ IN_A_PATCH = """## In a patch
 
 `[[features]]` in `patch.toml`, one table a feature, with `kind = "mlp"` in `[model]`, make a patch whose network
 takes the features of a window instead of the window ([every key](spec.md)); `hidden = []` is one dense layer, which
-decides linearly as LDA does. `myopatch new --template features` makes one.
+decides linearly as LDA does. `myopatch new --template features` makes one. LDA itself, QDA, linear support vectors, forests and
+boosted trees: [classical.md](classical.md).
 
 Training computes features in float64, takes each one's mean and deviation over the windows of the training persons
 and all channels, and gives the network `(feature - mean) / (4 * deviation)`, limited to int8's range. Where
