@@ -4,7 +4,7 @@ BUNDLE ?= build/gestures
 BOARD ?= virtual_m4
 MINUTES ?= 60
 
-.PHONY: help setup demo test test-slow lint bench study soak docs messages format clean
+.PHONY: help setup demo test test-slow lint bench study study-gestures soak docs messages format clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -59,6 +59,11 @@ study: ## the compiler against 2,000 random networks and 10,000 damaged files; f
 	$(VENV)/python benchmarks/study_quantization.py
 	$(VENV)/python benchmarks/study_anomaly.py
 	$(VENV)/python benchmarks/study_calibration.py
+
+study-gestures: setup ## what the models are worth on real EMG: every row of docs/gestures.md, resumed where it stopped (half an hour)
+	$(VENV)/python benchmarks/study_gestures.py
+	$(VENV)/python benchmarks/gesture_integers.py
+	$(VENV)/python benchmarks/gesture_page.py
 
 soak: setup ## an hour of patch time over a line with faults, resets and host restarts; every sample accounted for
 	@test -f $(BUNDLE)/firmware/$(BOARD).elf || $(MAKE) demo

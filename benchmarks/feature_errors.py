@@ -45,7 +45,8 @@ IN_A_PATCH = """## In a patch
 
 `[[features]]` in `patch.toml`, one table a feature, with `kind = "mlp"` in `[model]`, make a patch whose network
 takes the features of a window instead of the window ([every key](spec.md)); `hidden = []` is one dense layer, which
-decides linearly as LDA does. `myopatch new --template features` makes one.
+decides linearly as LDA does. `myopatch new --template features` makes one. LDA itself, QDA, linear support vectors, forests and
+boosted trees: [classical.md](classical.md).
 
 Training computes features in float64, takes each one's mean and deviation over the windows of the training persons
 and all channels, and gives the network `(feature - mean) / (4 * deviation)`, limited to int8's range. Where
@@ -63,6 +64,14 @@ these, each family with a stage of its own on the device; the network takes word
 spectral feature may stand once for each band, and all take one `taper`. Bounds hold for words that are off by the
 filters' error as well: of linear prediction the lags are then known to within that, and the recursion's roundings are
 followed as far as they may grow on any such lags.
+
+### Electrodes together
+
+`ring_correlation` with `reach = n` gives each channel's correlation with the 1 .. n next ones around the arm,
+`sum x[c] x[c+k] / sqrt(sum x[c]^2 sum x[c+k]^2)`, n at most half of the channels. Words are kept at the first channel of
+a pair, so a band that is turned turns them as it turns the others. Sums are exact, roots keep 30 bits, words are Q30;
+`pipeline/myo_pipeline/ring.py` derives the bound. On `myo_readings` it is worth 7 points of persons never seen
+([gestures.md](gestures.md)).
 
 `myo_readings`, eight gestures, 6 persons never seen, each window by itself, and the cost on virtual_m4
 (front end and features + network):

@@ -13,6 +13,7 @@ import flatbuffers
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from myo_pipeline.classical_models import LinearModel
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_stage import compile_spec_features
 from myo_pipeline.spec import CnnModel, MlpModel, PatchSpec
@@ -139,11 +140,11 @@ def make_dry_model(spec: PatchSpec) -> bytes:
         The file; its weights are noise.
     """
     model, n_outputs = spec.model, len(spec.output_names)
-    if isinstance(model, MlpModel):
+    if isinstance(model, MlpModel | LinearModel):
         config = compile_spec_features(spec, 16 - spec.sensor.adc_bits)
         builder = _Builder((1, 1, config.n_components, spec.front_end_channels))
         builder.flatten()
-        dense = list(model.hidden)
+        dense = list(model.hidden) if isinstance(model, MlpModel) else []
     elif not isinstance(model, CnnModel):
         raise SpecError(
             f"model.kind: {model.kind!r} is priced once it is trained; run `myopatch train` and `export`"

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
+from myo_export.emit_correlation import render_correlation
 from myo_export.emit_features import render_features
 from myo_export.emit_spectrum import render_spectrum
 from myo_export.emit_wavelet import render_stft, render_wavelet
 from myo_pipeline.feature_config import FeatureConfig
 from myo_pipeline.feature_set import FeatureSet, Part
+from myo_pipeline.ring import RingConfig
 from myo_pipeline.spectrum import SpectrumConfig
 from myo_pipeline.stft import StftConfig
 
 #: Every file that a patch's features may have in ``c/``.
 FEATURE_FILES: Final = tuple(
     f"{name}_config.{suffix}"
-    for name in ("features", "spectrum", "segment", "stft", "wavelet", "packet")
+    for name in ("features", "spectrum", "segment", "stft", "wavelet", "packet", "correlation")
     for suffix in ("h", "c")
 )
 
@@ -29,6 +31,8 @@ def _name(part: Part) -> str:
             return "spectrum"
         case StftConfig():
             return "stft"
+        case RingConfig():
+            return "correlation"
         case _:
             return part.spec.kind.removesuffix("_energy")
 
@@ -63,6 +67,8 @@ def render_feature_set(config: FeatureSet, made_by: str) -> dict[str, str]:
             case StftConfig():
                 found |= render_stft(part, made_by)
                 continue
+            case RingConfig():
+                texts = render_correlation(part, made_by)
             case _:
                 texts = render_wavelet(part, made_by)
         found |= dict(zip((f"{_name(part)}_config.h", f"{_name(part)}_config.c"), texts, strict=True))

@@ -157,12 +157,12 @@ _KERNEL_HEADERS: dict[Kernels, str] = {
 """,
 }
 
-_RUN_HEAD = """\
+RUN_HEAD = """\
 void net_run_observed(void *arena, const int8_t *input, int8_t *output, net_observer_t observer,
                       void *context) {
 """
 
-_RUN_TAIL = """}
+RUN_TAIL = """}
 
 void net_run(void *arena, const int8_t *input, int8_t *output) {
     net_run_observed(arena, input, output, NULL, NULL);
@@ -170,7 +170,7 @@ void net_run(void *arena, const int8_t *input, int8_t *output) {
 
 """
 
-_OBSERVE = """\
+OBSERVE = """\
 static void observe(net_observer_t observer, void *context, uint16_t layer, const int8_t *data, size_t n) {
     if (observer != NULL) {
         observer(context, layer, data, n);
@@ -270,7 +270,7 @@ def render_network(
     )
     includes = '#include "net.h"\n\n#include <stddef.h>\n' + ("#include <string.h>\n" if needs_string else "")
     source = (
-        f"{head}{includes}\n{_KERNEL_HEADERS[kernels]}\n{constants}{_OBSERVE}{_RUN_HEAD}{body}{_RUN_TAIL}"
+        f"{head}{includes}\n{_KERNEL_HEADERS[kernels]}\n{constants}{OBSERVE}{RUN_HEAD}{body}{RUN_TAIL}"
         f"{state.init_function()}"
     )
     if stream is not None:

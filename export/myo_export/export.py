@@ -17,15 +17,12 @@ from myo_export.aux_streams import ProvedAux, quantize_aux
 from myo_export.budget import Choice, choose_forms
 from myo_export.emit_calibration import MEASURED, read_head
 from myo_export.emit_feature_set import FEATURE_FILES, render_feature_set
-from myo_export.emit_net import emit_network
 from myo_export.emit_patch import render_bundle_id, render_config_header, render_config_source
 from myo_export.emit_quality import render_quality
 from myo_export.fixed_point import quantize_multiplier
-from myo_export.float_layers import read_float_layers
 from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
 from myo_export.network_report import NetworkReport
-from myo_export.price import choose_hop, report_forms
-from myo_export.tflite_reader import read_graph
+from myo_export.patch_model import Ends, name_models, open_model
 from myo_export.trained import (
     TRAINED,
     HeldOut,
@@ -61,6 +58,7 @@ from myo_pipeline.spec import PatchSpec, load_spec
 from myo_pipeline.steps import pack_steps
 from myo_pipeline.twin import CLASSES, VALUES, NetworkTwin, Twin, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
+from myo_pipeline.word_network import NETWORK_MODELS, WORD_MODELS, WordNetworkTwin
 
 TRACED_WINDOWS = 240  # windows whose every layer goes into the golden vectors, spread over all segments
 
@@ -101,10 +99,11 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
         If filters or network cannot be compiled.
     """
     tell = progress or (lambda what, share: None)
-    missing = [name for name in TRAINED if not (path / name).is_file()]
-    if missing:
+    spec = load_spec(path / "patch.toml") if (path / "patch.toml").is_file() else None
+    wanted = (*TRAINED, *(name_models(spec) if spec else ()))
+    missing = [name for name in wanted if not (path / name).is_file()]
+    if missing or spec is None:
         raise BundleError(f"{path}: lacks {', '.join(missing)}; run `myopatch train` first")
-    spec = load_spec(path / "patch.toml")
     training = read_training(path, spec)
     input_scale = np.ones(0) if spec.features else read_input_scale(training, spec)
     feature_scale = read_feature_scale(training, spec) if spec.features else None
@@ -113,15 +112,11 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     tell("front end to fixed point", 0.0)
     front_end = quantize_front_end(spec)
     aux = quantize_aux(spec, front_end)
-    model = (path / "model.tflite").read_bytes()
     tell("network to C", 0.05)
-    hop = choose_hop(spec, model)
-    config = _twin_config(spec, front_end, aux, input_scale, feature_scale, model)
-    n_dense = spec.calibration.dense_layers if spec.calibration else 0
-    choice = choose_forms(spec, *report_forms(model, hop, n_dense), front_end, config.features, aux)
-    network = emit_network(
-        model, path / "c", f"myopatch export {path.name}", "both", choice.forms, hop, n_dense
-    )
+    model = open_model(path, spec)
+    config = _twin_config(spec, front_end, aux, input_scale, feature_scale, model.ends)
+    choice = choose_forms(spec, *model.report_forms(), front_end, config.features, aux)
+    network = model.emit(path / "c", f"myopatch export {path.name}", choice.forms)
     if spec.calibration:
         head = read_head(path, spec.calibration, network.embedding, config.layer_tensors.tolist())
         config = replace(config, calibration=head)
@@ -132,16 +127,13 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     )
     _write_features(path, config)
     _write_quality(path, config)
-    source = render_config_source(spec, config, front_end, hop is not None, aux, network.embedding)
+    source = render_config_source(spec, config, front_end, model.hop is not None, aux, network.embedding)
     write_text(path / "c/patch_config.c", source)
-    float_model = (path / "model_float.tflite").read_bytes()
-    float_twin = NetworkTwin(
-        float_model, read_float_layers(float_model, [layer.op_name for layer in network.layers])
-    )
+    float_twin = model.open_float(network)
     filtered_bounds = _bound_filtered(spec, front_end, aux)
     reference = _make_reference(config, filtered_bounds, input_scale, feature_scale, network.input_scale)
     bounds = _write_vectors(
-        path / "vectors", held_out, spec, Twin(config, model), float_twin, reference, tell
+        path / "vectors", held_out, spec, Twin(config, model.content), float_twin, reference, tell
     )
     budget = _budget(config, front_end, aux, network, input_scale, filtered_bounds, bounds)
     budget |= {
@@ -197,38 +189,35 @@ def _twin_config(
     aux: Sequence[ProvedAux],
     input_scale: NDArray[np.float64],
     feature_scale: FeatureScale | None,
-    model: bytes,
+    ends: Ends,
 ) -> TwinConfig:
-    graph = read_graph(model)
-    source, result = graph.tensors[graph.input], graph.tensors[graph.output]
     stage = None
     n_input, what = spec.window_samples * spec.front_end_channels, f"{spec.window_samples} samples"
     if feature_scale is not None:
-        stage = _make_stage(
-            spec, front_end, feature_scale, float(source.scales[0]), int(source.zero_points[0])
-        )
+        stage = _make_stage(spec, front_end, feature_scale, ends.input_scale, ends.input_zero_point)
         n_input, what = stage.n_words, f"{stage.config.n_components} features"
-    if source.size != n_input:
+    name = name_models(spec)[0]
+    if ends.n_inputs != n_input:
         raise ExportError(
-            f"model.tflite takes {source.size} values, a window of the spec has {n_input} "
+            f"{name} takes {ends.n_inputs} values, a window of the spec has {n_input} "
             f"({what} x {spec.front_end_channels} channels); train again with this spec"
         )
-    if result.size != len(spec.output_names):
+    if ends.n_outputs != len(spec.output_names):
         raise ExportError(
-            f"model.tflite gives {result.size} values, the spec names {len(spec.output_names)} outputs; train again"
+            f"{name} gives {ends.n_outputs} values, the spec names {len(spec.output_names)} outputs; train again"
         )
-    pairs = [quantize_multiplier(2.0**-front_end.exponent / (s * source.scales[0])) for s in input_scale]
+    pairs = [quantize_multiplier(2.0**-front_end.exponent / (s * ends.input_scale)) for s in input_scale]
     table, words = pack_steps(front_end.device_steps)
     reject = -128
     if spec.decides_classes and spec.decision.reject_below > 0:
-        reject = int(np.ceil(spec.decision.reject_below / result.scales[0])) + result.zero_points[0]
+        reject = int(np.ceil(spec.decision.reject_below / ends.output_scale)) + ends.output_zero_point
         reject = min(reject, 127)
-    _check_decision(spec, float(result.scales[0]), int(result.zero_points[0]))
+    _check_decision(spec, ends.output_scale, ends.output_zero_point)
     return TwinConfig(
         n_channels=spec.sensor.channels,
         window_samples=spec.window_samples,
         hop_samples=spec.hop_samples,
-        n_outputs=result.size,
+        n_outputs=ends.n_outputs,
         full_scale_counts=spec.sensor.full_scale_counts,
         input_shift=front_end.input_shift,
         step_table=table,
@@ -236,17 +225,17 @@ def _twin_config(
         exponent=front_end.exponent,
         multiplier=np.array([multiplier for multiplier, _ in pairs], np.int64),
         shift=np.array([shift for _, shift in pairs], np.int64),
-        zero_point=int(source.zero_points[0]),
-        output_scale=float(result.scales[0]),
-        output_zero_point=int(result.zero_points[0]),
+        zero_point=ends.input_zero_point,
+        output_scale=ends.output_scale,
+        output_zero_point=ends.output_zero_point,
         output_kind=CLASSES if spec.decides_classes else VALUES,
         vote=spec.decision.vote,
         reject_below=reject,
-        layer_tensors=np.array([tensor for op in graph.ops for tensor in op.outputs], np.int64),
+        layer_tensors=ends.layer_tensors,
         features=stage,
         quality=make_gate(spec, front_end.device_steps, spec.decimation),
         aux=tuple(stream.config for stream in aux),
-        rule=make_rule(spec.decision, result.size) if spec.decides_classes else None,
+        rule=make_rule(spec.decision, ends.n_outputs) if spec.decides_classes else None,
     )
 
 
@@ -289,7 +278,8 @@ def _make_reference(
 
 
 def _write_vectors(
-    folder: Path, held_out: list[HeldOut], spec: PatchSpec, twin: Twin, float_twin: NetworkTwin,
+    folder: Path, held_out: list[HeldOut], spec: PatchSpec, twin: Twin,
+    float_twin: NetworkTwin | WordNetworkTwin,
     reference: Reference, tell: Progress,
 ) -> dict[str, Any]:  # fmt: skip
     """Run the held-out segments through twin and float and keep what each stage gives.
@@ -483,7 +473,8 @@ def _describe_aux(stream: ProvedAux) -> dict[str, Any]:
 def _write_manifest(path: Path, training: dict[str, Any]) -> Bundle:
     """Hash every file, write the bundle's identity and the manifest, and open the bundle."""
     names = [
-        *TRAINED, *([MEASURED] if (path / MEASURED).is_file() else []), "model.keras", "model_card.md", "twin.npz", "budget.json",
+        *TRAINED, *NETWORK_MODELS, *WORD_MODELS, *([MEASURED] if (path / MEASURED).is_file() else []), "model.keras",
+        "model_card.md", "twin.npz", "budget.json",
         *(str(p.relative_to(path)) for folder in ("c", "vectors") for p in (path / folder).rglob("*")
           if p.is_file() and not p.name.startswith(".")),  # such a one was left by an export that was killed
     ]  # fmt: skip

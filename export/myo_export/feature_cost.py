@@ -8,6 +8,7 @@ from typing import Final
 from myo_pipeline.feature_config import FeatureConfig, Sum, Transform
 from myo_pipeline.feature_set import Part
 from myo_pipeline.feature_stage import FeatureStage
+from myo_pipeline.ring import RingConfig
 from myo_pipeline.spectrum import SpectrumConfig
 from myo_pipeline.stft import StftConfig
 from myo_pipeline.wavelet import SPLIT_FURTHER, WaveletConfig
@@ -47,7 +48,8 @@ _FFT_PER_POINT, _PAIR_PER_POINT, _BIN, _WINDOW_FRAME, _RING = 7.11, 28.5, 9.01, 
 _STFT_PER_WORD: Final = 2.0
 _WAVELET_FRAME, _WAVELET_MOVE, _WAVELET_COEFFICIENT, _WAVELET_TAP = 8.0, 1.0, 20.0, 7.0
 _WAVELET_SQUARE, _WAVELET_SPLIT, _WAVELET_ENERGY = 6.0, 100.0, 150.0
-_FAMILY_CODE: Final[dict[str, int]] = {"spectrum": 3400, "stft": 500, "wavelet": 3300}
+_FAMILY_CODE: Final[dict[str, int]] = {"spectrum": 3400, "stft": 500, "wavelet": 3300, "ring": 1200}
+_RING_FRAME, _RING_BLOCK, _RING_SUM, _RING_ROOT, _RING_DIVISION = 6.0, 20.0, 6.0, 130.0, 170.0
 _FIXED_MATH_CODE: Final = 1500  # counted in _SHARED_CODE
 
 
@@ -93,6 +95,8 @@ def predict_feature_flash(stage: FeatureStage) -> int:
                 names |= {"spectrum"}
             case StftConfig():
                 names |= {"spectrum", "stft"}
+            case RingConfig():
+                names |= {"ring"}
             case _:
                 names |= {"wavelet"}
     code += sum(_FAMILY_CODE[name] for name in names)
@@ -109,6 +113,8 @@ def predict_part_instructions(part: Part) -> float:
         case StftConfig():
             n_words = len(part.components) * part.n_channels
             return part.hop / part.segment.hop * _predict_spectrum(part.segment) + _STFT_PER_WORD * n_words
+        case RingConfig():
+            return _predict_ring(part)
         case _:
             return _predict_wavelet(part)
 
@@ -132,10 +138,18 @@ def _predict_wavelet(config: WaveletConfig) -> float:
     return found * config.n_channels
 
 
+def _predict_ring(config: RingConfig) -> float:
+    n_sums = config.n_channels * (1 + config.spec.reach)
+    n_words = config.n_channels * config.spec.reach
+    blocks_per_hop = 2 if config.window % config.hop else 1
+    summed = n_sums * (_RING_FRAME * config.hop + _RING_BLOCK * blocks_per_hop + _RING_SUM * config.n_blocks)
+    return summed + _RING_ROOT * config.n_channels + _RING_DIVISION * n_words
+
+
 def _part_tables(part: Part) -> int:
     """Bytes of a family's constants: turns, bins and taper of a spectrum; taps and splits."""
     match part:
-        case FeatureConfig():
+        case FeatureConfig() | RingConfig():
             return 0
         case SpectrumConfig():
             return 7 * part.length + (0 if part.taper_q15 is None else 2 * part.window)

@@ -13,9 +13,12 @@ import numpy as np
 from myo_export.aux_streams import quantize_aux
 from myo_export.budget import Choice, Prediction, find_excess, find_forms
 from myo_export.dry_model import INPUT_SCALE, make_dry_model
+from myo_export.dry_words import make_dry_words
 from myo_export.emit_net import render_network
 from myo_export.front_end import quantize_front_end
 from myo_export.network_report import NetworkReport, report_network
+from myo_export.word_source import render_word_network
+from myo_pipeline.classical_models import WordModel
 from myo_pipeline.errors import ExportError
 from myo_pipeline.feature_stage import FeatureScale, choose_word_shift, compile_spec_features, make_stage
 from myo_pipeline.spec import PatchSpec
@@ -90,7 +93,6 @@ def price_spec(spec: PatchSpec, model: bytes | None = None) -> Price:
         If the front end cannot be made in fixed point.
     """
     front_end, stage = quantize_front_end(spec), None
-    model = make_dry_model(spec) if model is None else model
     aux = quantize_aux(spec, front_end)
     if spec.features:
         word_shift = choose_word_shift(spec)
@@ -99,7 +101,11 @@ def price_spec(spec: PatchSpec, model: bytes | None = None) -> Price:
         scale = FeatureScale(word_shift, np.zeros(shape), np.ones(shape))
         stage = make_stage(spec, scale, front_end.exponent, INPUT_SCALE, 0)
     n_dense = spec.calibration.dense_layers if spec.calibration else 0
-    fast, small = report_forms(model, choose_hop(spec, model), n_dense)
+    if isinstance(spec.model, WordModel):
+        fast = small = render_word_network(make_dry_words(spec, spec.model), "").report
+    else:
+        model = make_dry_model(spec) if model is None else model
+        fast, small = report_forms(model, choose_hop(spec, model), n_dense)
     choice = find_forms(spec, fast, small, front_end, stage, aux)[0]
     p, budget = choice.prediction, spec.budget
     limits = (budget.flash_kb, budget.ram_kb, budget.latency_ms)

@@ -17,8 +17,9 @@ from myo_pipeline.bundle import hash_file, read_json
 from myo_pipeline.errors import BundleError, SpecError
 from myo_pipeline.feature_stage import FeatureScale, compile_spec_features
 from myo_pipeline.spec import PatchSpec
+from myo_pipeline.word_network import NETWORK_MODELS, WORD_MODELS
 
-TRAINED = ("patch.toml", "model.tflite", "model_float.tflite", "training.json", "evaluation.npz")
+TRAINED = ("patch.toml", "training.json", "evaluation.npz")  # beside the model
 TRAINING_FORMAT = 1
 
 _AGAIN = "run `myopatch train` again"
@@ -73,7 +74,7 @@ def read_training(folder: Path, spec: PatchSpec) -> dict[str, Any]:
         raise BundleError(f"{path}: lacks {', '.join(missing)}; {_AGAIN}")
     model = training.get("model")
     hashes = model.get("sha256") if isinstance(model, dict) else None
-    for name in ("model.tflite", "model_float.tflite"):
+    for name in (*NETWORK_MODELS, *WORD_MODELS):
         if isinstance(hashes, dict) and name in hashes and hash_file(folder / name) != hashes[name]:
             raise BundleError(
                 f"{folder / name}: is not the model that training.json describes (SHA-256 differs): changed, damaged, "

@@ -14,8 +14,9 @@ from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.calibration_head import Tally
 from myo_pipeline.errors import LinkError, MismatchError
-from myo_pipeline.twin import NetworkTwin, TwinConfig
+from myo_pipeline.twin import TwinConfig, make_network_twin
 from myo_pipeline.vectors import GoldenSegment
+from myo_pipeline.word_network import read_model
 
 RESET_WAIT_S = 0.5  # between RESET and the first hello; a board that takes longer is asked again
 
@@ -117,7 +118,7 @@ def _extend_layers(
     """Return the segment with the twin's layers of at least its first ``n_windows`` windows."""
     if n_windows <= segment.n_traced:
         return segment
-    network = NetworkTwin((bundle.path / "model.tflite").read_bytes(), config.layer_tensors)
+    network = make_network_twin(read_model(bundle.path), config.layer_tensors)
     rows = [network.run(window) for window in segment.inputs[:n_windows]]
     return replace(segment, layers=[np.stack(layer) for layer in zip(*rows, strict=True)])
 

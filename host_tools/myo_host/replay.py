@@ -24,6 +24,7 @@ from myo_pipeline.recording import Recording
 from myo_pipeline.recording.aux_file import read_aux
 from myo_pipeline.spec import PatchSpec, Sensor
 from myo_pipeline.twin import VALUES, Twin, TwinConfig
+from myo_pipeline.word_network import read_model
 
 RATE_TOLERANCE = 0.01  # as in training: armbands state "about 200 Hz"
 LSB_TOLERANCE = 1e-3  # as in training; an EDF header rounds to 8 characters
@@ -138,7 +139,7 @@ def list_twin_decisions(
 ) -> list[dict[str, Any]]:
     """Return the rows that the integer twin gives for the same counts, auxiliary streams and stored head."""
     config = TwinConfig.load(bundle.path / "twin.npz")
-    twin = Twin(config, (bundle.path / "model.tflite").read_bytes())
+    twin = Twin(config, read_model(bundle.path))
     if config.calibration is not None and stored is not None:
         twin.calibration = CalibrationTwin(config.calibration, stored)
     rows = []

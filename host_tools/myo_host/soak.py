@@ -25,6 +25,7 @@ from myo_pipeline.bundle import Bundle
 from myo_pipeline.errors import LinkError
 from myo_pipeline.twin import VALUES, Twin, TwinConfig
 from myo_pipeline.vectors import load_vectors
+from myo_pipeline.word_network import read_model
 
 STALL_S = 0.25  # of silence, then the board is asked where it is
 PATIENCE = 40  # questions without an answer, then the line is dead
@@ -73,7 +74,7 @@ def expect_signals(bundle: Bundle, seconds: float, n_signals: int = 3) -> list[E
         How many, at most one a recording.
     """
     config = TwinConfig.load(bundle.path / "twin.npz")
-    model = (bundle.path / "model.tflite").read_bytes()
+    model = read_model(bundle.path)
     n = max(round(seconds * bundle.spec.sensor.rate_hz), config.count_frames(1))
     signals = []
     for segment in load_vectors(bundle.path)[:n_signals]:

@@ -1,8 +1,8 @@
 """All features of a patch: the families that a spec's ``[[features]]`` belong to, and their words one after the other.
 
 A family computes its features together: those of a window's sums (``features``), of its spectrum (``spectrum``), of its
-segments (``stft``), of its wavelet coefficients (``wavelet``). Words stand family by family in this order, within one in
-the order of the spec.
+segments (``stft``), of its wavelet coefficients (``wavelet``), of its electrodes together (``ring``). Words stand family by
+family in this order, within one in the order of the spec.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_config import FeatureConfig, compile_features
 from myo_pipeline.feature_words import Component
 from myo_pipeline.features import TimeFeature
+from myo_pipeline.ring import RingConfig, RingFeature, compile_ring
 from myo_pipeline.spectrum import SpectrumConfig, SpectrumFeature, compile_spectrum
 from myo_pipeline.stft import StftConfig, StftFeature, compile_stft
 from myo_pipeline.wavelet import PacketFeature, WaveletConfig, WaveletFeature, compile_wavelet
 
 WindowFeature = Annotated[
-    TimeFeature | SpectrumFeature | StftFeature | WaveletFeature | PacketFeature,
+    TimeFeature | SpectrumFeature | StftFeature | WaveletFeature | PacketFeature | RingFeature,
     Field(discriminator="kind"),
 ]
 #: Config of one family.
-Part = FeatureConfig | SpectrumConfig | StftConfig | WaveletConfig
+Part = FeatureConfig | SpectrumConfig | StftConfig | WaveletConfig | RingConfig
 
 #: Table of each kind, for messages and the page of the spec.
 FEATURE_TABLES: Final[dict[str, type[BaseModel]]] = sums.FEATURE_TABLES | {
     str(kind): table
-    for table in (SpectrumFeature, StftFeature, WaveletFeature, PacketFeature)
+    for table in (SpectrumFeature, StftFeature, WaveletFeature, PacketFeature, RingFeature)
     for kind in get_args(table.model_fields["kind"].annotation)
 }
 
@@ -140,7 +141,7 @@ def compile_feature_set(
         )
     if spectral:
         parts.append(_compile_spectrum(spectral, n_channels, window, hop, rate_hz, word_shift))
-    for table in (StftFeature, WaveletFeature, PacketFeature):
+    for table in (StftFeature, WaveletFeature, PacketFeature, RingFeature):
         found = [f for f in features if isinstance(f, table)]
         if len(found) > 1:
             raise SpecError(f"features: {found[0].kind} stands twice; remove one")
@@ -151,6 +152,12 @@ def compile_feature_set(
                         feature, n_channels=n_channels, window=window, hop=hop, rate_hz=rate_hz, word_shift=word_shift
                     )
                 )  # fmt: skip
+            elif isinstance(feature, RingFeature):
+                parts.append(
+                    compile_ring(
+                        feature, n_channels=n_channels, window=window, hop=hop, word_shift=word_shift
+                    )
+                )
             else:
                 parts.append(
                     compile_wavelet(

@@ -10,6 +10,7 @@ from myo_pipeline.feature_config import FeatureConfig
 from myo_pipeline.feature_reference import compute_features
 from myo_pipeline.feature_set import FeatureSet, Part
 from myo_pipeline.feature_twin import compute_words
+from myo_pipeline.ring import RingConfig, bound_ring, compute_ring, compute_ring_words
 from myo_pipeline.spectrum import SpectrumConfig, compute_spectrum_features
 from myo_pipeline.spectrum_bounds import bound_spectrum
 from myo_pipeline.spectrum_twin import compute_spectrum_words
@@ -27,6 +28,8 @@ def _compute(part: Part, x: Floats) -> Floats:
             return compute_spectrum_features(part, x)
         case StftConfig():
             return compute_stft_features(part, x)
+        case RingConfig():
+            return compute_ring(part, x)
         case _:
             return compute_energies(part, x)
 
@@ -39,6 +42,8 @@ def _compute_words(part: Part, windows: NDArray[np.int16]) -> NDArray[np.int32]:
             return compute_spectrum_words(part, windows)
         case StftConfig():
             return compute_stft_words(part, windows)
+        case RingConfig():
+            return compute_ring_words(part, windows)
         case _:
             return compute_energy_words(part, windows)
 
@@ -51,6 +56,8 @@ def _bound(part: Part, x: Floats, deviation: float) -> Floats:
             return bound_spectrum(part, x, deviation)
         case StftConfig():
             return bound_stft(part, x, deviation)
+        case RingConfig():
+            return bound_ring(part, x, deviation)
         case _:
             return bound_energies(part, x, deviation)
 

@@ -18,6 +18,15 @@ from pydantic import BaseModel, Discriminator, Field, Tag, ValidationError, mode
 from myo_pipeline.aux_sensor import AuxSensor, AuxSensors
 from myo_pipeline.board_memory import BOARD_MEMORIES
 from myo_pipeline.calibration import Calibration
+from myo_pipeline.classical_models import (
+    CLASSICAL_TABLES,
+    BoostedModel,
+    ForestModel,
+    LdaModel,
+    QdaModel,
+    SvmModel,
+    check_words,
+)
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
 from myo_pipeline.network_models import (
@@ -114,8 +123,14 @@ def _kind_of_model(table: Any) -> str:  # noqa: ANN401 - a table of the file, or
     return str(kind)
 
 
-MODEL_TABLES: dict[str, type[BaseModel]] = {"cnn": CnnModel, "mlp": MlpModel, **NETWORK_TABLES}
-FEATURE_MODELS = frozenset({"mlp", *NETWORKS_OF_FEATURES})  # they take features, not the window
+MODEL_TABLES: dict[str, type[BaseModel]] = {
+    "cnn": CnnModel,
+    "mlp": MlpModel,
+    **NETWORK_TABLES,
+    **CLASSICAL_TABLES,
+}
+# They take features, not the window.
+FEATURE_MODELS = frozenset({"mlp", *NETWORKS_OF_FEATURES, *CLASSICAL_TABLES})
 _KINDS = ", ".join(repr(kind) for kind in MODEL_TABLES)
 Model = Annotated[
     Annotated[CnnModel, Tag("cnn")]
@@ -124,7 +139,12 @@ Model = Annotated[
     | Annotated[LstmModel, Tag("lstm")]
     | Annotated[SpectrogramModel, Tag("spectrogram")]
     | Annotated[AttentionModel, Tag("attention")]
-    | Annotated[AutoencoderModel, Tag("autoencoder")],
+    | Annotated[AutoencoderModel, Tag("autoencoder")]
+    | Annotated[LdaModel, Tag("lda")]
+    | Annotated[SvmModel, Tag("svm")]
+    | Annotated[QdaModel, Tag("qda")]
+    | Annotated[ForestModel, Tag("forest")]
+    | Annotated[BoostedModel, Tag("boosted")],
     Discriminator(_kind_of_model, custom_error_type="model_kind", custom_error_message=f"one of {_KINDS}"),
 ]
 
@@ -250,7 +270,7 @@ class Decision(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.method != "bayes" and "stay" in self.model_fields_set:
+        if self.method != "bayes" and self.stay != type(self).model_fields["stay"].default:
             raise ValueError(f"decision.stay: only method 'bayes' has it, not {self.method!r}: remove it")
         return self
 
@@ -432,26 +452,41 @@ class PatchSpec(Table):
             )
 
     def _check_features(self) -> None:
+        kind = self.model.kind
+        if kind in CLASSICAL_TABLES and self.output.kind != "classes":
+            raise ValueError(
+                f"model.kind: {kind!r} decides between classes, and the output is of kind "
+                f"{self.output.kind!r}: use 'mlp'"
+            )
+        if kind in CLASSICAL_TABLES and self.training.quantization != "post":
+            raise ValueError(
+                f"training.quantization: {self.training.quantization!r} is for networks, {kind!r} is fitted at once: use 'post'"
+            )
+        if kind in CLASSICAL_TABLES and self.calibration is not None:
+            raise ValueError(
+                f"calibration: model.kind {kind!r} has no layer that the patch learns again: remove the table, or use 'mlp'"
+            )
         if not self.features:
-            if self.model.kind in FEATURE_MODELS:
+            if kind in FEATURE_MODELS:
                 raise ValueError(
-                    f"model.kind: {self.model.kind!r} takes features and the spec has none: add [[features]], or use 'cnn'"
+                    f"model.kind: {kind!r} takes features and the spec has none: add [[features]], or use 'cnn'"
                 )
             if isinstance(self.model, TcnModel | AttentionModel):
                 self.model.check_window(self.window_samples)
             return
-        if self.model.kind not in FEATURE_MODELS:
+        if kind not in FEATURE_MODELS:
             raise ValueError(
-                f"model.kind: {self.model.kind!r} takes the window itself, and the spec has [[features]]: use 'mlp', "
+                f"model.kind: {kind!r} takes the window itself, and the spec has [[features]]: use 'mlp', "
                 "or remove the features"
             )
         try:  # as if the filters had a gain of one: their own is known at export
-            compile_feature_set(
+            config = compile_feature_set(
                 self.features, n_channels=self.front_end_channels, window=self.window_samples, hop=self.hop_samples,
                 rate_hz=self.front_end_rate_hz, word_shift=16 - self.sensor.adc_bits,
             )  # fmt: skip
         except SpecError as error:
             raise ValueError(str(error)) from None
+        check_words(self.model, config.n_components * config.n_channels)
 
     @property
     def decimation(self) -> int:

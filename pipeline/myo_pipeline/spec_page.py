@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from myo_pipeline.aux_sensor import AuxSensor
 from myo_pipeline.calibration import Calibration
+from myo_pipeline.classical_models import CLASSICAL_TABLES
 from myo_pipeline.feature_set import FEATURE_TABLES
 from myo_pipeline.network_models import NETWORK_TABLES
 from myo_pipeline.quality_gate import Quality
@@ -52,6 +53,7 @@ def document_spec() -> str:
         ("`[[aux]]`", AuxSensor), ("`[quality]`", Quality), ("`[window]`", Window), *_feature_sections(),
         ('`[model]` `kind = "cnn"`', CnnModel), ('`[model]` `kind = "mlp"`', MlpModel),
         *((f'`[model]` `kind = "{kind}"`', table) for kind, table in NETWORK_TABLES.items()),
+        *((f'`[model]` `kind = "{kind}"`', table) for kind, table in CLASSICAL_TABLES.items()),
         ('`[output]` `kind = "classes"`', ClassesOutput), ('`[output]` `kind = "values"`', ValuesOutput),
         ('`[output]` `kind = "score"`', ScoreOutput),
         ("`[decision]`", Decision), ("`[calibration]`", Calibration), ("`[budget]`", Budget), ("`[training]`", Training),

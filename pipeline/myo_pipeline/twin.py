@@ -28,6 +28,7 @@ from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.quality_gate import GateTwin, QualityGate
 from myo_pipeline.step_twin import AlignedStep
 from myo_pipeline.steps import Step, decimation_of, unpack_steps
+from myo_pipeline.word_network import WordNetworkTwin, is_word_network, unpack_word_network
 
 # The runtime's own estimate is too small where every tensor is preserved, and it then ends the process. Only touched
 # pages cost memory.
@@ -70,7 +71,7 @@ class TwinConfig:
     reject_below
         int8 output below which a window casts no vote; -128 never rejects.
     layer_tensors
-        Tensor index in ``model.tflite`` of each layer's output, int64 (n_layers,).
+        Tensor index in ``model.tflite`` of each layer's output, int64 (n_layers,); layers of ``model.npz`` by number.
     features
         What the network takes; None: the window itself.
     quality
@@ -282,6 +283,13 @@ class NetworkTwin:
         ]
 
 
+def make_network_twin(model: bytes, layer_tensors: NDArray[np.int64]) -> NetworkTwin | WordNetworkTwin:
+    """Return what runs a bundle's model: a ``.tflite``, or the ``.npz`` of trees or quadratic forms."""
+    if is_word_network(model):
+        return WordNetworkTwin(unpack_word_network(model))
+    return NetworkTwin(model, layer_tensors)
+
+
 @dataclass(frozen=True)
 class Decision:
     """One window's decision, as the device's DECISION message tells it."""
@@ -367,7 +375,7 @@ class Twin:
         self.front_end = FrontEndTwin(config)
         self._gate = GateTwin(config.quality) if config.quality else None
         self._aux = [AuxTwin(stream) for stream in config.aux]
-        self._network = NetworkTwin(model, config.layer_tensors)
+        self._network = make_network_twin(model, config.layer_tensors)
         self._decision = DecisionTwin(config)
         self.reset()
 

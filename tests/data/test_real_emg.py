@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(FOLDER is None, reason=f"{NAME} is not here: myo
 @pytest.fixture(scope="module")
 def recordings() -> DataSet:
     assert isinstance(FOLDER, Path)
-    return CATALOGUE[NAME].open_folder(FOLDER)
+    return CATALOGUE[NAME].open_folder(FOLDER, "classes")
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,9 @@ from myo_export.dry_model import make_dry_model
 from myo_export.export import export_bundle
 from myo_export.price import price_spec
 from myo_export.tflite_reader import read_graph
-from myo_pipeline.spec import PatchSpec, find_templates, parse_spec
+from myo_pipeline.spec import PatchSpec, find_templates, load_spec, parse_spec
 from tiny_feature_bundle import SPEC, write_trained_features
+from tiny_word_bundle import write_trained_words
 
 
 def template(name: str, more: str = "") -> PatchSpec:
@@ -65,3 +66,20 @@ def test_what_exceeds_the_budget_is_priced_all_the_same() -> None:
     assert -1 < latency < 0
     # Packed, as no wide weights fit.
     assert price.prediction.flash_bytes < price_spec(template("gestures")).prediction.flash_bytes
+
+
+@pytest.mark.parametrize("kind", ["qda", "forest", "boosted"])
+def test_trees_and_quadratic_forms_are_priced_before_training(kind: str, tmp_path: Path) -> None:
+    """As the export does once they are there, where trees are full; the words they look at cost nothing."""
+    trained = write_trained_words(tmp_path / kind, kind)
+    spec = load_spec(trained / "patch.toml")
+    if kind != "qda":
+        size = {"trees": 12} if kind == "forest" else {"rounds": 4}
+        spec = spec.model_copy(update={"model": spec.model.model_copy(update=size | {"leaves": 20})})
+    export_bundle(trained)
+    predicted = json.loads((trained / "budget.json").read_text())["predicted"]
+    price = price_spec(spec).prediction.as_dict()
+    assert price["ram_bytes"] == predicted["ram_bytes"]
+    weights = (p["flash_bytes"]["weights and tables"] for p in (price, predicted))
+    assert 1 <= next(weights) / next(weights) < 1.3  # some trees are not full
+    assert price["flash_bytes"]["network code"] == predicted["flash_bytes"]["network code"]

@@ -26,7 +26,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def families(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Spectra, segments and wavelets beside sums."""
+    """Spectra, segments, wavelets and correlations beside sums."""
     folder = tmp_path_factory.mktemp("families") / "tiny"
     write_trained_features(folder, n_segments=2, spec=FAMILIES_SPEC)
     must("export", folder)

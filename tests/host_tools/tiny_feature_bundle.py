@@ -81,6 +81,8 @@ segment_ms = 50.0
 step_ms = 25.0
 bands_hz = [[10.0, 50.0], [50.0, 100.0]]
 [[features]]
+kind = "ring_correlation"
+[[features]]
 kind = "cepstrum"
 order = 2
 [[features]]

@@ -59,6 +59,9 @@ bands_hz = [[0.0, 1000.0]]
 kind = "wavelet_energy"
 wavelet = "db1"
 levels = 2
+[[features]]
+kind = "ring_correlation"
+reach = 2
 """
 
 
@@ -140,7 +143,7 @@ def test_augmentation_is_what_a_gain_of_the_signal_does(
     ("old", "new", "said"),
     [
         ('kind = "mlp"\nhidden = [12]', 'kind = "cnn"', "model.kind: 'cnn' takes the window itself"),
-        ('kind = "mlp"', 'kind = "lda"', "model.kind: 'lda' is unknown, expected one of 'cnn', 'mlp'"),
+        ('kind = "mlp"', 'kind = "knn"', "model.kind: 'knn' is unknown, expected one of 'cnn', 'mlp'"),
         (FEATURES, "", "model.kind: 'mlp' takes features and the spec has none"),
         ("threshold = 2.0", "treshold = 2.0", r"features\[3\].treshold: unknown key; did you mean 'threshold'"),
         ("threshold = 2.0", "threshold = 9e9", "features, zc: threshold 9e\\+09 counts is above"),

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.bundle import replace_file, without_nan
+from myo_pipeline.classical_models import CLASSICAL_TABLES
 from myo_pipeline.decision_rule import find_latency
+from myo_pipeline.errors import SpecError
 from myo_pipeline.spec import PatchSpec
 from myo_training.decision_curve import trace_decisions
 from myo_training.evaluation import (
@@ -85,6 +87,11 @@ class CrossValidation:
     """
 
     def __init__(self, spec: PatchSpec, data: DataSet, folds: Sequence[Fold], folder: Path) -> None:
+        if spec.model.kind in CLASSICAL_TABLES:
+            raise SpecError(
+                f"model.kind: {spec.model.kind!r} cannot be cross-validated, expected a network; `myopatch train` tests it on "
+                "the persons held out"
+            )
         self.spec, self.folds = spec, folds
         self._data, self._folder = data, folder / "folds"
         self.files, self.versions = hash_files(data), list_versions()

@@ -23,6 +23,11 @@ _KINDS = {
     "tcn": "A temporal convolutional network",
     "lstm": "A long short-term memory",
     "spectrogram": "A convolutional network over time and frequency",
+    "lda": "A linear discriminant over features (one dense layer)",
+    "svm": "A linear support vector machine over features (one dense layer)",
+    "qda": "A quadratic discriminant over features",
+    "forest": "A random forest over features",
+    "boosted": "Gradient-boosted trees over features",
     "autoencoder": "An autoencoder over features",
     "attention": "A network of one convolution and self-attention",
 }
@@ -73,6 +78,19 @@ def _describe_input(record: dict[str, Any]) -> str:
     return (
         f"One unit at its input is {', '.join(f'{x:g}' for x in scales)} filtered counts{of_each}, the "
         f"{record['input_percentile']:g}th percentile of the training persons' magnitude; larger samples saturate."
+    )
+
+
+def _describe_size(record: dict[str, Any]) -> str:
+    model = record["model"]
+    if "n_trees" in model:
+        return (
+            f"of {model['n_trees']} trees with {model['n_leaves']} leaves in all, at most {model['depth']} nodes deep, "
+            f"thresholds in steps of the int8 words; a window meets {model['nodes_met']:g} nodes in the mean."
+        )
+    return (
+        f"of {model['n_parameters']} parameters and {model['n_macs']} multiply-accumulates a window, quantized to int8 "
+        f"{_METHODS[record['quantization']['method']]}."
     )
 
 
@@ -205,6 +223,8 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     """
     classes, data, metrics = spec.decides_classes, record["data"], record["metrics"]
     what = _KINDS[spec.model.kind]
+    own = spec.model.kind in ("qda", "forest", "boosted")
+    runtime = "the integer twin" if own else "the `tflite_micro` runtime"
     names = ("macro accuracy", "accuracy") if classes else ("MAE", "RMSE", "R2")
     head = [f"{kind}, {name}" for kind in _name_columns(spec) for name in names]
     out = [f"# Model card: {spec.name}", ""]
@@ -218,9 +238,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
     out += [
         "## What it is",
         "",
-        f"{what} of {record['model']['n_parameters']} parameters and "
-        f"{record['model']['n_macs']} "
-        f"multiply-accumulates a window, quantized to int8 {_METHODS[record['quantization']['method']]}. It takes "
+        f"{what} {_describe_size(record)} It takes "
         f"{spec.window.window_ms:g} ms of "
         f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms, "
         "after " + (", ".join(describe_stage(stage) for stage in spec.stage) or "no filter") + ".",
@@ -276,7 +294,7 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         "Macro accuracy is the mean over classes of the share decided rightly." if classes else "",
         *_write_details(metrics, spec),
         *_write_curve(record.get("decision_curve", [])),
-        "int8 ran through the `tflite_micro` runtime, on windows quantized from the float filters.",
+        f"int8 ran through {runtime}, on windows quantized from the float filters.",
         "",
         *_describe_sensitivity(record["quantization"].get("sensitivity")),
         "## Limits",

@@ -219,6 +219,11 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
         Where the search begins.
     candidates
         Features that may be taken; of a spec with features only. The spec's own are added.
+
+    Raises
+    ------
+    SpecError
+        If the spec's model is no network.
     """
     if not isinstance(spec.model, (CnnModel, MlpModel)):
         raise SpecError(
@@ -269,7 +274,7 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
     if isinstance(model, MlpModel):
         units = " ".join(map(str, model.hidden))
         add("hidden", [*_HIDDEN] if units in _HIDDEN else [*_HIDDEN, units], units)
-    else:
+    elif isinstance(model, CnnModel):
         add("width", list(_WIDTHS), 1.0)
         add("kernel", list(_KERNELS), model.kernel)
         add("dense", list(_DENSE), model.dense)

@@ -16,9 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
+from myo_pipeline.classical_models import LinearModel, WordModel
 from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import DataError
 from myo_pipeline.spec import PatchSpec, ScoreOutput, load_spec
+from myo_pipeline.word_network import NETWORK_MODELS, WORD_MODELS
 from myo_training.anomaly import NORMAL, fit_autoencoder, keep_normal, mark_anomalies
 from myo_training.calibration import (
     HeadStatistics,
@@ -27,6 +29,7 @@ from myo_training.calibration import (
     measure_head,
     trace_windows,
 )
+from myo_training.classical import learn_linear
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
 from myo_training.decision_curve import trace_decisions
@@ -43,6 +46,7 @@ from myo_training.evaluation import (
 )
 from myo_training.fit import Examples, fit_model
 from myo_training.input_scale import describe_scale, make_augmentation, measure_scale
+from myo_training.learned import Learned
 from myo_training.model import (
     InputScale,
     build_model,
@@ -51,7 +55,7 @@ from myo_training.model import (
     scale_input,
 )
 from myo_training.model_card import write_card
-from myo_training.quantization import Quantized, quantize_aware, quantize_post
+from myo_training.quantization import quantize_aware, quantize_post
 from myo_training.quiet import import_tensorflow, quiet_stderr
 from myo_training.recordings import (
     DataSet,
@@ -72,6 +76,7 @@ from myo_training.split import (
     split_sessions,
 )
 from myo_training.windows import WindowSet, choose_balanced, cut_recordings, weigh_classes
+from myo_training.word_training import learn_words
 
 Progress = Callable[[str, float], None]
 
@@ -166,11 +171,6 @@ def train(
     )
     tell(f"data: {data.info.name}, {data.info.source}", 0.0)
     reader = _Reader(data, split, spec)
-    classes, seed = spec.decides_classes, spec.training.seed
-
-    tf = import_tensorflow()
-    tf.keras.utils.set_random_seed(seed)
-    tf.keras.backend.clear_session()
     hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
     tell("reading and filtering recordings", 0.02)
     recordings = reader.read(TRAIN)
@@ -182,43 +182,21 @@ def train(
     input_scale = measure_scale(windows.counts, spec)
     targets = Targets(windows.labels)
     examples = make_examples(windows, spec, input_scale, targets)
-    checked, threshold = None, None
+    checked = None
     if split.validation:
         others = cut_recordings(reader.read(VALIDATION), spec, hop)
         checked = Examples(
             scale_input(others.counts, input_scale), targets.normalize(others.labels), np.ones(0, np.float32)
         )
-
-    augment = make_augmentation(spec, input_scale)
-    with quiet_stderr():
-        model = build_model(spec)
-    learning: Progress = lambda t, f: tell(t, 0.05 + 0.6 * f)  # noqa: E731
-    if spec.output.kind == "score":
-        normal = checked.x[checked.y == NORMAL] if checked else None
-        history, threshold = fit_autoencoder(model, spec, examples.x, normal, learning, augment)
+    if isinstance(spec.model, WordModel):
+        learned = learn_words(spec, examples, checked, make_augmentation(spec, input_scale), tell)
     else:
-        history = fit_model(model, examples, checked, spec.training, classes, learning, augment)
-    tell("quantizing to int8", 0.66)
-    representative = choose_representative(examples.x, seed)
-    if spec.training.quantization == "aware":
-        quantized = quantize_aware(
-            model, spec, representative, targets, examples, checked, augment,
-            lambda t, f: tell(f"rounding in the way: {t}", 0.66 + 0.03 * f),
-        )  # fmt: skip
-    else:
-        quantized = quantize_post(model, spec, representative, targets)
-    model, int8 = quantized.model, quantized.int8
-    floating = convert_model(model, None)
-    ops = check_alignment(int8, floating)
-    head = _measure_head(spec, int8, windows, origins, input_scale) if origins is not None else None
-    tell("rounding layer by layer", 0.69)
-    with quiet_stderr():
-        sensitivity = measure_sensitivity(quantized, targets.in_units(checked or examples), classes)
-    sensitivity = sensitivity and sensitivity | {"on": VALIDATION if checked else TRAIN}
-    del examples, windows, checked
+        learned = _learn_network(spec, examples, checked, targets, input_scale, tell)
+    del examples, checked
+    head = _measure_head(spec, learned, windows, origins, input_scale) if origins is not None else None
+    del windows
 
-    figures, curve, segments = _evaluate_splits(model, quantized, reader, split, spec, input_scale, tell)
-    cost = count_cost(spec)
+    figures, curve, segments = _evaluate_splits(learned, reader, split, spec, input_scale, tell)
     record: dict[str, Any] = {
         "format": FORMAT,
         "name": spec.name,
@@ -233,31 +211,88 @@ def train(
         "split": {role: [list(s) for s in sessions] for role, sessions in split.roles().items()},
         "tested": split.tested,
         **describe_scale(input_scale, spec),
-        "model": {"n_parameters": cost.n_parameters, "n_macs": cost.n_macs, "ops": ops},
-        "quantization": {
-            tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
-            for tensor in ("input", "output")
-        }
-        | {"method": spec.training.quantization, "sensitivity": sensitivity},
+        "model": {"kind": spec.model.kind, **learned.about},
+        "quantization": learned.quantization,
         **({"calibration": {"n_windows": head.n_windows, "temperature": head.temperature}} if head else {}),
-        "learning": asdict(history)
-        | {"seed": seed, "rest_excess": REST_EXCESS if classes else None}
-        | ({"aware": asdict(quantized.history)} if quantized.history else {}),
-        **({"score": asdict(threshold)} if threshold else {}),
+        "learning": learned.learning
+        | {"seed": spec.training.seed, "rest_excess": REST_EXCESS if spec.decides_classes else None},
+        **({"score": learned.threshold} if learned.threshold else {}),
         "latency": find_latency(spec).as_dict(),
         "metrics": figures,
         "decision_curve": curve,
         "evaluation": {"n_segments": len(segments), "n_windows": count_windows(segments, spec)},
-        "versions": list_versions(),
+        "versions": list_versions(learned.packages),
     }
     record = without_nan(record)
     tell("writing the bundle", 0.98)
-    _write_bundle(
-        out_dir, spec_path, spec, model, floating, int8, record, pack_segments(segments, spec), head
-    )
+    _write_bundle(out_dir, spec_path, spec, learned, record, pack_segments(segments, spec), head)
     seconds = time.monotonic() - started
     tell(f"trained in {seconds:.0f} s", 1.0)
     return TrainingResult(out_dir, record, data.info.source, data.info.simulated, seconds)
+
+
+def _learn_network(
+    spec: PatchSpec, examples: Examples, checked: Examples | None, targets: Targets, input_scale: InputScale,
+    tell: Progress,
+) -> Learned:  # fmt: skip
+    """Learn a Keras model, or the one layer of a linear one, and quantize it."""
+    keras, seed, augment = import_tensorflow().keras, spec.training.seed, make_augmentation(spec, input_scale)
+    keras.utils.set_random_seed(seed)
+    keras.backend.clear_session()
+    classes = spec.decides_classes
+    with quiet_stderr():
+        model = build_model(spec)
+    progress: Progress = lambda t, f: tell(t, 0.05 + 0.6 * f)  # noqa: E731
+    packages: tuple[str, ...] = ()
+    threshold = None
+    if isinstance(spec.model, LinearModel):
+        learning, packages = learn_linear(spec, model, examples, checked, augment, tell), ("scikit-learn",)
+    elif spec.output.kind == "score":
+        normal = checked.x[checked.y == NORMAL] if checked else None
+        history, threshold = fit_autoencoder(model, spec, examples.x, normal, progress, augment)
+        learning = asdict(history)
+    else:
+        learning = asdict(fit_model(model, examples, checked, spec.training, classes, progress, augment))
+    tell("quantizing to int8", 0.66)
+    representative = choose_representative(examples.x, seed)
+    if spec.training.quantization == "aware":
+        quantized = quantize_aware(
+            model, spec, representative, targets, examples, checked, augment,
+            lambda t, f: tell(f"rounding in the way: {t}", 0.66 + 0.03 * f),
+        )  # fmt: skip
+    else:
+        quantized = quantize_post(model, spec, representative, targets)
+    model, int8 = quantized.model, quantized.int8
+    floating = convert_model(model, None)
+    tell("rounding layer by layer", 0.69)
+    with quiet_stderr():
+        sensitivity = measure_sensitivity(quantized, targets.in_units(checked or examples), classes)
+    sensitivity = sensitivity and sensitivity | {"on": VALIDATION if checked else TRAIN}
+    before = {}
+    if quantized.post:
+        before = {"learned": predict_float(quantized.learned), "post": predict_int8(quantized.post)}
+    cost = count_cost(spec)
+    return Learned(
+        files={"model_float.tflite": floating, "model.tflite": int8},
+        keras=model,
+        floating=predict_float(model),
+        quantized=predict_int8(int8),
+        runtime="tflite_micro",
+        about={
+            "n_parameters": cost.n_parameters,
+            "n_macs": cost.n_macs,
+            "ops": check_alignment(int8, floating),
+        },
+        learning=learning | ({"aware": asdict(quantized.history)} if quantized.history else {}),
+        quantization={
+            tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
+            for tensor in ("input", "output")
+        }
+        | {"method": spec.training.quantization, "sensitivity": sensitivity},
+        packages=packages,
+        before=before,
+        threshold=asdict(threshold) if threshold else None,
+    )
 
 
 class Targets:
@@ -322,12 +357,12 @@ def make_examples(windows: WindowSet, spec: PatchSpec, input_scale: InputScale, 
 
 
 def _measure_head(
-    spec: PatchSpec, int8: bytes, windows: WindowSet, origins: WindowOrigins, input_scale: InputScale
+    spec: PatchSpec, learned: Learned, windows: WindowSet, origins: WindowOrigins, input_scale: InputScale
 ) -> HeadStatistics | None:
     """Measure what calibration on the patch needs; None without it."""
     if spec.calibration is None:
         return None
-    labels = windows.labels.astype(np.int64)
+    labels, int8 = windows.labels.astype(np.int64), learned.files["model.tflite"]
     chosen = choose_windows(labels, origins)
     x = scale_input(windows.counts[chosen], input_scale)
     return measure_head(
@@ -337,15 +372,14 @@ def _measure_head(
 
 
 def _evaluate_splits(
-    model: Any, quantized: Quantized, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale,  # noqa: ANN401
-    tell: Progress,
+    learned: Learned, reader: _Reader, split: Split, spec: PatchSpec, input_scale: InputScale, tell: Progress
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[Any]]:  # fmt: skip
     """Evaluate float on every part of the split, int8 and ways to decide on the tested one; choose what to replay from that."""
     figures: dict[str, Any] = {"float": {}, "int8": {}}
     curve: list[dict[str, Any]] = []
     segments: list[Any] = []
     with quiet_stderr():
-        floating = predict_float(model)
+        floating = learned.floating
         for index, role in enumerate((VALIDATION, ACROSS_SESSIONS, ACROSS_PERSONS)):
             if not split.roles()[role]:
                 continue
@@ -357,24 +391,19 @@ def _evaluate_splits(
             if role == split.tested:
                 segments = choose_segments(recordings, spec)
                 some, said = _thin_recordings(recordings, spec)
-                tell("evaluating int8 through tflite_micro", 0.85)
+                tell(f"evaluating int8 through {learned.runtime}", 0.85)
                 windows = cut_recordings(some, spec, spec.hop_samples)
                 curve = trace_decisions(judge_windows(seen, outputs), spec)
                 figures["int8"] = {
                     "on": f"{role}, {said}",
-                    "runtime": "tflite_micro",
-                    "int8": evaluate(windows, predict_int8(quantized.int8), input_scale, spec),
+                    "runtime": learned.runtime,
+                    "int8": evaluate(windows, learned.quantized, input_scale, spec),
                     "float": evaluate(windows, floating, input_scale, spec),
                 }
-                if quantized.post:
-                    before = {
-                        "learned": predict_float(quantized.learned),
-                        "post": predict_int8(quantized.post),
-                    }
-                    figures["int8"] |= {
-                        name: evaluate(windows, predict, input_scale, spec)
-                        for name, predict in before.items()
-                    }
+                figures["int8"] |= {
+                    name: evaluate(windows, predict, input_scale, spec)
+                    for name, predict in learned.before.items()
+                }
     return figures, curve, segments
 
 
@@ -407,10 +436,10 @@ def hash_files(data: DataSet) -> dict[str, str]:
     return {file.relative_to(root).as_posix(): hash_file(file) for file in files}
 
 
-def list_versions() -> dict[str, str]:
+def list_versions(more: tuple[str, ...] = ()) -> dict[str, str]:
     """Return the versions of the packages that a trained model depends on."""
     versions = {}
-    for package in PACKAGES:
+    for package in (*PACKAGES, *more):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
@@ -419,24 +448,26 @@ def list_versions() -> dict[str, str]:
 
 
 def _write_bundle(
-    out_dir: Path, spec_path: Path, spec: PatchSpec, model: Any, floating: bytes, int8: bytes,  # noqa: ANN401
-    record: dict[str, Any], arrays: dict[str, NDArray[Any]], head: HeadStatistics | None,
+    out_dir: Path, spec_path: Path, spec: PatchSpec, learned: Learned, record: dict[str, Any],
+    arrays: dict[str, NDArray[Any]], head: HeadStatistics | None,
 ) -> None:  # fmt: skip
     out_dir.mkdir(parents=True, exist_ok=True)
-    with replace_file(out_dir / "model.keras") as temporary:
-        save_model(model, temporary)
-    for name, flatbuffer in (("model_float.tflite", floating), ("model.tflite", int8)):
+    for name in {"model.keras", *NETWORK_MODELS, *WORD_MODELS} - set(learned.files):
+        (out_dir / name).unlink(missing_ok=True)  # of a model of another kind
+    if learned.keras is not None:
+        with replace_file(out_dir / "model.keras") as temporary:
+            save_model(learned.keras, temporary)
+    for name, content in learned.files.items():
         with replace_file(out_dir / name) as temporary:
-            temporary.write_bytes(flatbuffer)
+            temporary.write_bytes(content)
     with replace_file(out_dir / "evaluation.npz") as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, allow_pickle=False, **arrays)
     if head is not None:
         with replace_file(out_dir / "calibration.npz") as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **{name: np.asarray(v) for name, v in vars(head).items()})
     record["model"]["sha256"] = {
-        "model.tflite": hashlib.sha256(int8).hexdigest(), "model_float.tflite":
-        hashlib.sha256(floating).hexdigest(),
-    }  # fmt: skip
+        name: hashlib.sha256(content).hexdigest() for name, content in learned.files.items()
+    }
     write_json(out_dir / "training.json", record)
     write_text(out_dir / "model_card.md", write_card(record, spec))
     # The spec comes last: a folder with a spec holds a whole training run.

@@ -30,9 +30,10 @@ typedef struct {
     bool (*push)(void *state, const int16_t **frames, size_t *n_frames, int32_t *words);
 } myo_feature_engine_t;
 
-extern const myo_feature_engine_t myo_features_engine; /* myo_features_config_t, myo_features_t */
-extern const myo_feature_engine_t myo_spectrum_engine; /* myo_spectrum_config_t, myo_spectrum_t */
-extern const myo_feature_engine_t myo_stft_engine;     /* myo_stft_config_t, myo_stft_t */
-extern const myo_feature_engine_t myo_wavelet_engine;  /* myo_wavelet_config_t, myo_wavelet_t */
+extern const myo_feature_engine_t myo_features_engine;    /* myo_features_config_t, myo_features_t */
+extern const myo_feature_engine_t myo_spectrum_engine;    /* myo_spectrum_config_t, myo_spectrum_t */
+extern const myo_feature_engine_t myo_stft_engine;        /* myo_stft_config_t, myo_stft_t */
+extern const myo_feature_engine_t myo_wavelet_engine;     /* myo_wavelet_config_t, myo_wavelet_t */
+extern const myo_feature_engine_t myo_correlation_engine; /* myo_correlation_config_t, myo_correlation_t */
 
 #endif

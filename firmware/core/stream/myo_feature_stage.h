@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "features/myo_correlation.h"
 #include "features/myo_feature_engine.h"
 #include "features/myo_features.h"
 #include "features/myo_normalize.h"
@@ -41,6 +42,7 @@ typedef union {
     myo_spectrum_t spectrum;
     myo_stft_t stft;
     myo_wavelet_t wavelet;
+    myo_correlation_t correlation;
 } myo_feature_state_t;
 
 /* Memory that the caller owns; sizes in elements. */

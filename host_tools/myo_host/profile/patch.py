@@ -120,7 +120,9 @@ def profile_patch(
             capture = stream_segment(link, counts, aux=segment.aux)
         trace = recording.read()
     process = find_function(image, trace.threads, [PROCESS])
-    runs = next((s for s in process.walk() if s.name == network), None) if process else None
+    # The same place in the code is met at several places of its caller, some before the counts began.
+    places = [s for s in process.walk() if s.name == network and s.n_calls] if process else []
+    runs = max(places, key=lambda s: s.n_calls, default=None)
     if process is None or runs is None:
         raise ProfileError(f"{image.path}: {PROCESS} or {network} never ran; build the bundle again")
     groups = divide(process, lambda name: _GROUPS.get(name, ""))

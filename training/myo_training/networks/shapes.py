@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from myo_pipeline.classical_models import LinearModel
 from myo_pipeline.feature_stage import compile_spec_features
 from myo_pipeline.network_models import (
     AttentionModel,
@@ -76,6 +77,10 @@ def _lay_mlp(b: NetworkBuilder, x: Any, shape: MlpModel) -> Any:  # noqa: ANN401
     return x
 
 
+def _lay_linear(b: NetworkBuilder, x: Any, shape: LinearModel) -> Any:  # noqa: ANN401
+    return import_tensorflow().keras.layers.Flatten(name="flat")(x)
+
+
 def _lay_tcn(b: NetworkBuilder, x: Any, shape: TcnModel) -> Any:  # noqa: ANN401
     x = b.convolve(x, "0", shape.filters, (1, 1), stride=(1, shape.stride))
     for index, dilation in enumerate(shape.dilations, 1):
@@ -135,6 +140,8 @@ def _lay_autoencoder(b: NetworkBuilder, x: Any, shape: AutoencoderModel) -> Any:
 _LAY: dict[str, Callable[[NetworkBuilder, Any, Any], Any]] = {
     "cnn": _lay_cnn,
     "mlp": _lay_mlp,
+    "lda": _lay_linear,
+    "svm": _lay_linear,
     "tcn": _lay_tcn,
     "lstm": _lay_lstm,
     "attention": _lay_attention,
