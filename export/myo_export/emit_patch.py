@@ -169,7 +169,7 @@ def _render_stage(stage: FeatureStage) -> list[str]:
         "    .n_parts = PATCH_FEATURE_PARTS,",
         f"    .shape = {{{config.n_channels}, PATCH_WINDOW_SAMPLES, PATCH_HOP_SAMPLES, {config.n_components}}},",
         "    .normalize = normalize,",
-        f"    .shift = {stage.q31_shift},",
+        f"    .shift = {stage.filtered_shift},",
         f"    .zero_point = {n.zero_point},",
         "    .functions = &myo_feature_stage_functions,",
         "};",

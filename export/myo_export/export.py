@@ -334,7 +334,7 @@ def _write_vectors(
             start=piece.start,
             counts=counts,
             targets=piece.targets[ends * config.decimation - 1],
-            filtered_q31=filtered,
+            filtered_words=filtered,
             float_filtered=float_filtered,
             features=np.stack([w.feature_words.ravel() for w in windows]),
             float_features=expected.features,
@@ -447,7 +447,7 @@ def _describe_stage(stage: FeatureStage, bounds: dict[str, Any]) -> dict[str, An
     return {
         "names": names,
         "word_shift": stage.config.word_shift,
-        "q31_shift": stage.q31_shift,
+        "filtered_shift": stage.filtered_shift,
         "state_bytes": 4 * stage.config.memory_words,
         "error_bound": dict(zip(names, bounds["features"], strict=True)),
     }

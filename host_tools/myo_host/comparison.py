@@ -228,7 +228,7 @@ class Comparison:
             n, width = config.count_frames(n_windows), config.front_end_channels
             samples = Layout(golden.name, SAMPLES, config.n_channels)
             self.raw.compare(capture.raw, golden.counts[:n], samples)
-            device, twin = capture.filtered_q31, golden.filtered_q31[: n // config.decimation]
+            device, twin = capture.filtered_words, golden.filtered_words[: n // config.decimation]
             n_emg = config.emg_channels
             filtered = Layout(golden.name, SAMPLES, n_emg)
             self.filtered.compare(device[:, :n_emg], twin[:, :n_emg], filtered)
@@ -326,7 +326,7 @@ class Comparison:
         config = self.config
         step = 2.0**-config.exponent
         n_emg = config.emg_channels
-        words, behind = golden.filtered_q31 * step, golden.float_filtered
+        words, behind = golden.filtered_words * step, golden.float_filtered
         self.filtered.measure(words[:, :n_emg], behind[:, :n_emg], "counts", step)
         if config.aux:
             self.aux.measure(words[:, n_emg:], behind[:, n_emg:], "counts", step)

@@ -130,7 +130,7 @@ def draw_segment(bundle: Bundle, config: TwinConfig, segment: GoldenSegment) -> 
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(8.6, 5.2))
         panels = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 2])
-        filtered = segment.filtered_q31 * 2.0**-config.exponent
+        filtered = segment.filtered_words * 2.0**-config.exponent
         for axes, data, factor, title in (
             (panels[0], segment.counts, 1, "counts"),
             (panels[1], filtered, config.decimation, "filtered, counts"),

@@ -23,7 +23,7 @@ class Capture:
 
     Attributes
     ----------
-    raw, filtered_q31
+    raw, filtered_words
         int32 (n_samples, n_channels), and (n_frames, n_filtered) behind the front end; empty where not traced.
     features
         Feature words, int32, a row a window; empty where not traced or the network takes the window.
@@ -49,7 +49,7 @@ class Capture:
     """
 
     raw: NDArray[np.int32]
-    filtered_q31: NDArray[np.int32]
+    filtered_words: NDArray[np.int32]
     features: NDArray[np.int32]
     inputs: NDArray[np.int8]
     layers: list[NDArray[np.int8]]

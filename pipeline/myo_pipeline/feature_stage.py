@@ -99,14 +99,14 @@ class FeatureStage:
     ----------
     config
         The features.
-    q31_shift
+    filtered_shift
         A word is one behind the front end, shifted right by this, rounded.
     normalization
         From words to the network's int8 input.
     """
 
     config: FeatureSet
-    q31_shift: int
+    filtered_shift: int
     normalization: Normalization
 
     @property
@@ -114,9 +114,9 @@ class FeatureStage:
         """Feature words of a window, component by component, as many as the network takes."""
         return self.config.n_components * self.config.n_channels
 
-    def to_words(self, filtered_q31: NDArray[np.int32]) -> NDArray[np.int16]:
+    def to_words(self, filtered_words: NDArray[np.int32]) -> NDArray[np.int16]:
         """Round filtered samples to the words that features are made of, same shape."""
-        return shift_to_words(filtered_q31, self.q31_shift)
+        return shift_to_words(filtered_words, self.filtered_shift)
 
     def compute(self, window: NDArray[np.int16]) -> NDArray[np.int32]:
         """Feature words of one window (window_samples, n_channels): (n_components, n_channels)."""
@@ -134,7 +134,7 @@ class FeatureStage:
             "features_spec": _FEATURES.dump_json(list(self.config.features)).decode(),
             "features_rate_hz": self.config.rate_hz,
             "features_word_shift": self.config.word_shift,
-            "features_q31_shift": self.q31_shift,
+            "features_filtered_shift": self.filtered_shift,
             "features_mean": self.normalization.mean,
             "features_multiplier": self.normalization.multiplier,
             "features_shift": self.normalization.shift,
@@ -157,7 +157,7 @@ class FeatureStage:
             8,
             arrays["features_fraction"],
         )
-        return cls(config, int(arrays["features_q31_shift"]), normalization)
+        return cls(config, int(arrays["features_filtered_shift"]), normalization)
 
 
 def make_stage(
@@ -179,10 +179,10 @@ def make_stage(
     SpecError
         If words would be finer than the filtered signal, or a feature never changed in training.
     """
-    q31_shift = exponent - scale.word_shift
-    if not 1 <= q31_shift <= 31:
+    filtered_shift = exponent - scale.word_shift
+    if not 1 <= filtered_shift <= 31:
         raise SpecError(
-            f"features: a word is the filtered signal shifted right by {q31_shift}, expected 1 .. 31; soften the filters"
+            f"features: a word is the filtered signal shifted right by {filtered_shift}, expected 1 .. 31; soften the filters"
         )
     config = compile_spec_features(spec, scale.word_shift)
     normalization = make_normalization(
@@ -192,7 +192,7 @@ def make_stage(
         output_scale=RANGE_DEVIATIONS * input_scale,
         zero_point=zero_point,
     )
-    return FeatureStage(config, q31_shift, normalization)
+    return FeatureStage(config, filtered_shift, normalization)
 
 
 @dataclass(frozen=True)

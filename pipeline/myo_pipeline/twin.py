@@ -240,10 +240,10 @@ class FrontEndTwin:
             x = step.run(x)
         return x.astype(np.int32)
 
-    def quantize(self, filtered_q31: NDArray[np.int32]) -> NDArray[np.int8]:
+    def quantize(self, filtered_words: NDArray[np.int32]) -> NDArray[np.int8]:
         """Bring filtered samples to the network's input: one multiplication, round half up, saturate."""
         config = self._config
-        product = filtered_q31.astype(np.int64) * config.multiplier
+        product = filtered_words.astype(np.int64) * config.multiplier
         rounded = (product + (np.int64(1) << (config.shift - 1))) >> config.shift
         words: NDArray[np.int8] = np.clip(rounded + config.zero_point, -128, 127).astype(np.int8)
         return words

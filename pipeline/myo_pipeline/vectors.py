@@ -34,7 +34,7 @@ class GoldenSegment:
         int32 (n_samples, n_channels).
     targets
         Label (int32, (n_windows,)) or values (float64, (n_windows, n_outputs)) at each window's end.
-    filtered_q31, float_filtered
+    filtered_words, float_filtered
         Behind the front end: int32 words, and float64 in counts, (n_frames, n_channels_there).
     inputs
         Network inputs, int8 (n_windows, window_samples * n_channels_there or n_words).
@@ -71,7 +71,7 @@ class GoldenSegment:
     start: int
     counts: NDArray[np.int32]
     targets: NDArray[Any]
-    filtered_q31: NDArray[np.int32]
+    filtered_words: NDArray[np.int32]
     float_filtered: NDArray[np.float64]
     inputs: NDArray[np.int8]
     outputs: NDArray[np.int8]

@@ -102,7 +102,7 @@ def pack_stage(stage: FeatureStage, missing_sums: int = 0, missing_words: int = 
         "<24i", config.n_channels, config.window, config.hop, len(config.block_lengths), config.n_blocks,
         config.first_middle_block, config.end_middle_block, len(config.rows), config.n_components, config.needs,
         config.n_lags, config.order, config.n_bins, config.bin_range, config.bin_multiplier, config.bin_shift, *config.thresholds,
-        stage.q31_shift, n.zero_point, missing_sums, missing_words,
+        stage.filtered_shift, n.zero_point, missing_sums, missing_words,
         stage.config.n_components,
     )  # fmt: skip
     body = head + struct.pack(f"<{len(config.block_lengths)}H", *config.block_lengths)

@@ -28,7 +28,9 @@ WAVELETS = [
 TRACED = 1 << m.Stage.FILTERED | 1 << m.Stage.FEATURES | 1 << m.Stage.INPUT | 1 << m.Stage.OUTPUT
 
 
-def make_stage(features: list[WindowFeature], s: Settings, seed: int, q31_shift: int = 12) -> FeatureStage:
+def make_stage(
+    features: list[WindowFeature], s: Settings, seed: int, filtered_shift: int = 12
+) -> FeatureStage:
     """Give a stage whose normalization spreads the words of noise over int8."""
     config = compile_feature_set(
         features,
@@ -36,7 +38,7 @@ def make_stage(features: list[WindowFeature], s: Settings, seed: int, q31_shift:
         window=s.window_samples,
         hop=s.hop_samples,
         rate_hz=1000.0,
-        word_shift=s.input_shift - q31_shift,
+        word_shift=s.input_shift - filtered_shift,
     )
     rng = np.random.default_rng(seed)
     shape = (config.n_components, config.n_channels)
@@ -44,7 +46,7 @@ def make_stage(features: list[WindowFeature], s: Settings, seed: int, q31_shift:
     multiplier, shift = rng.integers(-(2**30), 2**30 + 1, shape), rng.integers(34, 48, shape)
     return FeatureStage(
         config,
-        q31_shift,
+        filtered_shift,
         Normalization(
             mean, multiplier, shift, int(rng.integers(-9, 9)), 8, rng.integers(-(2**31), 2**31, shape)
         ),
@@ -117,7 +119,7 @@ def test_the_stage_is_not_silent(device: Harness) -> None:
     "change",
     [
         {"window_samples": 13}, {"hop_samples": 6}, {"n_channels": 4}, {"n_filtered": 2}, {"streams": 1},
-        {"missing_sums": 1}, {"missing_words": 1}, {"q31_shift": 0}, {"q31_shift": 32}, {"shift": 63},
+        {"missing_sums": 1}, {"missing_words": 1}, {"filtered_shift": 0}, {"filtered_shift": 32}, {"shift": 63},
     ],
     ids=str,
 )  # fmt: skip
@@ -126,8 +128,8 @@ def test_init_refuses_a_stage_that_cannot_run(device: Harness, change: dict[str,
     stage = make_stage(all_features()[:3], s, 1)
     assert Device(device, replace(s, stage=pack_stage(stage))).status == 0
     of_stage = {key: change[key] for key in ("missing_sums", "missing_words") if key in change}
-    if "q31_shift" in change:
-        stage = replace(stage, q31_shift=change["q31_shift"])
+    if "filtered_shift" in change:
+        stage = replace(stage, filtered_shift=change["filtered_shift"])
     if "shift" in change:
         wrong = np.full_like(stage.normalization.shift, change["shift"])
         stage = replace(stage, normalization=replace(stage.normalization, shift=wrong))

@@ -188,14 +188,14 @@ def test_an_image_over_the_budget_is_one_line() -> None:
 def test_an_export_holds_the_budget_and_says_what_it_predicts(tmp_path: Path) -> None:
     trained = write_trained(tmp_path / "patch")
     spec = (trained / "patch.toml").read_text()
-    (trained / "patch.toml").write_text(spec + "[budget]\nflash_kb = 17\n")
+    (trained / "patch.toml").write_text(spec + "[budget]\nflash_kb = 18\n")
     exported = export_bundle(trained)
     budget = json.loads((trained / "budget.json").read_text())
-    assert budget["limits"] == {"flash_kb": 17.0, "ram_kb": None, "latency_ms": None, "clock_mhz": 64.0}
+    assert budget["limits"] == {"flash_kb": 18.0, "ram_kb": None, "latency_ms": None, "clock_mhz": 64.0}
     for part in ("flash_bytes", "ram_bytes", "instructions", "cycles"):
         figures = dict(budget["predicted"][part])
         assert figures.pop("total") == pytest.approx(sum(figures.values()), abs=2)
-    assert budget["predicted"]["flash_bytes"]["total"] == exported.choice.prediction.flash_bytes <= 17 * KB
+    assert budget["predicted"]["flash_bytes"]["total"] == exported.choice.prediction.flash_bytes <= 18 * KB
     (trained / "patch.toml").write_text(spec + "[budget]\nflash_kb = 11\n")
     with pytest.raises(ExportError, match="flash_kb is 11 and the firmware takes"):
         export_bundle(trained)

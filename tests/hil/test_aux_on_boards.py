@@ -111,7 +111,7 @@ def test_a_stream_that_falls_silent_is_held_and_marked(patch: Patch) -> None:
         twin = Twin(config, (patch.bundle.path / "model.tflite").read_bytes())
         words, windows = twin.push(segment.counts, cut)
         capture = patch.stream(segment.counts, [m.Stage.FILTERED], cut if last else ())
-        np.testing.assert_array_equal(capture.filtered_q31, words)
+        np.testing.assert_array_equal(capture.filtered_words, words)
         marks = [decision["aux_marks"] for decision in capture.decisions]
         assert marks == [window.aux_marks for window in windows]
         assert marks[-1] == 3  # both streams

@@ -80,7 +80,7 @@ def test_counts_beyond_the_converter_are_limited_as_in_the_twin(patch: Patch) ->
     counts = np.random.default_rng(1).integers(-32768, 32768, (100, config.n_channels))
     capture = patch.stream(counts, [m.Stage.FILTERED])
     twin = Twin(config, (patch.bundle.path / "model.tflite").read_bytes())
-    np.testing.assert_array_equal(capture.filtered_q31, twin.push(counts)[0])
+    np.testing.assert_array_equal(capture.filtered_words, twin.push(counts)[0])
 
 
 def test_start_forgets_everything(patch: Patch, recording: GoldenSegment) -> None:

@@ -102,26 +102,26 @@ def expect_nothing_left(ended: Ended, elf: Path) -> None:
     assert ended.seconds < 10
 
 
-@pytest.mark.parametrize(("board", "wait_s"), [("native", 0.0), ("native", 0.4), ("virtual_m4", 1.5)])
-def test_validate_is_left_at_once(built: Built, board: str, wait_s: float) -> None:
-    bundle = built("classes", board)
+@pytest.mark.parametrize(("name", "wait_s"), [("native", 0.0), ("native", 0.4), ("virtual_m4", 1.5)])
+def test_validate_is_left_at_once(built: Built, name: str, wait_s: float) -> None:
+    bundle = built("classes", name)
     (bundle / "validation.json").unlink(missing_ok=True)
-    ended = press_ctrl_c("validate", bundle, "--board", board, after=HIDE, wait_s=wait_s)
+    ended = press_ctrl_c("validate", bundle, "--board", name, after=HIDE, wait_s=wait_s)
     assert ended.code in (0, 130), ended.said
     written = bundle / "validation.json"
     if ended.code == 0 or written.exists():  # it was done before the key; whatever is there is whole
         assert json.loads(written.read_text())["passed"]
-    expect_nothing_left(ended, bundle / "firmware" / f"{board}.elf")
+    expect_nothing_left(ended, bundle / "firmware" / f"{name}.elf")
 
 
-@pytest.mark.parametrize(("board", "wait_s"), [("native", 0.0), ("virtual_m4", 1.2)])
-def test_record_stops_and_keeps_its_file(built: Built, board: str, wait_s: float, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "wait_s"), [("native", 0.0), ("virtual_m4", 1.2)])
+def test_record_stops_and_keeps_its_file(built: Built, name: str, wait_s: float, tmp_path: Path) -> None:
     """The key reaches every process of the terminal; the board must live on until its last samples are in the file."""
-    bundle = built("classes", board)
+    bundle = built("classes", name)
     path = tmp_path / "r.bdf"
-    ended = press_ctrl_c("record", bundle, "--board", board, "--out", path, after=HIDE, wait_s=wait_s)
+    ended = press_ctrl_c("record", bundle, "--board", name, "--out", path, after=HIDE, wait_s=wait_s)
     assert ended.code == 0, ended.said
-    expect_nothing_left(ended, bundle / "firmware" / f"{board}.elf")
+    expect_nothing_left(ended, bundle / "firmware" / f"{name}.elf")
     if wait_s:
         recording = read_recording(path)
         assert recording.meta["ended"] == "stopped"

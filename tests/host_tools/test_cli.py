@@ -121,7 +121,7 @@ def plant_board(bundle: Path, script: str, board: str = "native") -> Path:
         ("build --frob x", "no such option: --frob; see `myopatch build --help`"),
         ("build", "missing argument"),
         ("new", "no folder given"),
-        ("new x --template zzz", "template 'zzz' is unknown, expected one of: features, gestures"),
+        ("new x --template zzz", "template 'zzz' is unknown, expected one of: features, forest, gestures"),
         ("new 9lives", "would make the patch name '9lives'"),
         ("new Pä", "would make the patch name 'pä'"),
         ("new here", "patch.toml: exists already"),
