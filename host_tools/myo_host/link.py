@@ -181,7 +181,9 @@ class PatchLink:
                 if message is m.HELLO and values["reason"] == m.HelloReason.REQUESTED:
                     self.decoder.restart_sequence()
                     # Opening the port may have cut what the board was saying: no loss of this session.
-                    self.decoder.frames_bad = self.decoder.lost = self.decoder.repeated = self.decoder.out_of_turn = 0
+                    self.decoder.frames_bad = self.decoder.lost = self.decoder.repeated = (
+                        self.decoder.out_of_turn
+                    ) = 0
                     self.hello = self._check_hello(values, bundle_hash)
                     return self.hello
         raise LinkError(self._explain_silence(HELLO_ATTEMPTS * HELLO_TIMEOUT_S))
