@@ -51,6 +51,8 @@ study: ## the compiler against 2,000 random networks and 10,000 damaged files; f
 	@./setup.sh study
 	$(VENV)/python benchmarks/study_network.py
 	$(VENV)/python benchmarks/study_quality.py
+	@test -f $(BUNDLE)/twin.npz || $(MAKE) demo
+	$(VENV)/python benchmarks/study_quality_gate.py $(BUNDLE)
 	$(VENV)/python benchmarks/study_monitor.py
 	$(VENV)/python benchmarks/study_front_end.py
 	$(VENV)/python benchmarks/study_link.py
