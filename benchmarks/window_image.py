@@ -48,7 +48,7 @@ RMS_WORDS = 1500
 RUN_TIMEOUT_S = 60
 _NAME_WIDTH = 66
 
-Subject = Literal["features", "spectrum"]
+Subject = Literal["correlation", "features", "spectrum"]
 
 
 @dataclass(frozen=True)
