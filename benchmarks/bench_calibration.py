@@ -10,7 +10,6 @@ bench_network.py.
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -18,16 +17,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import bare_machine
-from bare_machine import EMULATOR
 from bench_network import C_FLAGS, COMPILER, CPU_FLAGS, MACHINE, count_instructions
 from myo_pipeline.bundle import write_json
 from myo_pipeline.calibration_head import HeadConfig, Tally, fit_head, quantize_head, score, to_softmax
-from myo_pipeline.errors import BuildError
-from window_image import CORE_DIR, begin, link_image
+from window_image import CORE_DIR, begin, link_image, render_vector, run_comparison
 
 N_CLASSES, N_WINDOWS = 8, 40
-RUN_TIMEOUT_S = 60
 PARTS = ("collect a window", "make the head", "score a window", "store the record")
 
 
@@ -54,15 +49,14 @@ def write_sources(part: int, n_words: int, folder: Path) -> None:
     head = fit_head(config, tally)
     outputs = to_softmax(config, head, score(config, head, embeddings))
 
-    def table(kind: str, name: str, values: np.ndarray) -> str:
-        place = '__attribute__((section(".bench_vectors")))'
-        return f"{place} static const {kind} {name}[] = {{{','.join(map(str, values.ravel().tolist()))}}};"
-
     lines = [
         "#include <stdint.h>", f"#define PART {part}", f"#define N_CLASSES {N_CLASSES}u", f"#define N_WORDS {n_words}u",
-        f"#define N_WINDOWS {N_WINDOWS}u", table("int16_t", "head_prior", config.prior),
-        table("int32_t", "head_precision", config.precision), table("int8_t", "vector_embeddings", embeddings),
-        table("int16_t", "vector_weights", head.weights), table("int8_t", "vector_outputs", outputs),
+        f"#define N_WINDOWS {N_WINDOWS}u",
+        render_vector("int16_t", "head_prior", config.prior.ravel().tolist()),
+        render_vector("int32_t", "head_precision", config.precision.ravel().tolist()),
+        render_vector("int8_t", "vector_embeddings", embeddings.ravel().tolist()),
+        render_vector("int16_t", "vector_weights", head.weights.ravel().tolist()),
+        render_vector("int8_t", "vector_outputs", outputs.ravel().tolist()),
         "static const myo_head_config_t head_config = {.n_classes = N_CLASSES, .n_words = N_WORDS, .zero_point = -128,",
         f"    .precision_shift = {config.precision_shift}, .prior_windows = 16, .memory_windows = 60, .min_windows = 1,",
         "    .prior = head_prior, .precision = head_precision};", "",
@@ -85,21 +79,6 @@ def build_image(folder: Path, machine: str = MACHINE) -> Path:
     return link_image([*(CORE_DIR / name for name in names), main_c], folder, machine)
 
 
-def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
-    """Run an image; give differing words, words, and bytes of memory.
-
-    Raises
-    ------
-    BuildError
-        If the image does not report.
-    """
-    text = bare_machine.run_image(machine, image, RUN_TIMEOUT_S)
-    found = re.search(r"DIFFERING (\d+) OF (\d+) MEMORY (\d+)", text)
-    if found is None:
-        raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count")
-    return int(found[1]), int(found[2]), int(found[3])
-
-
 def main() -> int:
     """Bench each part of both sizes, print a table, write the results."""
     begun = begin("bench_calibration", "Cost of calibration on a Cortex-M4F.")
@@ -114,7 +93,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory() as folder:
                 write_sources(part, n_words, Path(folder))
                 image = build_image(Path(folder))
-                wrong, of, memory = run_image(image)
+                wrong, of, memory = run_comparison(image)
                 counted = count_instructions(image, counter) if counter else (None, None)
             n_differing += wrong
             instructions, cycles = counted

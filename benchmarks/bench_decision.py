@@ -9,7 +9,6 @@ bench_network.py.
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -17,19 +16,15 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import bare_machine
-from bare_machine import EMULATOR
 from bench_network import C_FLAGS, COMPILER, CPU_FLAGS, MACHINE, count_instructions
 from myo_export.emit_patch import render_rule
 from myo_pipeline.bundle import write_json
 from myo_pipeline.decision_rule import make_rule
-from myo_pipeline.errors import BuildError
 from myo_pipeline.spec import Decision
 from myo_pipeline.twin import CLASSES, DecisionTwin, TwinConfig
-from window_image import CORE_DIR, begin, link_image
+from window_image import CORE_DIR, begin, link_image, render_vector, run_comparison
 
 N_WINDOWS = 160
-RUN_TIMEOUT_S = 60
 WAYS = {
     "majority": Decision(vote=5), "majority, held": Decision(vote=5, debounce=2, dwell=4),
     "average": Decision(method="average", vote=5), "bayes": Decision(method="bayes", vote=5),
@@ -60,17 +55,16 @@ def write_sources(decision: Decision, n_classes: int, folder: Path) -> int:
     gated = np.arange(N_WINDOWS) % 16 == 9
     found = [twin.decide(output, bool(gate)) for output, gate in zip(outputs, gated, strict=True)]
 
-    def table(kind: str, name: str, values: list[int]) -> str:
-        place = '__attribute__((section(".bench_vectors")))'
-        return f"{place} static const {kind} vector_{name}[] = {{{','.join(map(str, values))}}};"
-
     lines = [
         "#include <stdint.h>", f"#define N_WINDOWS {N_WINDOWS}u", f"#define N_OUTPUTS {n_classes}u",
         f"#define VOTE {decision.vote}u", *(render_rule(rule) if rule else []),
         "static const myo_decision_config_t decision_config = {.output_kind = MYO_OUTPUT_CLASSES, .vote = VOTE,",
         f"    .reject_below = -100, .n_outputs = N_OUTPUTS, .rule = {'&decision_rule' if rule else 'NULL'}}};",
-        table("int8_t", "outputs", outputs.ravel().tolist()), table("uint8_t", "gated", gated.astype(int).tolist()),
-        table("int16_t", "decided", [d.decided for d in found]), table("uint16_t", "votes", [d.n_votes for d in found]), "",
+        render_vector("int8_t", "vector_outputs", outputs.ravel().tolist()),
+        render_vector("uint8_t", "vector_gated", gated.astype(int).tolist()),
+        render_vector("int16_t", "vector_decided", [d.decided for d in found]),
+        render_vector("uint16_t", "vector_votes", [d.n_votes for d in found]),
+        "",
     ]  # fmt: skip
     (folder / "vectors.h").write_text("\n".join(lines))
     return len(found)
@@ -89,21 +83,6 @@ def build_image(folder: Path, machine: str = MACHINE) -> Path:
     return link_image([*sources, here / "decision_bench" / "main.c"], folder, machine)
 
 
-def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
-    """Run an image; give differing windows, windows, and bytes of memory.
-
-    Raises
-    ------
-    BuildError
-        If the image does not report.
-    """
-    text = bare_machine.run_image(machine, image, RUN_TIMEOUT_S)
-    found = re.search(r"DIFFERING (\d+) OF (\d+) MEMORY (\d+)", text)
-    if found is None:
-        raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count")
-    return int(found[1]), int(found[2]), int(found[3])
-
-
 def main() -> int:
     """Bench every way for 8 and for 22 classes, print a table, write the results."""
     begun = begin("bench_decision", "Cost of each way to decide on a Cortex-M4F.")
@@ -118,7 +97,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory() as folder:
                 n_windows = write_sources(decision, n_classes, Path(folder))
                 image = build_image(Path(folder))
-                wrong, of, memory = run_image(image)
+                wrong, of, memory = run_comparison(image)
                 n_differing += wrong + (of != n_windows)
                 counted = count_instructions(image, counter) if counter else (None, None)
             instructions, cycles = counted

@@ -9,7 +9,6 @@ with the integer twin's. Instructions are counted by m4cost, as in bench_network
 from __future__ import annotations
 
 import json
-import re
 import sys
 import tempfile
 from pathlib import Path
@@ -17,8 +16,6 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import bare_machine
-from bare_machine import EMULATOR
 from bench_network import (
     C_FLAGS,
     COMPILER,
@@ -28,13 +25,11 @@ from bench_network import (
 )
 from myo_export.emit_quality import render_quality
 from myo_pipeline.bundle import write_json
-from myo_pipeline.errors import BuildError
 from myo_pipeline.quality import QualityConfig, QualitySettings, compile_quality
 from myo_pipeline.quality_flags import flag_counts
-from window_image import CORE_DIR, begin, link_image
+from window_image import CORE_DIR, begin, link_image, render_vector, run_comparison
 
 N_CHANNELS, HOP = 8, 100
-RUN_TIMEOUT_S = 60
 FRONT_END = 52.1  # instructions a sample and channel of three sections, docs/front_end.md
 
 
@@ -51,12 +46,14 @@ def write_sources(config: QualityConfig, counts: np.ndarray, folder: Path) -> in
     (folder / "quality_config.h").write_text(header)
     (folder / "quality_config.c").write_text(source)
     flags = flag_counts(config, counts).reshape(-1)
-    place = '__attribute__((section(".bench_vectors")))'
-    (folder / "vectors.h").write_text(
-        f"#include <stdint.h>\n#define N_FRAMES {len(counts)}u\n"
-        f"{place} static const int32_t vector_frames[] = {{{','.join(map(str, counts.reshape(-1).tolist()))}}};\n"
-        f"{place} static const uint8_t vector_flags[] = {{{','.join(map(str, flags.tolist()))}}};\n"
-    )
+    lines = [
+        "#include <stdint.h>",
+        f"#define N_FRAMES {len(counts)}u",
+        render_vector("int32_t", "vector_frames", counts.reshape(-1).tolist()),
+        render_vector("uint8_t", "vector_flags", flags.tolist()),
+        "",
+    ]
+    (folder / "vectors.h").write_text("\n".join(lines))
     return len(flags)
 
 
@@ -71,21 +68,6 @@ def build_image(folder: Path, machine: str = MACHINE) -> Path:
     main = Path(__file__).resolve().parent / "quality_bench" / "main.c"
     sources = [CORE_DIR / "quality" / "myo_quality.c", folder / "quality_config.c", main]
     return link_image(sources, folder, machine)
-
-
-def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
-    """Run an image; give differing flags, flags, and bytes of memory.
-
-    Raises
-    ------
-    BuildError
-        If the image does not report.
-    """
-    text = bare_machine.run_image(machine, image, RUN_TIMEOUT_S)
-    found = re.search(r"DIFFERING (\d+) OF (\d+) MEMORY (\d+)", text)
-    if found is None:
-        raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count")
-    return int(found[1]), int(found[2]), int(found[3])
 
 
 def main() -> int:
@@ -108,7 +90,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             n_flags = write_sources(config, counts, Path(folder))
             image = build_image(Path(folder))
-            wrong, of, memory = run_image(image)
+            wrong, of, memory = run_comparison(image)
             n_differing += wrong + (of != n_flags)
             per_hop = count_instructions(image, counter)[0] if counter else None
         each = per_hop / HOP / N_CHANNELS if per_hop else None

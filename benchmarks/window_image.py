@@ -106,6 +106,12 @@ def write_vectors(x: np.ndarray, words: np.ndarray, folder: Path) -> int:
     return len(words)
 
 
+def render_vector(kind: str, name: str, values: Iterable[int]) -> str:
+    """Write an array of a bench's vectors, in the memory that is theirs."""
+    place = '__attribute__((section(".bench_vectors")))'
+    return f"{place} static const {kind} {name}[] = {{{','.join(map(str, values))}}};"
+
+
 def build_image(folder: Path, machine: str = MACHINE) -> Path:
     """Compile what :func:`write_subject` wrote to an image for a machine.
 
@@ -131,18 +137,35 @@ def link_image(sources: Sequence[Path], folder: Path, machine: str) -> Path:
 
 
 def run_image(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
-    """Run an image; give differing words, equal windows, and words of memory.
+    """Run an image of features; give differing words, equal windows, and words of memory.
 
     Raises
     ------
     BuildError
         If the image does not report.
     """
+    found = _read_report(image, machine, r"DIFFERING (\d+) EQUAL (\d+) OF (\d+) MEMORY (\d+)")
+    return int(found[1]), int(found[2]), int(found[4])
+
+
+def run_comparison(image: Path, machine: str = MACHINE) -> tuple[int, int, int]:
+    """Run an image that compares what it computes; give what differs, of how many, and bytes of memory.
+
+    Raises
+    ------
+    BuildError
+        If the image does not report.
+    """
+    found = _read_report(image, machine, r"DIFFERING (\d+) OF (\d+) MEMORY (\d+)")
+    return int(found[1]), int(found[2]), int(found[3])
+
+
+def _read_report(image: Path, machine: str, pattern: str) -> re.Match[str]:
     text = bare_machine.run_image(machine, image, RUN_TIMEOUT_S)
-    found = re.search(r"DIFFERING (\d+) EQUAL (\d+) OF (\d+) MEMORY (\d+)", text)
+    found = re.search(pattern, text)
     if found is None:
         raise BuildError(f"{image.name}: printed {text[:80]!r} under {EMULATOR}, expected a count")
-    return int(found[1]), int(found[2]), int(found[4])
+    return found
 
 
 def flash_bytes(image: Path) -> int:

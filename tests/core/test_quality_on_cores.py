@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 import bench_quality as bench
-from bare_machine import MACHINES
+from bare_machine import EMULATOR, MACHINES
 from myo_pipeline.quality import QualitySettings, compile_quality
 from quality_case import faulty_counts
+from window_image import run_comparison
 
 pytestmark = pytest.mark.skipif(
-    shutil.which(bench.COMPILER) is None or shutil.which(bench.EMULATOR) is None,
-    reason=f"needs {bench.COMPILER} and {bench.EMULATOR} (apt-get install gcc-arm-none-eabi qemu-system-arm)",
+    shutil.which(bench.COMPILER) is None or shutil.which(EMULATOR) is None,
+    reason=f"needs {bench.COMPILER} and {EMULATOR} (apt-get install gcc-arm-none-eabi qemu-system-arm)",
 )
 
 
@@ -30,6 +31,6 @@ def test_every_flag_on_a_core(machine: str, adc_bits: int, tmp_path: Path) -> No
     n_frames = config.period_frames * 40 // bench.HOP * bench.HOP
     counts = faulty_counts(rng, n_frames, 5, 500.0, adc_bits, config.period_frames)
     n_flags = bench.write_sources(config, counts, tmp_path)
-    differing, found, _ = bench.run_image(bench.build_image(tmp_path, machine), machine)
+    differing, found, _ = run_comparison(bench.build_image(tmp_path, machine), machine)
     assert (differing, found) == (0, n_flags)
     assert n_flags > 0
