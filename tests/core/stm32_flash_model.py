@@ -10,7 +10,7 @@ from stm32_model import MHZ, Stm32
 BASE, SECTOR_BYTES = 0x080C0000, 0x20000
 SECTORS = (10, 11)
 WORDS = len(SECTORS) * SECTOR_BYTES // 4
-KEYS = (0x45670123, 0xCDEF89AB)
+KEYS = [0x45670123, 0xCDEF89AB]
 LOCK, STRT, PG, SER, MER = 1 << 31, 1 << 16, 1 << 0, 1 << 1, 1 << 2
 BSY, WRPERR, PGSERR, ERRORS = 1 << 16, 1 << 4, 1 << 7, 0xF2
 ICEN, DCEN, ICRST, DCRST = 1 << 9, 1 << 10, 1 << 11, 1 << 12
@@ -21,8 +21,8 @@ class FlashStm32(Stm32):
 
     Attributes
     ----------
-    words
-        What the sectors hold.
+    flash
+        Words that the sectors hold.
     erases
         Sectors that were erased, in order.
     steps
@@ -33,6 +33,8 @@ class FlashStm32(Stm32):
         Sectors that refuse.
     is_stuck
         Whether what is begun never ends.
+    busy_until
+        Time at which what was begun ends.
     """
 
     def __init__(
@@ -48,7 +50,7 @@ class FlashStm32(Stm32):
         self.is_stuck = False
         self._erase_ticks = round(erase_s * 84 * MHZ)
         self._runs_from_ram = runs_from_ram  # then the core goes on, and sees BSY
-        self._busy_until = 0
+        self.busy_until = 0
         self._cache: dict[int, int] = {}  # of data; larger than the real one, which forgives nothing
         self._keys: list[int] = []
         self.registers["FLASH_CR"] = LOCK
@@ -79,19 +81,18 @@ class FlashStm32(Stm32):
             super().write(address, value)
 
     def _is_busy(self) -> bool:
-        return not self.is_off and (self.is_stuck and self._busy_until > 0 or self.now < self._busy_until)
+        return not self.is_off and ((self.is_stuck and self.busy_until > 0) or self.now < self.busy_until)
 
     # The controller
 
     def _write_flash_keyr(self, value: int, before: int) -> None:
         self._demand(bool(self.registers["FLASH_CR"] & LOCK), "a key where nothing is locked")
         self._keys.append(value)
-        if tuple(self._keys) == KEYS:
+        if self._keys == KEYS:
             self.registers["FLASH_CR"] &= ~LOCK
-            self._keys.clear()
-        elif self._keys[-1] != KEYS[len(self._keys) - 1 & 1] or len(self._keys) > 1:
-            self._demand(False, "a wrong key: locked until a reset")
-            self._keys = [0] * 9
+            self._keys = []
+        else:
+            self._demand(self._keys == KEYS[:1], "a wrong key: locked until a reset")
 
     def _write_flash_sr(self, value: int, before: int) -> None:
         self.registers["FLASH_SR"] = before & ~value
@@ -153,7 +154,7 @@ class FlashStm32(Stm32):
     def _wait(self, ticks: int) -> None:
         """Let an operation take its time: the core, and what interrupts it, cannot read the flash that they run from."""
         if self._runs_from_ram or self.is_stuck:
-            self._busy_until = self.now + ticks
+            self.busy_until = self.now + ticks
             return
         masked, self.interrupts_masked = self.interrupts_masked, True
         self.advance(ticks)

@@ -6,12 +6,16 @@ import ctypes
 import itertools
 import re
 from array import array
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 
 from stm32_case import ROOT, SCANS_A_SECOND, Chip, Load, make_loader
 from stm32_flash_model import BASE, LOCK, SECTOR_BYTES, SECTORS, WORDS, FlashStm32
 from stm32_model import MHZ, Qemu
+
+Fill = Callable[[int], "array[int]"]
 
 NONE = -1
 WORDS_OF_SAVE = (56 + 2048) // 4  # as many zeros where an older record goes
@@ -30,7 +34,7 @@ class Store:
 
     def check(self) -> None:
         assert self.model.broken == []
-        assert self.model.registers["FLASH_CR"] == LOCK | self.model.registers["FLASH_CR"] & ~LOCK
+        assert self.model.registers["FLASH_CR"] == LOCK
         assert self.model.registers["FLASH_ACR"] == 0x705  # caches, prefetch and wait states as they were
 
 
@@ -72,10 +76,10 @@ def test_an_erase_comes_once_in_a_sector_of_records(load: Load) -> None:
     store = Store(load)
     places = (SECTOR_BYTES - 8) // (2048 + 56)
     assert places == 62
-    for k in range(1, 2 * places + 2):
+    for k in range(1, 2 * places + 3):  # the last one into what the cache would have as it was
         assert store.save(k) == k
     assert store.model.erases == [11, 10, 11]
-    assert store.load() == 2 * places + 1
+    assert store.load() == 2 * places + 2
     store.check()
 
 
@@ -89,18 +93,27 @@ def cuts(load: Load, words: array[int], what: str) -> list[int]:
     return sorted(k for k in edges if 1 <= k <= n)
 
 
-def fill(load: Load, saves: int) -> array[int]:
-    store = Store(load)
-    for k in range(1, saves + 1):
-        store.save(k)
-    return store.model.flash
+@pytest.fixture(scope="module")
+def fill(load: Load) -> Fill:
+    """Give a function that returns the sectors after so many records."""
+
+    @cache
+    def save(n: int) -> array[int]:
+        store = Store(load)
+        for k in range(1, n + 1):
+            store.save(k)
+        return store.model.flash
+
+    return save
 
 
 @pytest.mark.parametrize("what", ["save", "undo", "clear"])
 @pytest.mark.parametrize("saves", [0, 1, 2, 62])
-def test_power_cut_at_any_step_leaves_the_record_or_the_one_before(load: Load, saves: int, what: str) -> None:
+def test_power_cut_at_any_step_leaves_the_record_or_the_one_before(
+    load: Load, fill: Fill, saves: int, what: str
+) -> None:
     """Also in the middle of the erase that the 63rd record takes, and in the word that is being programmed."""
-    words = fill(load, saves)
+    words = fill(saves)
     before = saves if saves else NONE
     after = {"save": 9, "undo": saves - 1 if saves > 1 else NONE, "clear": NONE}[what]
     steps = cuts(load, words, what)
@@ -134,8 +147,8 @@ def test_a_controller_that_another_left_open_is_used_and_locked(load: Load) -> N
     store.check()
 
 
-def test_a_sector_that_refuses_leaves_the_newest_record(load: Load) -> None:
-    words = fill(load, 62)
+def test_a_sector_that_refuses_leaves_the_newest_record(load: Load, fill: Fill) -> None:
+    words = fill(62)
     store = Store(load, words)
     store.model.protected = {10}
     assert store.save(9) == 0
@@ -152,7 +165,7 @@ def test_a_sector_that_refuses_leaves_the_newest_record(load: Load) -> None:
 def test_a_controller_that_never_ends_is_given_up(load: Load) -> None:
     store = Store(load)
     store.model.is_stuck = True
-    store.model._busy_until = 1
+    store.model.busy_until = 1
     ticking = store.model.read
 
     def read(address: int) -> int:
@@ -209,8 +222,8 @@ def test_frames_of_a_pause_are_counted_and_no_others(load: Load) -> None:
     store.check()
 
 
-def test_programming_words_delays_frames_and_loses_none(load: Load) -> None:
-    store = Store(load, fill(load, 1))
+def test_programming_words_delays_frames_and_loses_none(load: Load, fill: Fill) -> None:
+    store = Store(load, fill(1))
     model, period = store.model, 84 * MHZ // SCANS_A_SECOND
     assert store.chip.sample()
     model.advance(2 * period)
