@@ -6,7 +6,8 @@
 
 #define FORMAT 0x324f594du      /* "MYO2" */
 #define SLOT_FORMAT 0x534f594du /* "MYOS" */
-#define CHUNK 64u
+#define CHUNK 64u               /* bytes that are read at once */
+#define ZEROS 256u              /* bytes that are wiped at once */
 
 typedef struct {
     uint32_t format;
@@ -137,10 +138,10 @@ static contents_t look(const myo_store_t *self) {
 
 /* Writes zeros over a place. Its first word goes first, without which it is none. */
 static bool wipe(const myo_store_t *self, const place_t *place) {
-    static const uint32_t zeros[CHUNK / sizeof(uint32_t)];
+    static const uint32_t zeros[ZEROS / sizeof(uint32_t)];
     for (uint32_t done = 0; done < place->bytes;) {
         const uint32_t left = place->bytes - done;
-        const uint32_t n = done == 0 ? MYO_STORE_WORD : left < CHUNK ? left : CHUNK;
+        const uint32_t n = done == 0 ? MYO_STORE_WORD : left < ZEROS ? left : ZEROS;
         if (!write(self, place->slot, place->offset + done, zeros, n)) {
             return false;
         }
