@@ -123,7 +123,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
-        render_config_header(spec, config, front_end, aux),
+        render_config_header(spec, config, front_end, choice.buffers, aux),
     )
     _write_features(path, config)
     _write_quality(path, config)
