@@ -64,7 +64,7 @@ static int8_t head_output[PATCH_N_OUTPUTS];
         .weights = head_weights, .n_weights = N_WEIGHTS, .bias = head_bias, .n_bias = PATCH_N_OUTPUTS,       \
         .scratch = head_scratch, .n_scratch = N_SCRATCH, .fresh = calibration_fresh,                         \
         .n_fresh = PATCH_N_OUTPUTS, .output = head_output, .n_output = PATCH_N_OUTPUTS,                      \
-        .store = &myo_port_store                                                                             \
+        .store = myo_port_store()                                                                            \
     }
 #else
 #define CALIBRATION_MEMORY                                                                                   \

@@ -325,6 +325,7 @@ CALIBRATION = Message(
         Field("collecting", "h", "class that is being collected; -1 none"),
         Field("sequence", "I", "of the head in use; 0: none, the network decides"),
         Field("foreign", "B", "1: the store holds another bundle's head, which is refused"),
+        Field("outlives_power", "B", "1: the board's store outlives power; 0: a reset, and no more"),
         Field(
             "left_out", "I", "windows of spans that were not summed: signal quality, or the class was full"
         ),
