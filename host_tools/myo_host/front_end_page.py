@@ -52,7 +52,7 @@ def summarize_front_end(found: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - 
 
 def summarize_aux(found: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - an AuxFigures of myo_export
     """Return labelled sentences of an auxiliary stream: its stages, its words beside the EMG's, and what it costs."""
-    rows = [
+    return [
         ("stream", f"{found.kind} {found.name!r}, {found.channels} channel{'s' * (found.channels != 1)} at {found.rate_hz:g} Hz, "
          f"{found.adc_bits} bit, full scale {found.full_scale:.4g} {found.unit}"),
         *_summarize_chain(found, "0.3 to 20 Hz"),
@@ -64,7 +64,6 @@ def summarize_aux(found: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - an Aux
         ("cost, predicted", f"{found.instructions_per_sample:.0f} instructions a sample and channel on a Cortex-M4, "
          f"{100 * found.core_share:.2f} % of 64 MHz; {found.ram_bytes} bytes of RAM"),
     ]  # fmt: skip
-    return rows
 
 
 def _summarize_chain(found: Any, band: str) -> list[tuple[str, str]]:  # noqa: ANN401 - ChainFigures of myo_export
