@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define MYO_PROTOCOL_VERSION 1u
-#define MYO_SCHEMA_HASH 0xb1be3fe6u
+#define MYO_SCHEMA_HASH 0x6ea70949u
 #define MYO_MAX_PAYLOAD 512u
 
 typedef struct __attribute__((packed)) {
@@ -45,6 +45,7 @@ typedef enum {
     MYO_STAGE_DECISION = 5,
     MYO_STAGE_FEATURES = 6,
     MYO_STAGE_SCORES = 7,
+    MYO_STAGE_AUX = 8,
 } myo_stage_t;
 
 typedef enum {
@@ -176,8 +177,8 @@ _Static_assert(sizeof(myo_credit_message_t) == 4, "credit");
 typedef struct __attribute__((packed)) {
     uint8_t stage; /* Stage */
     uint8_t dtype; /* Dtype */
-    uint16_t layer; /* layer index where stage is LAYER, else 0 */
-    uint32_t index; /* first sample index for RAW and FILTERED, else window number */
+    uint16_t layer; /* layer index where stage is LAYER, stream where it is AUX, else 0 */
+    uint32_t index; /* first sample index for RAW and FILTERED, of the stream for AUX, else window number */
     uint32_t offset; /* elements before this piece */
 } myo_tensor_message_t;
 _Static_assert(sizeof(myo_tensor_message_t) == 12, "tensor");
