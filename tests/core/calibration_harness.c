@@ -2,7 +2,7 @@
 
    Operations: H config, tally, embeddings -> faded tally, exponent, weights, biases, softmax words;
    T records, undos and clears on a store whose power goes after so many steps -> what a new start finds;
-   L a long life of them -> the first that left what it may not. */
+   L a long life of them -> the first that left what it may not; B two bundles in one memory. */
 #include "calibration/myo_head.h"
 #include "calibration/myo_store.h"
 #include "harness.h"
@@ -283,6 +283,35 @@ static void live(const uint8_t *data, buffer_t *out) {
     buffer_add_u32(out, flash.erases);
 }
 
+/* Two bundles whose records differ in size have the same memory, one after the other, saves of each in turn.
+   What each finds after its turns: sequence, foreign; at the end one clears, and the other finds nothing
+   either. */
+static void share(uint32_t n_places, buffer_t *out) {
+    static const uint8_t other_identity[MYO_STORE_IDENTITY_BYTES] = {9};
+    enum { OTHER_BYTES = 40 };
+    _Static_assert(MYO_STORE_SLOT_BYTES(3u, OTHER_BYTES) <= MOST_BYTES, "both fit");
+    const myo_store_t other = {.port = &port, .identity = other_identity, .record_bytes = OTHER_BYTES};
+    uint32_t record[OTHER_BYTES / 4u] = {0};
+    make_flash(n_places);
+    port.slot_bytes = MYO_STORE_SLOT_BYTES(n_places, OTHER_BYTES);
+    for (uint32_t turn = 0; turn < 4u; turn++) {
+        const myo_store_t *const self = turn % 2u == 0 ? &other : &store;
+        bool foreign;
+        const uint32_t before = myo_store_load(self, record, &foreign);
+        buffer_add_u32(out, turn == 0 ? before == 0 && !foreign : foreign || before != 0);
+        for (uint32_t k = 0; k < 5u; k++) {
+            memset(record, (int)(10u * turn + k), sizeof record);
+            const uint32_t saved = myo_store_save(self, record);
+            buffer_add_u32(out, saved != 0 && myo_store_load(self, record, &foreign) == saved &&
+                                    record[0] == (10u * turn + k) * 0x01010101u);
+        }
+    }
+    bool foreign;
+    buffer_add_u32(out, myo_store_clear(&store));
+    buffer_add_u32(out, myo_store_load(&other, record, &foreign) == 0 && !foreign);
+    buffer_add_u32(out, myo_store_load(&store, record, &foreign) == 0 && !foreign);
+}
+
 int main(void) {
     uint8_t *data;
     uint32_t length;
@@ -293,6 +322,8 @@ int main(void) {
             run_head(data, &out);
         } else if (operation == 'T') {
             run_store(data, length, &out);
+        } else if (operation == 'B') {
+            share(data[0], &out);
         } else {
             live(data, &out);
         }

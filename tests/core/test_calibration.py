@@ -169,6 +169,12 @@ def test_another_bundles_record_is_refused(calibration: Harness) -> None:
     assert not Start(calibration, b"S\x01S\x02").foreign
 
 
+@pytest.mark.parametrize("places", [1, 2, 3])
+def test_bundles_of_other_sizes_take_turns_in_one_memory(calibration: Harness, places: int) -> None:
+    answer = calibration.ask("B", bytes([places]))
+    assert answer == struct.pack("<I", 1) * (4 * 6 + 3)
+
+
 def test_a_new_memory_holds_nothing(calibration: Harness) -> None:
     found = Start(calibration, b"")
     assert (found.sequence, found.foreign, found.goes_on, found.forgets) == (0, 0, True, True)
