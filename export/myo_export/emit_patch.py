@@ -27,7 +27,7 @@ def render_config_header(
 ) -> str:
     """Return ``patch_config.h``: the sizes of the application's static memory."""
     stage, gate = config.features, config.quality
-    n_input = stage.n_words if stage else config.window_samples * config.front_end_channels
+    n_input = stage.n_inputs if stage else config.window_samples * config.front_end_channels
     newline = "\n"
     frame_words = f"(MYO_BLOCK_FRAMES * {config.front_end_channels})" if stage else "0u"
     return f"""/* Sizes of patch "{spec.name}". {_MAKE} */
@@ -42,7 +42,7 @@ def render_config_header(
 #define PATCH_RATE_MHZ {round(spec.sensor.rate_hz * 1000)} /* sample rate, millihertz */
 #define PATCH_ADC_BITS {spec.sensor.adc_bits}
 #define PATCH_SAMPLE_BYTES {spec.sensor.sample_bytes} /* of a count on the link */
-#define PATCH_WINDOW_SAMPLES {config.window_samples} /* {spec.window.window_ms:g} ms, behind the front end */
+#define PATCH_WINDOW_SAMPLES {config.window_samples} /* {1000 * config.window_samples / spec.front_end_rate_hz:g} ms, behind the front end */
 #define PATCH_HOP_SAMPLES {config.hop_samples} /* {spec.window.hop_ms:g} ms */
 #define PATCH_WIDEST {max(front_end.widest, config.front_end_channels)} /* channels where the front end is widest */
 #define PATCH_FRONT_END_STATE_WORDS {front_end.state_words}
@@ -167,7 +167,8 @@ def _render_stage(stage: FeatureStage) -> list[str]:
         "static const myo_feature_stage_config_t feature_stage = {",
         "    .parts = feature_parts,",
         "    .n_parts = PATCH_FEATURE_PARTS,",
-        f"    .shape = {{{config.n_channels}, PATCH_WINDOW_SAMPLES, PATCH_HOP_SAMPLES, {config.n_components}}},",
+        f"    .shape = {{{config.n_channels}, {config.window}, PATCH_HOP_SAMPLES, {config.n_components}}},",
+        f"    .n_windows = {stage.n_windows},",
         "    .normalize = normalize,",
         f"    .shift = {stage.filtered_shift},",
         f"    .zero_point = {n.zero_point},",
