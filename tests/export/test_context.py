@@ -50,7 +50,11 @@ def test_windows_stand_together_as_they_are_by_themselves(bundle: Path) -> None:
     config = TwinConfig.load(bundle / "twin.npz")
     stage = config.features
     assert stage is not None
-    assert (stage.n_windows, stage.config.window, stage.span) == (N_WINDOWS, 20, config.window_samples) == (3, 20, 40)
+    assert (
+        (stage.n_windows, stage.config.window, stage.span)
+        == (N_WINDOWS, 20, config.window_samples)
+        == (3, 20, 40)
+    )
     twin = Twin(config, (bundle / "model.tflite").read_bytes())
     alone = Twin(
         replace(config, window_samples=stage.config.window, features=replace(stage, n_windows=1)),
