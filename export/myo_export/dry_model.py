@@ -13,7 +13,7 @@ import flatbuffers
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from myo_pipeline.classical_models import LinearModel
+from myo_pipeline.classical_models import LinearModel, WordModel
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_stage import compile_spec_features
 from myo_pipeline.spec import CnnModel, MlpModel, PatchSpec
@@ -129,6 +129,11 @@ class _Builder:
         builder = flatbuffers.Builder(4096)
         builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
+
+
+def is_dry(spec: PatchSpec) -> bool:
+    """Return whether a spec can be priced with nothing built by TensorFlow."""
+    return isinstance(spec.model, CnnModel | MlpModel | LinearModel | WordModel)
 
 
 def make_dry_model(spec: PatchSpec) -> bytes:

@@ -136,7 +136,10 @@ class LinearJudge:
         self.labels, self._truth = train.labels[chosen], validation.labels[checked]
         self._persons = persons[checked]
         x, y = (counts.astype(np.float64) for counts in (train.counts[chosen], validation.counts[checked]))
-        mean, spread = x.mean(axis=(0, 2), keepdims=True), x.std(axis=(0, 2), keepdims=True)
+        mean, spread = x.mean(axis=0, keepdims=True), x.std(axis=0, keepdims=True)
+        emg = slice(0, spec.emg_channels)  # an auxiliary channel has its own
+        mean[..., emg] = x[..., emg].mean(axis=(0, 2), keepdims=True)
+        spread[..., emg] = x[..., emg].std(axis=(0, 2), keepdims=True)
         spread[spread == 0] = 1.0
         edges = np.concatenate([[0], np.cumsum(sizes)])
         self.columns, self._checked = (

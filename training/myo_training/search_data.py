@@ -98,7 +98,7 @@ class SearchData:
         """Return the median magnitude behind the front end of a spec, of training persons, in counts."""
         plain = spec.model_copy(update={"features": []})
         windows = cut_recordings(self._recordings[TRAIN][::8], plain, spec.window_samples)
-        return float(np.median(np.abs(windows.counts)))
+        return float(np.median(np.abs(windows.counts[..., : spec.emg_channels])))
 
     def _cut(self, role: str, spec: PatchSpec, hop: int) -> WindowSet:
         if not spec.features:
