@@ -92,7 +92,7 @@ class _Builder:
         self.reshape((1, int(np.prod(self.shape))))
 
     def reshape(self, shape: tuple[int, ...]) -> None:
-        """The same words otherwise."""
+        """Lay the same words out otherwise."""
         sizes = self._add((len(shape),), "INT32", None, np.array(shape, np.int32))
         quantization = self._tensors[self._at].quantization
         found = (quantization.scale[0], quantization.zeroPoint[0])

@@ -117,14 +117,15 @@ class MlpModel(Table):
         default=1,
         ge=1,
         le=16,
-        description="windows whose features it takes at once: the last and those before it, one hop apart; the decision is so "
-        "many hops less one later",
+        description="windows whose features it takes at once: the last and those before it, one hop apart; a decision comes "
+        "later by a hop for each of these",
     )
     shared: int = Field(
         default=1,
         ge=0,
         le=8,
-        description="with several windows: so many of the first `hidden` layers see each window by itself, all with the same weights",
+        description="with several windows: so many of the first `hidden` layers see each window by itself, with the same "
+        "weights",
     )
     dropout: float = Field(
         default=0.2, ge=0, lt=1, description="dropout before each dense layer but the first, in training only"

@@ -141,6 +141,28 @@ def test_patch_gates(device: Harness, data: st.DataObject) -> None:
         assert got == (decided, raw, 0 if gated[k] else max(output), n_votes)
 
 
+def test_a_gated_window_gates_every_decision_that_holds_its_features(device: Harness) -> None:
+    n_windows, n_by_older = 4, 0
+    s = Settings(n_channels=4, window_samples=20 + 3 * 8, hop_samples=8, has_features=1, has_quality=1)
+    for seed in range(12):
+        gate = make_gate(s, seed, 1)
+        stage = make_stage(all_features(threshold=40.0)[:2], s, seed, n_windows=n_windows)
+        n = 20 * gate.config.period_frames
+        counts = faulty_counts(
+            np.random.default_rng(seed), n, 4, RATE_HZ, s.adc_bits, gate.config.period_frames
+        )
+        patch = Device(device, replace(s, gate=pack_gate(gate), stage=pack_stage(stage)))
+        said = replay(patch, counts, [], 0)
+        twin = GateTwin(gate)
+        twin.push(counts)
+        alone = gate.gate_windows(twin.rows, np.arange(20, n + 1, 8))
+        held = np.lib.stride_tricks.sliding_window_view(alone, n_windows).any(axis=1)
+        raw = np.array([x.fields["raw"] for x in said if x.name == "DECISION"])
+        np.testing.assert_array_equal(raw < 0, held)
+        n_by_older += int((held & ~alone[n_windows - 1 :]).sum())
+    assert n_by_older > 20
+
+
 def test_the_gate_is_not_silent() -> None:
     """What the test above compares: every flag, masks and gates come and go."""
     rows, changes = [], 0

@@ -5,9 +5,10 @@
    The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
    make none to any word. Windows are counted in frames behind the front end: window k is the last
    window_samples of them when window_samples + k * hop_samples have come since the start, which takes
-   myo_front_end_decimation times as many samples. A network that streams is pushed every hop_samples frames, from before the first window on; its words are those of a run. With
-   features a window may stand for several, one hop apart, whose features the network takes at once: what is
-   said of it then holds for all of their frames. */
+   myo_front_end_decimation times as many samples. A network that streams is pushed every hop_samples frames,
+   from before the first window on; its words are those of a run. With features a window may stand for
+   several, one hop apart, whose features the network takes at once: what is said of it then holds for all of
+   their frames. */
 #ifndef MYO_PATCH_H
 #define MYO_PATCH_H
 
@@ -133,8 +134,8 @@ typedef struct {
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */
     uint32_t hook_ticks;      /* spent in the layer hook during this window's network */
-    uint16_t gated_windows;   /* this one and later ones that hold features of a gated one: they cast no vote */
-    uint16_t window_row;    /* row of the window ring that the next frame takes: the oldest */
+    uint16_t gated_windows;   /* from this one on, that hold features of a gated one and cast no vote */
+    uint16_t window_row;      /* row of the window ring that the next frame takes: the oldest */
 } myo_patch_t;
 
 /* Validates config against itself and against memory, copies memory and hooks, and starts.
