@@ -60,7 +60,19 @@ validation_persons = 1
 epochs = 1
 hop_ms = 200.0
 """
-# A network that is pushed, behind a gate that closes now and then; and one over features, whose input is the embedding.
+# A network that is pushed, behind a gate that closes now and then; one over features, whose input is the embedding; and one
+# over those of three windows, whose embedding is what the shared layer makes of each.
+FEATURES = """
+[[features]]
+kind = "mav"
+log = true
+[[features]]
+kind = "wl"
+log = true
+[model]
+kind = "mlp"
+hidden = [6]
+"""
 PARTS = {
     "stream": """
 [quality]
@@ -78,23 +90,17 @@ strides = [1, 2]
 kernel = 3
 dense = 0
 """,
-    "features": """
-[[features]]
-kind = "mav"
-log = true
-[[features]]
-kind = "wl"
-log = true
-[model]
-kind = "mlp"
-hidden = [6]
-""",
+    "features": FEATURES,
+    "windows": FEATURES + "windows = 3\n",
 }
 TRACED = 1 << m.Stage.SCORES | 1 << m.Stage.OUTPUT
 LENGTH = 500  # samples of a second
 
 
-@pytest.fixture(scope="module", params=["stream", pytest.param("features", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=["stream", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("features", "windows"))],
+)
 def calibrated(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
