@@ -309,7 +309,8 @@ def _write_vectors(
         )  # of windows, before they stand together
         seen, gated = float_filtered, np.zeros(len(ends), bool)
         if config.quality is not None:
-            gated = stack_windows(config.quality.gate_windows(twin.quality, own_ends), n_together).any(axis=1)
+            gates = stack_windows(config.quality.gate_windows(twin.quality, own_ends), n_together)
+            gated = np.asarray(gates.any(axis=1))
             if config.features is None:
                 masked = config.quality.mask_frames(twin.quality, 0, len(filtered))
                 seen = np.where(masked, 0.0, float_filtered)
