@@ -193,11 +193,11 @@ def start_board(board: Board, firmware: Path, store: Path | None = None) -> Iter
     except OSError as error:
         raise LinkError(f"{firmware}: does not start ({error.strerror}); {again}") from None
     try:
-        port = _await_port(process, again)
+        port, said = _await_port(process, again)
         try:
             yield port
         except LinkError:
-            if (last_words := _last_words(process)) is None:
+            if (last_words := _last_words(process, said)) is None:
                 raise
             raise LinkError(f"board {board.name}: stopped by itself, {last_words}; {again}") from None
     finally:
@@ -211,13 +211,13 @@ def start_board(board: Board, firmware: Path, store: Path | None = None) -> Iter
             process.stdout.close()
 
 
-def _last_words(process: subprocess.Popen[bytes]) -> str | None:
-    """Return how a board ended and the line that says why, or None if it runs."""
+def _last_words(process: subprocess.Popen[bytes], said: bytes) -> str | None:
+    """Return how a board ended and the line that says why, or None if it runs; ``said`` came with its port."""
     try:
         code = process.wait(DEATH_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return None
-    return f"exit code {code}{_explain(process.stdout.read() if process.stdout else b'')}"
+    return f"exit code {code}{_explain(said + (process.stdout.read() if process.stdout else b''))}"
 
 
 def _explain(said: bytes) -> str:
@@ -227,8 +227,8 @@ def _explain(said: bytes) -> str:
     return f", it said: {telling[0].strip()[:200]}" if telling else ""
 
 
-def _await_port(process: subprocess.Popen[bytes], again: str) -> str:
-    """Read what a starting board prints until it names its port."""
+def _await_port(process: subprocess.Popen[bytes], again: str) -> tuple[str, bytes]:
+    """Read what a starting board prints until it names its port; return that, and what it said in the same breath."""
     stream = process.stdout
     if stream is None:
         raise LinkError(f"{process.args!r}: has no output to read its port from")
@@ -246,7 +246,7 @@ def _await_port(process: subprocess.Popen[bytes], again: str) -> str:
                 break
             seen += data
             if b"\n" in seen and (found := _PORT.search(seen)):
-                return found.group(1).decode()
+                return found.group(1).decode(), seen[found.end() :]
     raise LinkError(
         f"the board named no serial port within {BOOT_TIMEOUT_S:g} s{_explain(seen)}; {again}"
         if process.poll() is None and time.monotonic() >= deadline
