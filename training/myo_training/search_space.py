@@ -80,7 +80,7 @@ def guess_keys(kind: str, spec: PatchSpec) -> dict[str, Any]:
         return {"segment_ms": 1000 * frames / rate_hz, "bands_hz": list(itertools.pairwise(edges))}
     if kind == "ring_correlation":
         if spec.aux:
-            raise SpecError("no ring with [[aux]] channels in it")
+            raise SpecError("no ring with auxiliary channels in it")
         if n_channels < 2:
             raise SpecError("no ring of one channel")
         return {"reach": n_channels // 2}
