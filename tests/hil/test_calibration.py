@@ -59,7 +59,8 @@ validation_persons = 1
 epochs = 1
 hop_ms = 200.0
 """
-# A network that is pushed, behind a gate that closes now and then; and one over features, whose input is the embedding.
+# A network that is pushed, behind a gate that closes now and then; one over features, whose input is the embedding; and one
+# over spectra, whose embedding is the mean behind its convolutions.
 PARTS = {
     "stream": """
 [quality]
@@ -88,12 +89,26 @@ log = true
 kind = "mlp"
 hidden = [6]
 """,
+    "spectrogram": """
+[[features]]
+kind = "stft_power"
+segment_ms = 32.0
+step_ms = 16.0
+bands_hz = [[20.0, 70.0], [70.0, 130.0], [130.0, 210.0]]
+[model]
+kind = "spectrogram"
+filters = [6]
+kernel = 2
+""",
 }
 TRACED = 1 << m.Stage.SCORES | 1 << m.Stage.OUTPUT
 LENGTH = 500  # samples of a second
 
 
-@pytest.fixture(scope="module", params=["stream", pytest.param("features", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=["stream", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("features", "spectrogram"))],
+)
 def calibrated(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
