@@ -72,6 +72,8 @@ def make_spec(kind: str, epochs: int, model: str | None = None) -> str:
     """Return the text of a kind's spec: a template with its model, or another, and its features."""
     template = find_templates()["features" if kind == "mlp" else "gestures"].read_text(encoding="utf-8")
     head, _, rest = template.replace("@NAME@", "study").partition("[model]\n")
+    # Kinds are compared as they are: a gate costs each the same.
+    head = re.sub(r"\[quality\].*?\n\n", "", head, flags=re.DOTALL)
     _, _, tail = rest.partition("[output]\n")
     if kind == "spectrogram":
         before, _, after = head.partition("[window]\n")

@@ -123,7 +123,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
-        render_config_header(spec, config, front_end, aux),
+        render_config_header(spec, config, front_end, choice.buffers, aux),
     )
     _write_features(path, config)
     _write_quality(path, config)
@@ -138,7 +138,8 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     budget = _budget(config, front_end, aux, network, input_scale, filtered_bounds, bounds)
     budget |= {
         "limits": spec.budget.model_dump(exclude={"board"}),
-        "predicted": choice.prediction.as_dict() | {"weights": choice.describe()},
+        "predicted": choice.prediction.as_dict()
+        | {"weights": choice.describe(), "ring_frames": choice.buffers.ring_frames},
     }
     write_json(path / "budget.json", budget)
     tell("manifest", 0.98)

@@ -40,7 +40,7 @@ _CODE: Final[dict[str, int]] = {
 }  # fmt: skip
 _RARE_CODE: Final = 1200  # of one that is not in the table
 _SHARED_CODE: Final = 4068
-_STAGE_CODE: Final = 1460  # beside the features: the stage in the patch, as the template's image has it
+_STAGE_CODE: Final = 3110  # beside the features: the stage in the patch, as the template's image has it
 _NORMALIZE_BYTES: Final = 16  # a word's mean, fraction, multiplier and shift
 
 # Of the other families, fitted to m4cost's counts in benchmarks/results/front_end.json: spectra within 1 %, wavelets 8 %.

@@ -40,6 +40,7 @@ class Stage(IntEnum):
     SCORES = (
         7  # what a calibrated head gives in OUTPUT's place, int8, (n_outputs,); none where there is no head
     )
+    AUX = 8  # a sample as it left its stream's ring: frames of the EMG before it, then its counts, int32, (1 + n_channels,)
 
 
 class Dtype(IntEnum):
@@ -242,8 +243,10 @@ TENSOR = Message(
     (
         Field("stage", "B", "Stage"),
         Field("dtype", "B", "Dtype"),
-        Field("layer", "H", "layer index where stage is LAYER, else 0"),
-        Field("index", "I", "first sample index for RAW and FILTERED, else window number"),
+        Field("layer", "H", "layer index where stage is LAYER, stream where it is AUX, else 0"),
+        Field(
+            "index", "I", "first sample index for RAW and FILTERED, of the stream for AUX, else window number"
+        ),
         Field("offset", "I", "elements before this piece"),
     ),
     tail="elements",
@@ -325,6 +328,7 @@ CALIBRATION = Message(
         Field("collecting", "h", "class that is being collected; -1 none"),
         Field("sequence", "I", "of the head in use; 0: none, the network decides"),
         Field("foreign", "B", "1: the store holds another bundle's head, which is refused"),
+        Field("outlives_power", "B", "1: the board's store outlives power; 0: a reset, and no more"),
         Field(
             "left_out", "I", "windows of spans that were not summed: signal quality, or the class was full"
         ),

@@ -322,7 +322,8 @@ class Budget(Table):
     ram_kb: float | None = Field(
         default=None,
         gt=0,
-        description="static RAM of the whole firmware with its stack, units of 1024 bytes; no limit if left out",
+        description="static RAM of the whole firmware with its stack, units of 1024 bytes, which shortens the rings "
+        "where it must; no limit if left out",
     )
     latency_ms: float | None = Field(
         default=None,

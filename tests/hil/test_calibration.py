@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -290,6 +291,60 @@ def test_a_person_is_guided_through_every_class(patch: Patch, monkeypatch: pytes
             guide(calibrator, 1, 0.01, 0.0, said.append)
     assert [line for line in said if line.startswith("hold")][:3] == ["hold rest", "hold open", "hold close"]
     assert any("windows" in line for line in said)
+
+
+def test_a_head_outlives_the_process(calibrated: Callable[[str], Path], tmp_path: Path) -> None:
+    """The native board with a file: its head is there after the end, decides as before, and one process has the file."""
+    bundle, store = open_bundle(calibrated("native")), tmp_path / "heads"
+    firmware = bundle.path / "firmware/native.elf"
+    signal = np.concatenate([hold(label, 99) for label in (2, 0, 1)])
+
+    @contextmanager
+    def boot(keep: Path | None = store) -> Iterator[tuple[Patch, Calibrator]]:
+        with start_board(find_board("native"), firmware, keep) as name, PatchLink(name) as link:
+            patch = Patch(link, bundle)
+            yield patch, Calibrator(link, bundle)
+            assert not patch.list_losses()
+
+    with boot() as (patch, calibrator):
+        twin = Twin(TwinConfig.load(bundle.path / "twin.npz"), (bundle.path / "model.tflite").read_bytes())
+        collect_all(patch, twin, 1)
+        assert calibrator.ask(Action.COMMIT).sequence == 1
+        assert twin.calibration is not None
+        twin.calibration.commit()
+        first = stream_segment(patch.link, signal, TRACED)
+        with pytest.raises(LinkError, match="another board has it"), boot():
+            pytest.fail("two boards on one file")
+        run(patch, twin, hold(0, 2), [Bout(0, 0, LENGTH)])
+        assert calibrator.ask(Action.COMMIT).sequence == 2
+        second = stream_segment(patch.link, signal, TRACED)
+        patch.link.send(m.RESET, kind=m.ResetKind.REBOOT)  # which keeps the file
+        time.sleep(0.5)
+        patch.link.say_hello(bundle.bundle_hash)
+        assert calibrator.ask(Action.STATUS).sequence == 2
+    with boot() as (patch, calibrator):
+        standing = calibrator.ask(Action.STATUS)
+        assert (standing.sequence, standing.outlives_power, standing.foreign) == (2, True, False)
+        np.testing.assert_array_equal(stream_segment(patch.link, signal, TRACED).scores, second.scores)
+        assert calibrator.ask(Action.UNDO).sequence == 1
+    with boot() as (patch, calibrator):
+        assert calibrator.ask(Action.STATUS).sequence == 1
+        np.testing.assert_array_equal(stream_segment(patch.link, signal, TRACED).scores, first.scores)
+    with boot(None) as (_, calibrator):  # a fresh board, as every command but calibrate starts
+        standing = calibrator.ask(Action.STATUS)
+        assert (standing.sequence, standing.outlives_power) == (0, False)
+    with (
+        pytest.raises(LinkError, match="virtual_m4: keeps no heads when it is stopped"),
+        start_board(find_board("virtual_m4"), firmware, store),
+    ):
+        pytest.fail("a store where there is none")
+
+
+def test_calibrate_keeps_a_native_boards_heads_in_the_bundle(calibrated: Callable[[str], Path]) -> None:
+    folder = calibrated("native")
+    said = must("calibrate", folder, "--board", "native", "--factory")
+    assert said == "native: no head, the network decides; heads outlive power\n"
+    assert (folder / "firmware/native.store").is_file()
 
 
 def test_a_soak_follows_the_head_that_the_board_decides_with(calibrated: Callable[[str], Path]) -> None:

@@ -223,6 +223,23 @@ static void quantize_channel(myo_patch_t *self, const int32_t *x, uint32_t n_fra
     }
 }
 
+/* Traces from inside of a part whose ticks are counted. */
+static void observe(myo_patch_t *self, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
+                    size_t n) {
+    const uint32_t begin = work_ticks(self);
+    self->hooks.tensor(self->hooks.context, stage, layer, index, data, n);
+    self->hook_ticks += work_ticks(self) - begin;
+}
+
+static void observe_layer(void *context, uint16_t layer, const int8_t *data, size_t n) {
+    myo_patch_t *self = context;
+    observe(self, MYO_STAGE_LAYER, layer, self->windows, data, n);
+}
+
+static void observe_aux(void *context, uint16_t stream, uint32_t number, const int32_t *sample, size_t n) {
+    observe(context, MYO_STAGE_AUX, stream, number, sample, n);
+}
+
 /* Takes n_frames of counts and returns the frames that they gave; *period_ends where a quality period ended.
  */
 static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_frames,
@@ -233,8 +250,10 @@ static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t
     const uint32_t n_given = myo_front_end_run(&self->front_end, counts, block, n_frames);
     const myo_aux_stage_config_t *const aux = self->config->aux;
     if (aux != NULL) {
+        self->hook_ticks = 0;
         aux->functions->run(aux, &self->memory.aux, &block[(n_channels - aux->n_channels) * MYO_BLOCK_FRAMES],
-                            n_given);
+                            n_given, is_traced(self, MYO_STAGE_AUX) ? observe_aux : NULL, self);
+        self->front_end_ticks -= self->hook_ticks;
     }
     const myo_feature_stage_config_t *const features = self->config->features;
     if (features != NULL) {
@@ -276,13 +295,6 @@ static void unroll_frames(myo_patch_t *self, uint32_t n_frames) {
     int8_t *const input = self->memory.input;
     memcpy(input, &self->memory.window[first * n_channels], n_older * n_channels);
     memcpy(&input[n_older * n_channels], self->memory.window, (n_frames - n_older) * n_channels);
-}
-
-static void observe_layer(void *context, uint16_t layer, const int8_t *data, size_t n) {
-    myo_patch_t *self = context;
-    const uint32_t begin = work_ticks(self);
-    self->hooks.tensor(self->hooks.context, MYO_STAGE_LAYER, layer, self->windows, data, n);
-    self->hook_ticks += work_ticks(self) - begin;
 }
 
 /* Feature words lie component by component. */

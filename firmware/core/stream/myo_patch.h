@@ -82,9 +82,9 @@ typedef struct {
     void *context;
     /* Ticks of work: a counter that need not run while interrupts are served. */
     uint32_t (*work_ticks)(void *context);
-    /* A stage's output, of a stage in the trace mask. Elements are int32 for RAW, FILTERED and FEATURES, int8
-       otherwise; index is the first frame for RAW (of the sensor) and FILTERED (behind the front end), else
-       the window. data is valid during the call. */
+    /* A stage's output, of a stage in the trace mask. Elements are int32 for RAW, FILTERED, FEATURES and AUX,
+       int8 otherwise; index is the first frame for RAW (of the sensor) and FILTERED (behind the front end),
+       the sample for AUX, whose stream is the layer, else the window. data is valid during the call. */
     void (*tensor)(void *context, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
                    size_t n_elements);
     void (*decision)(void *context, const myo_patch_result_t *result);
@@ -131,7 +131,7 @@ typedef struct {
     uint32_t hop_end;         /* samples at which the next window or push is complete */
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */
-    uint32_t hook_ticks;      /* spent in the layer hook during this window's network */
+    uint32_t hook_ticks;      /* spent in hooks during this block's streams or this window's network */
     uint16_t window_row;      /* row of the window ring that the next frame takes: the oldest */
 } myo_patch_t;
 

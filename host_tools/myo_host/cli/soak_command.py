@@ -46,14 +46,13 @@ def soak(
     else:
         description = find_board(str(board))
         context = start_board(description, bundle / "firmware" / f"{description.name}.elf")  # type: ignore[assignment]
-    with show_progress("soak") as progress:
-        with context as name:
-            progress("the twin's decisions", 0.0)
-            signals = expect_signals(opened, run_seconds, stored=read_board_head(name, opened))
-            with FaultyLine(name, faults, seed) as line:
-                result = run_soak(
-                    line, signals, 60 * minutes, bundle_hash=opened.bundle_hash, seed=seed, progress=progress
-                )
+    with show_progress("soak") as progress, context as name:
+        progress("the twin's decisions", 0.0)
+        signals = expect_signals(opened, run_seconds, stored=read_board_head(name, opened))
+        with FaultyLine(name, faults, seed) as line:
+            result = run_soak(
+                line, signals, 60 * minutes, bundle_hash=opened.bundle_hash, seed=seed, progress=progress
+            )
     if out is not None:
         write_json(out, result)
     if as_json:
