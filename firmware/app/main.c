@@ -164,7 +164,8 @@ static myo_status_t init_patch(void) {
         .decision = myo_link_decision,
         .quality = PATCH_QUALITY_CHANNELS > 0 ? myo_link_quality : NULL,
     };
-    const myo_status_t status = myo_ring_init(&ring, ring_counts, ring_ticks, PATCH_RING_FRAMES, PATCH_N_CHANNELS);
+    const myo_status_t status =
+        myo_ring_init(&ring, ring_counts, ring_ticks, PATCH_RING_FRAMES, PATCH_N_CHANNELS);
     return status == MYO_OK ? myo_patch_init(&patch, &patch_config, &memory, &hooks) : status;
 }
 

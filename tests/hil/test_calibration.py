@@ -60,8 +60,20 @@ validation_persons = 1
 epochs = 1
 hop_ms = 200.0
 """
-# A network that is pushed, behind a gate that closes now and then; one over features, whose input is the embedding; and one
-# over spectra, whose embedding is the mean behind its convolutions.
+# A network that is pushed, behind a gate that closes now and then; one over features, whose input is the embedding; one
+# over those of three windows, whose embedding is what the shared layer makes of each; and one over spectra, whose embedding
+# is the mean behind its convolutions.
+FEATURES = """
+[[features]]
+kind = "mav"
+log = true
+[[features]]
+kind = "wl"
+log = true
+[model]
+kind = "mlp"
+hidden = [6]
+"""
 PARTS = {
     "stream": """
 [quality]
@@ -79,17 +91,8 @@ strides = [1, 2]
 kernel = 3
 dense = 0
 """,
-    "features": """
-[[features]]
-kind = "mav"
-log = true
-[[features]]
-kind = "wl"
-log = true
-[model]
-kind = "mlp"
-hidden = [6]
-""",
+    "features": FEATURES,
+    "windows": FEATURES + "windows = 3\n",
     "spectrogram": """
 [[features]]
 kind = "stft_power"
@@ -108,7 +111,10 @@ LENGTH = 500  # samples of a second
 
 @pytest.fixture(
     scope="module",
-    params=["stream", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("features", "spectrogram"))],
+    params=[
+        "stream",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("features", "windows", "spectrogram")),
+    ],
 )
 def calibrated(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

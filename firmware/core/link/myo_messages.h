@@ -152,7 +152,7 @@ typedef struct __attribute__((packed)) {
     uint8_t board[16]; /* board name, zero-padded */
     uint32_t rate_mhz; /* sample rate, millihertz */
     uint32_t tick_hz; /* rate of the tick counter, hertz */
-    uint16_t window_samples; /* frames in a window, behind the front end */
+    uint16_t window_samples; /* frames that a decision sees, behind the front end */
     uint16_t hop_samples; /* frames between decisions, behind the front end */
     uint16_t decimation; /* frames of SAMPLES for one behind the front end */
     uint16_t n_filtered; /* channels behind the front end, auxiliary ones as well */
