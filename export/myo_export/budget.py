@@ -193,7 +193,7 @@ def predict_patch(
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
     port_flash, port_ram = _PORT[spec.budget.board] if spec.budget.board else (0, 0)
     n_behind = spec.front_end_channels
-    n_input = features.n_words if features else spec.window_samples * n_behind
+    n_input = features.n_inputs if features else spec.window_samples * n_behind
     steps = [step for end in (front_end, *(stream.front_end for stream in aux)) for step in end.device_steps]
     quality = compile_table(spec)
     flash = {
@@ -221,7 +221,11 @@ def predict_patch(
         + 4 * BLOCK_FRAMES * max(front_end.widest, n_behind)
         + (spec.decision.vote + 4) * n_outputs,
         **(
-            {"features": 4 * features.config.memory_words + 4 * n_input + 2 * BLOCK_FRAMES * n_behind}
+            {
+                "features": 4 * features.config.memory_words
+                + 4 * features.n_words
+                + 2 * BLOCK_FRAMES * n_behind
+            }
             if features
             else {}
         ),

@@ -64,7 +64,7 @@ static int8_t head_output[PATCH_N_OUTPUTS];
         .weights = head_weights, .n_weights = N_WEIGHTS, .bias = head_bias, .n_bias = PATCH_N_OUTPUTS,       \
         .scratch = head_scratch, .n_scratch = N_SCRATCH, .fresh = calibration_fresh,                         \
         .n_fresh = PATCH_N_OUTPUTS, .output = head_output, .n_output = PATCH_N_OUTPUTS,                      \
-        .store = &myo_port_store                                                                             \
+        .store = myo_port_store()                                                                            \
     }
 #else
 #define CALIBRATION_MEMORY                                                                                   \
@@ -164,7 +164,8 @@ static myo_status_t init_patch(void) {
         .decision = myo_link_decision,
         .quality = PATCH_QUALITY_CHANNELS > 0 ? myo_link_quality : NULL,
     };
-    const myo_status_t status = myo_ring_init(&ring, ring_counts, ring_ticks, PATCH_RING_FRAMES, PATCH_N_CHANNELS);
+    const myo_status_t status =
+        myo_ring_init(&ring, ring_counts, ring_ticks, PATCH_RING_FRAMES, PATCH_N_CHANNELS);
     return status == MYO_OK ? myo_patch_init(&patch, &patch_config, &memory, &hooks) : status;
 }
 

@@ -82,7 +82,7 @@ def _name_floor(record: dict[str, Any]) -> str:
 
 def _write_text(record: dict[str, Any]) -> str:
     latency, data = record["latency"], record["data"]
-    alone = latency["window_ms"] + latency["hop_ms"]
+    alone = latency["alone_ms"]
     n_persons = len({person for fold in record["folds"] for person, _ in fold["tests"]})
     kind = "persons never seen" if record["across"] == "persons" else "other sessions of known persons"
     out = [f"# Evaluation of {record['name']}: {kind}", ""]

@@ -170,7 +170,7 @@ def test_a_figure_at_its_limit_is_within() -> None:
 
 def test_a_board_that_is_named_limits_what_is_not() -> None:
     assert Budget(board="stm32f405").model_dump() == {
-        "board": "stm32f405", "flash_kb": 1024, "ram_kb": 128, "clock_mhz": 168, "latency_ms": None
+        "board": "stm32f405", "flash_kb": 768, "ram_kb": 128, "clock_mhz": 168, "latency_ms": None
     }  # fmt: skip
     given = Budget(board="stm32f405", flash_kb=100, clock_mhz=42)
     assert (given.flash_kb, given.ram_kb, given.clock_mhz) == (100, 128, 42)

@@ -33,6 +33,7 @@ from myo_training.recordings import DataSet, Recording
 from myo_training.split import Session
 from myo_training.train import hash_files, list_versions
 from myo_training.windows import WindowSet, cut_recordings
+from myo_training.word_training import list_trainers
 
 Progress = Callable[[str, float], None]
 
@@ -81,7 +82,7 @@ class CrossValidation:
     def __init__(self, spec: PatchSpec, data: DataSet, folds: Sequence[Fold], folder: Path) -> None:
         self.spec, self.folds = spec, folds
         self._data, self._folder = data, folder / "folds"
-        self.files, self.versions = hash_files(data), list_versions(("scikit-learn",))
+        self.files, self.versions = hash_files(data), list_versions(list_trainers(spec.model))
         self._windows: dict[
             tuple[int, Session], WindowSet
         ] = {}  # to learn from, by spec (0: its own) and session

@@ -198,7 +198,7 @@ def choose_segments(
         turn[person] = turn.get(person, 0) + 1
         chosen.append(choices.get(wanted, next(iter(choices.values()))))
     each = int(np.clip(target_windows // max(1, len(chosen)), MIN_SEGMENT_WINDOWS, MAX_SEGMENT_WINDOWS))
-    n_samples = (spec.window_samples + (each - 1) * spec.hop_samples) * spec.decimation
+    n_samples = (spec.span_samples + (each - 1) * spec.hop_samples) * spec.decimation
     common = math.lcm(*(time_aux(spec, stream).unit for stream in spec.aux))
     segments = []
     for recording in chosen:
@@ -209,7 +209,7 @@ def choose_segments(
         start = max(0, min(middle - n_samples // 2, len(recording.emg) - n_samples))
         start -= start % common  # a sample of every auxiliary stream belongs to the first frame
         stop = min(len(recording.emg), start + n_samples)
-        if stop - start >= spec.window_samples * spec.decimation:
+        if stop - start >= spec.span_samples * spec.decimation:
             segments.append(Segment(recording, start, stop))
     return segments
 
@@ -217,7 +217,7 @@ def choose_segments(
 def count_windows(segments: list[Segment], spec: PatchSpec) -> int:
     """Return the number of windows in segments, each replayed from a start."""
     frames = [(s.stop - s.start) // spec.decimation for s in segments]
-    return sum(len(window_ends(n, spec.window_samples, spec.hop_samples)) for n in frames)
+    return sum(len(window_ends(n, spec.span_samples, spec.hop_samples)) for n in frames)
 
 
 def pack_segments(segments: list[Segment], spec: PatchSpec) -> dict[str, NDArray[Any]]:

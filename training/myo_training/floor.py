@@ -31,7 +31,7 @@ COMPONENTS = 6  # of a score: those of docs/models.md
 
 
 def make_floor_specs(spec: PatchSpec, size: float) -> list[PatchSpec]:
-    """Return the spec with the floor's features in place of its own, one for each threshold.
+    """Return the spec with the floor's features in place of its own, one for each threshold; its windows are the spec's.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ def make_floor_specs(spec: PatchSpec, size: float) -> list[PatchSpec]:
         features: list[dict[str, Any]] = [{"kind": "mav", "log": True}, {"kind": "wl", "log": True}]
         features += [{"kind": kind, "threshold": threshold} for kind in ("zc", "ssc")]
         content = spec.as_recorded().model_dump(mode="json", exclude_unset=True)
-        content |= {"features": features, "model": MlpModel(kind="mlp", hidden=[]).model_dump()}
+        model = MlpModel(kind="mlp", hidden=[], windows=spec.context_windows)
+        content |= {"features": features, "model": model.model_dump()}
         specs.append(PatchSpec.model_validate(content))
     return specs
 
@@ -149,4 +150,5 @@ class _Components:
 
 
 def _flatten(windows: WindowSet) -> NDArray[np.float64]:
-    return windows.counts.reshape(len(windows.counts), -1).astype(np.float64)
+    newest = windows.counts if windows.counts.ndim == 3 else windows.counts[:, -1]
+    return newest.reshape(len(newest), -1).astype(np.float64)

@@ -80,7 +80,7 @@ def guess_keys(kind: str, spec: PatchSpec) -> dict[str, Any]:
         return {"segment_ms": 1000 * frames / rate_hz, "bands_hz": list(itertools.pairwise(edges))}
     if kind == "ring_correlation":
         if spec.aux:
-            raise SpecError("no ring with [[aux]] channels in it")
+            raise SpecError("no ring with auxiliary channels in it")
         if n_channels < 2:
             raise SpecError("no ring of one channel")
         return {"reach": n_channels // 2}
@@ -218,9 +218,9 @@ class SearchSpace:
 
     @property
     def delay_ms(self) -> float:
-        """From the begin of the first window that votes to the end of the last."""
-        window, decision = self.spec.window, self.spec.decision
-        return window.window_ms + (decision.vote - 1) * window.hop_ms
+        """From the begin of the first window that counts in a decision to the end of the last."""
+        window, n_before = self.spec.window, self.spec.context_windows + self.spec.decision.vote - 2
+        return window.window_ms + n_before * window.hop_ms
 
     def build(self, params: Mapping[str, Value]) -> PatchSpec:
         """Make the spec at a place of the space.
@@ -234,7 +234,10 @@ class SearchSpace:
         content["stage"] = self._build_stages(content.get("stage", []), params)
         window, hop = float(params["window_ms"]), float(params["hop_ms"])
         content["window"] |= {"window_ms": window, "hop_ms": hop}
-        vote = 1 + int((self.delay_ms - window) / hop + 1e-9)
+        n_context = self.spec.context_windows
+        vote = 1 + int((self.delay_ms - window) / hop + 1e-9) - (n_context - 1)
+        if vote < 1 < n_context:
+            raise SpecError(f"model.windows: {n_context} windows are longer than the decision's delay")
         content["decision"] = content.get("decision", {}) | {"vote": min(max(vote, 1), VOTE_MAX)}
         model = self._take_model(params)
         content["model"] = build_model(model, params)
@@ -302,7 +305,7 @@ def make_space(
 
     window, hop = spec.window.window_ms, spec.window.hop_ms
     quantum = 1000 / spec.front_end_rate_hz
-    delay = window + (spec.decision.vote - 1) * hop
+    delay = window + (spec.context_windows + spec.decision.vote - 2) * hop
     add(
         "window_ms",
         _round_to([window * f for f in _WINDOWS], quantum, 4 * quantum, max(delay, window)),

@@ -402,7 +402,7 @@ def _thin_recordings(recordings: list[Recording], spec: PatchSpec) -> tuple[list
         return recordings, "all recordings"
     last = {r.person: r.session for r in sorted(recordings, key=lambda r: r.key)}
     chosen = [r for r in recordings if r.session == last[r.person]]
-    n_samples = max(limit // len(chosen), spec.window_samples * spec.decimation)
+    n_samples = max(limit // len(chosen), spec.span_samples * spec.decimation)
     if all(len(r.emg) <= n_samples for r in chosen):
         return chosen, "each person's last session"
     cut = [replace(r, emg=r.emg[:n_samples], labels=r.labels[:n_samples]) for r in chosen]

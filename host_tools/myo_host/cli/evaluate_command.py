@@ -100,7 +100,7 @@ def _show(record: dict[str, Any]) -> None:
     table = Table(
         title=f"{record['name']}, {len(record['folds'])} folds of {record['across']}; the floor: four features, linear"
     )
-    alone, voted = latency["window_ms"] + latency["hop_ms"], latency["total_ms"]
+    alone, voted = latency["alone_ms"], latency["total_ms"]
     for heading in ("", f"window, {alone:g} ms", "floor", f"decision, {voted:g} ms", "floor"):
         table.add_column(heading)
     for row in list_figures(record):

@@ -35,18 +35,22 @@ UnitOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 
-def _open_board(bundle: Path | None, board: str | None, port: str | None) -> AbstractContextManager[str]:
+def _open_board(
+    bundle: Path | None, board: str | None, port: str | None, store: Path | None = None
+) -> AbstractContextManager[str]:
     from myo_host.boards import find_board, start_board
     from myo_pipeline.errors import LinkError
 
     if bool(board) == bool(port):
         raise LinkError("give one of --board NAME (a virtual board) and --port DEVICE (a board on the line)")
     if port:
+        if store is not None:
+            raise LinkError(f"--store {store}: a board on the line keeps its heads itself; leave it out")
         return nullcontext(port)
     if bundle is None:
         raise LinkError(f"board {board}: boots the firmware of a bundle; give the bundle's folder")
     description = find_board(str(board))
-    return start_board(description, bundle / "firmware" / f"{description.name}.elf")
+    return start_board(description, bundle / "firmware" / f"{description.name}.elf", store)
 
 
 @app.command(short_help="Record a running patch into BDF+ or EDF+.")
