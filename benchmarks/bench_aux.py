@@ -71,7 +71,8 @@ CASES = (
 def make_spec(case: Case) -> PatchSpec:
     """Return a spec of one EMG channel with a case's streams."""
     tables = "".join(
-        f'[[aux]]\nname = "s{k}"\nkind = "accelerometer"\nchannels = {channels}\nrate_hz = {rate}\nlsb = 0.001\nadc_bits = 16\n{stages}'
+        f'[[aux]]\nname = "s{k}"\nkind = "accelerometer"\nchannels = {channels}\nrate_hz = {rate}\n'
+        f"lsb = 0.001\nadc_bits = 16\n{stages}"
         for k, (rate, channels, stages) in enumerate(case.streams)
     )
     less = f'[[stage]]\nkind = "decimate"\nfactor = {case.decimation}\nattenuation_db = 0\n' * (
@@ -79,7 +80,8 @@ def make_spec(case: Case) -> PatchSpec:
     )
     frame_ms = 1000 * case.decimation / case.emg_hz
     return parse_spec(
-        f'format = 1\nname = "bench"\n[sensor]\nchannels = 1\nrate_hz = {case.emg_hz}\nlsb_uv = 1.0\nadc_bits = 16\n{less}{tables}'
+        f'format = 1\nname = "bench"\n[sensor]\nchannels = 1\nrate_hz = {case.emg_hz}\nlsb_uv = 1.0\n'
+        f"adc_bits = 16\n{less}{tables}"
         f"[window]\nwindow_ms = {4 * HOP * frame_ms}\nhop_ms = {HOP * frame_ms}\n"
         '[output]\nkind = "classes"\nlabels = ["a", "b"]\n[training]\ndata = "n"\n'
     )
