@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
+from myo_export.aux_streams import quantize_aux
 from myo_export.cascade import dequantize_coefficients
 from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
 from myo_export.front_end_cost import predict_front_end
 from myo_export.front_end_notes import describe_step
+from myo_export.motion import quantize_motion
+from myo_export.motion_cost import predict_motion_instructions, predict_motion_ram
 from myo_pipeline.chain import respond, round_step, run_step, split_runs
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
@@ -110,6 +113,31 @@ class Response:
 
 
 @dataclass(frozen=True)
+class MotionFigures:
+    """Figures of the removal of motion, which stands behind all stages.
+
+    Attributes
+    ----------
+    note
+        What was chosen and why.
+    delay_ms
+        That the EMG waits for it.
+    instructions_per_sample
+        Predicted, of one EMG frame and channel behind the stages.
+    core_share
+        Of a 64 MHz core.
+    state_bytes
+        State in RAM.
+    """
+
+    note: str
+    delay_ms: float
+    instructions_per_sample: float
+    core_share: float
+    state_bytes: int
+
+
+@dataclass(frozen=True)
 class FrontEndAnalysis:
     """Figures of a front end.
 
@@ -139,6 +167,8 @@ class FrontEndAnalysis:
         Of a 64 MHz core.
     state_bytes
         State in RAM.
+    motion
+        Removal of motion behind the stages; None where there is none.
     """
 
     stages: tuple[str, ...]
@@ -155,6 +185,7 @@ class FrontEndAnalysis:
     instructions_per_sample: float
     core_share: float
     state_bytes: int
+    motion: MotionFigures | None = None
 
 
 def _typical_signal(spec: PatchSpec) -> NDArray[np.int64]:
@@ -311,7 +342,19 @@ def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
         instructions_per_sample=instructions / (n_frames * spec.sensor.channels),
         core_share=instructions / n_frames * rate_hz / CLOCK_HZ,
         state_bytes=4 * front_end.state_words,
+        motion=_describe_motion(spec, front_end),
     )
+
+
+def _describe_motion(spec: PatchSpec, front_end: FrontEnd) -> MotionFigures | None:
+    motion = quantize_motion(spec, front_end, quantize_aux(spec, front_end))
+    if motion is None:
+        return None
+    a_frame = predict_motion_instructions(motion, spec.hop_samples) / spec.hop_samples
+    return MotionFigures(
+        motion.note, motion.delay_ms, a_frame / spec.emg_channels, a_frame * spec.front_end_rate_hz / CLOCK_HZ,
+        predict_motion_ram(motion),
+    )  # fmt: skip
 
 
 def _describe_steps(

@@ -60,6 +60,12 @@ def summarize_front_end(found: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - 
         ("cost, predicted", f"{found.instructions_per_sample:.1f} instructions a sample and channel on a Cortex-M4, "
          f"{100 * found.core_share:.2f} % of 64 MHz; {found.state_bytes} bytes of state")
     )  # fmt: skip
+    if (motion := found.motion) is not None:
+        rows += [
+            ("motion", motion.note),
+            ("", f"{motion.instructions_per_sample:.1f} instructions a sample and channel, {100 * motion.core_share:.2f} % of "
+             f"64 MHz, on top; {motion.state_bytes} bytes of state"),
+        ]  # fmt: skip
     return rows
 
 

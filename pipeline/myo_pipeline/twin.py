@@ -430,9 +430,7 @@ class Twin:
         tuple
             The block behind the front end, and the windows that it completed.
         """
-        filtered, marks = self._append_aux(self.front_end.filter(counts), aux)
-        if self.motion:
-            filtered = self.motion.run(filtered, (marks >> self.motion.config.stream & 1).astype(bool))
+        filtered, marks = self.filter(counts, aux)
         self._marks = np.concatenate([self._marks, marks])
         stage, gate = self.config.features, self.config.quality
         words = stage.to_words(filtered) if stage else self.front_end.quantize(filtered)
@@ -443,6 +441,15 @@ class Twin:
                 masked = gate.mask_frames(self._gate.rows, self._n_samples, len(words))
                 words = np.where(masked, np.int8(self.config.zero_point), words)
         return filtered, list(self._take(words))
+
+    def filter(
+        self, counts: NDArray[np.integer], aux: Sequence[AuxSamples] = ()
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Take a block up to the filtered signal alone, as :meth:`push` does; and of each frame, the streams that mark it."""
+        filtered, marks = self._append_aux(self.front_end.filter(counts), aux)
+        if self.motion:
+            filtered = self.motion.run(filtered, (marks >> self.motion.config.stream & 1).astype(bool))
+        return filtered, marks
 
     def _append_aux(
         self, filtered: NDArray[np.int32], aux: Sequence[AuxSamples]
