@@ -150,37 +150,49 @@ static uint32_t count_bits(uint64_t value) {
     return high != 0 ? 64u - (uint32_t)__builtin_clz(high) : 32u - (uint32_t)__builtin_clz(low | 1u);
 }
 
-static void learn(const myo_motion_config_t *config, const myo_motion_t *self, int32_t *channel,
-                  uint32_t power_bits) {
-    const int32_t left = channel[LEFT];
-    const uint32_t magnitude = (uint32_t)(left ^ left >> 31);
-    const int32_t free_bits = __builtin_clz(magnitude | 1u) - 1;
-    const int32_t wanted = (int32_t)power_bits + config->slowness + free_bits - STEP_BASE;
-    const uint32_t shift = wanted < 0 ? 0 : wanted > 31 ? 31u : (uint32_t)wanted;
-    const int32_t scaled = (int32_t)((uint32_t)left << free_bits);
-    const int32_t half = (int32_t)(1u << shift >> 1);
-    const int32_t *const sums = self->sums;
-    int32_t *const weights = &channel[WEIGHTS];
-    for (uint32_t i = 0; i < self->n_weights; i++) {
-        const int32_t w = weights[i];
-        const int32_t product = (int32_t)(((int64_t)sums[i] * scaled) >> 32); /* within 30 bits */
-        const int32_t next = w - ((w + (1 << (LEAK_BITS - 1u))) >> LEAK_BITS) + ((product + half) >> shift);
-        weights[i] = next < -LARGEST_WEIGHT      ? -LARGEST_WEIGHT
-                     : next > LARGEST_WEIGHT - 1 ? LARGEST_WEIGHT - 1
-                                                 : next;
-    }
-}
+/* A sum of references by weights, rounded; the first addend is what rounding adds. */
+#define NO_SUM ((int64_t)1 << (ESTIMATE_SHIFT - 1u))
 
-static void estimate(const myo_motion_config_t *config, const myo_motion_t *self, int32_t *channel) {
-    const int32_t *const weights = &channel[WEIGHTS];
+static int64_t sum_references(const myo_motion_t *self, const int32_t *weights) {
     const int32_t *const recent = self->recent;
-    int64_t total = 1 << (ESTIMATE_SHIFT - 1u);
+    int64_t total = NO_SUM;
     for (uint32_t i = 0; i < self->n_weights; i++) {
         total += (int64_t)weights[i] * recent[i];
     }
+    return total;
+}
+
+/* The same by weights that first take a step from what was left: one pass over both. */
+static int64_t learn(const myo_motion_config_t *config, const myo_motion_t *self, int32_t *weights,
+                     int32_t left, int32_t power_bits) {
+    const uint32_t magnitude = (uint32_t)(left ^ left >> 31);
+    const int32_t free_bits = __builtin_clz(magnitude | 1u) - 1;
+    const int32_t wanted = power_bits + config->slowness + free_bits - STEP_BASE;
+    const uint32_t shift = wanted < 0 ? 0 : wanted > 31 ? 31u : (uint32_t)wanted;
+    const int32_t scaled = (int32_t)((uint32_t)left << free_bits);
+    const int32_t half = (int32_t)(1u << shift >> 1);
+    const int32_t *const sums = self->sums, *const recent = self->recent;
+    int64_t total = NO_SUM;
+    for (uint32_t i = 0; i < self->n_weights; i++) {
+        const int32_t product = (int32_t)(((int64_t)sums[i] * scaled) >> 32); /* within 30 bits */
+        int32_t w = weights[i];
+        w += ((product + half) >> shift) - ((w + (1 << (LEAK_BITS - 1u))) >> LEAK_BITS);
+        /* Beyond +-2^30 the two highest bits differ: 2^30 - 1 with the sign's bits is the end that was
+         * passed. */
+        w = (w ^ (int32_t)((uint32_t)w << 1)) < 0 ? (w >> 31) ^ (LARGEST_WEIGHT - 1) : w;
+        weights[i] = w;
+        total += (int64_t)w * recent[i];
+    }
+    return total;
+}
+
+/* The estimate of the frames up to the next one, from the last one's on. */
+static void aim(const myo_motion_config_t *config, const myo_motion_t *self, int32_t *channel,
+                int64_t total) {
+    const int64_t most =
+        config->limit - config->every; /* cut bits of the slope then never lead beyond limit */
     total >>= ESTIMATE_SHIFT;
-    const int32_t most = config->limit - config->every; /* the slope's cut bits never lead beyond limit */
-    const int32_t target = total > most ? most : total < -most ? -most : (int32_t)total;
+    const int32_t target = (int32_t)(total > most ? most : total < -most ? -most : total);
     const int32_t from = channel[TARGET];
     channel[LEFT] = 0;
     channel[ESTIMATE] = from;
@@ -203,13 +215,12 @@ static void renew(const myo_motion_config_t *config, myo_motion_t *self, uint32_
     } else {
         self->frozen--;
     }
-    const uint32_t power_bits = count_bits(self->power);
+    const int32_t power_bits = (int32_t)count_bits(self->power);
     for (uint32_t k = 0; k < config->n_emg; k++) {
         int32_t *const channel = &self->channels[k * n_words];
-        if (learns) {
-            learn(config, self, channel, power_bits);
-        }
-        estimate(config, self, channel);
+        int32_t *const weights = &channel[WEIGHTS];
+        aim(config, self, channel,
+            learns ? learn(config, self, weights, channel[LEFT], power_bits) : sum_references(self, weights));
     }
 }
 
