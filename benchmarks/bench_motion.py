@@ -140,8 +140,7 @@ def main() -> int:
             n_differing += run_hash(image) != hash_twin(motion, n_frames, block)
             instructions, cycles = count_instructions(image, counter)
         c = motion.config
-        each = count_motion_terms(c.n_emg, c.n_reference, c.taps, c.every, block)
-        terms.append(each)
+        terms.append(count_motion_terms(c, block))
         counts.append(instructions)
         predicted.append(predict_motion_instructions(motion, block))
         rows.append(

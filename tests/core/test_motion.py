@@ -31,7 +31,7 @@ def check(
     return expected
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.data())
 def test_any_blocks_are_the_twins(motion: Harness, data: st.DataObject) -> None:
     draw = data.draw

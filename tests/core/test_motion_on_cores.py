@@ -12,7 +12,7 @@ import bench_motion as bench
 from bare_machine import EMULATOR, MACHINES
 from myo_export.motion import ProvedMotion
 
-N_FRAMES = 1500
+N_FRAMES = 700
 
 pytestmark = pytest.mark.skipif(
     shutil.which(bench.COMPILER) is None or shutil.which(EMULATOR) is None,
