@@ -88,7 +88,9 @@ def hash_twin(motion: ProvedMotion, n_frames: int, block: int) -> int:
     return found
 
 
-def build_image(motion: ProvedMotion, n_frames: int, block: int, folder: Path, machine: str = MACHINE) -> Path:
+def build_image(
+    motion: ProvedMotion, n_frames: int, block: int, folder: Path, machine: str = MACHINE
+) -> Path:
     """Compile a removal to an image for a machine.
 
     Raises
@@ -101,7 +103,10 @@ def build_image(motion: ProvedMotion, n_frames: int, block: int, folder: Path, m
         "N_EMG": config.n_emg, "FIRST": config.first, "N_REFERENCE": config.n_reference, "WORDS": config.memory_words,
         "N_CHANNELS": config.first + config.n_reference, "N_FRAMES": n_frames, "BLOCK": block,
     }  # fmt: skip
-    source = ['#include "dsp/myo_motion.h"', *(f'#include "{header}"' for header in list_headers(motion.front_end))]
+    source = [
+        '#include "dsp/myo_motion.h"',
+        *(f'#include "{header}"' for header in list_headers(motion.front_end)),
+    ]
     source += [f"#define {key} {value}u" for key, value in sizes.items()]
     (folder / "generated_motion.c").write_text("\n".join([*source, *render_motion(motion), ""]))
     dsp, image = CORE_DIR / "dsp", folder / "motion.elf"
@@ -156,7 +161,8 @@ def main() -> int:
     share = counts[0] / BLOCK_FRAMES * RATE_HZ / CLOCK_HZ
     print(
         f"8 channels at 1 kHz, 3 taps of 3 axes at 200 Hz: {counts[0]:.0f} instructions a block of {BLOCK_FRAMES}, "
-        f"{first['per_sample']:.1f} a sample and channel, {100 * share:.2f} % of 64 MHz; {n_differing} images differ from the twin"
+        f"{first['per_sample']:.1f} a sample and channel, {100 * share:.2f} % of 64 MHz; "
+        f"{n_differing} images differ from the twin"
     )
     print(f"cost model: off by {100 * off.mean():.1f} % on average, {100 * off.max():.1f} % at most")
     print(f"fitted now: {', '.join(f'{c:.2f}' for c in constants)}")

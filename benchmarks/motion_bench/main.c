@@ -1,7 +1,8 @@
 /* Motion removal on a board, over words that a generator draws: prints a hash of all words that it gave, for
-   bench_motion.py and test_motion_on_cores.py, which draw the same and run the twin. Regions between roi_begin
-   and roi_end: an empty one, whose cost a counter subtracts, and one a block behind the first third of the
-   frames. generated_motion.c is the export's; blocks are BLOCK frames, or of random sizes where it is 0. */
+   bench_motion.py and test_motion_on_cores.py, which draw the same and run the twin. Regions between
+   roi_begin and roi_end: an empty one, whose cost a counter subtracts, and one a block behind the first third
+   of the frames. generated_motion.c is the export's; blocks are BLOCK frames, or of random sizes where it is
+   0. */
 #include "board.h"
 #include "generated_motion.c"
 

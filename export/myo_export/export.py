@@ -51,6 +51,7 @@ from myo_pipeline.feature_stage import (
     FeatureStage,
     compute_reference,
     make_stage,
+    stack_windows,
 )
 from myo_pipeline.features import FULL_SCALE
 from myo_pipeline.quality_gate import make_gate
@@ -125,11 +126,13 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
-        render_config_header(spec, config, front_end, aux, motion),
+        render_config_header(spec, config, front_end, choice.buffers, aux, motion),
     )
     _write_features(path, config)
     _write_quality(path, config)
-    source = render_config_source(spec, config, front_end, model.hop is not None, aux, network.embedding, motion)
+    source = render_config_source(
+        spec, config, front_end, model.hop is not None, aux, network.embedding, motion
+    )
     write_text(path / "c/patch_config.c", source)
     float_twin = model.open_float(network)
     twin = Twin(config, model.content, keeps_motion_weights=True)
@@ -137,14 +140,13 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     if motion is not None:
         filtered_bounds[: front_end.n_out] = _bound_motion(motion, twin, held_out, filtered_bounds[0])
     reference = _make_reference(config, filtered_bounds, input_scale, feature_scale, network.input_scale)
-    bounds = _write_vectors(
-        path / "vectors", held_out, spec, twin, float_twin, reference, tell, motion
-    )
+    bounds = _write_vectors(path / "vectors", held_out, spec, twin, float_twin, reference, tell, motion)
     budget = _budget(config, front_end, aux, network, input_scale, filtered_bounds, bounds)
     budget |= {"motion": describe_motion(motion)} if motion else {}
     budget |= {
         "limits": spec.budget.model_dump(exclude={"board"}),
-        "predicted": choice.prediction.as_dict() | {"weights": choice.describe()},
+        "predicted": choice.prediction.as_dict()
+        | {"weights": choice.describe(), "ring_frames": choice.buffers.ring_frames},
     }
     write_json(path / "budget.json", budget)
     tell("manifest", 0.98)
@@ -202,7 +204,7 @@ def _twin_config(
     n_input, what = spec.window_samples * spec.front_end_channels, f"{spec.window_samples} samples"
     if feature_scale is not None:
         stage = _make_stage(spec, front_end, feature_scale, ends.input_scale, ends.input_zero_point)
-        n_input, what = stage.n_words, f"{stage.config.n_components} features"
+        n_input, what = stage.n_inputs, f"{stage.n_windows * stage.config.n_components} features"
     name = name_models(spec)[0]
     if ends.n_inputs != n_input:
         raise ExportError(
@@ -222,7 +224,7 @@ def _twin_config(
     _check_decision(spec, ends.output_scale, ends.output_zero_point)
     return TwinConfig(
         n_channels=spec.sensor.channels,
-        window_samples=spec.window_samples,
+        window_samples=spec.span_samples,
         hop_samples=spec.hop_samples,
         n_outputs=ends.n_outputs,
         full_scale_counts=spec.sensor.full_scale_counts,
@@ -266,9 +268,7 @@ def _bound_filtered(spec: PatchSpec, front_end: FrontEnd, aux: Sequence[ProvedAu
     return np.concatenate(bounds)
 
 
-def _bound_motion(
-    motion: ProvedMotion, twin: Twin, held_out: Sequence[HeldOut], emg_error: float
-) -> float:
+def _bound_motion(motion: ProvedMotion, twin: Twin, held_out: Sequence[HeldOut], emg_error: float) -> float:
     """Return the largest ``|twin - float|`` behind the removal of motion, by the weights that the held-out segments teach."""
     bound, config = emg_error, twin.config
     for piece in held_out:
@@ -323,16 +323,24 @@ def _write_vectors(
             weights = twin.motion.take_weights(motion.front_end.exponent)
         float_filtered = filter_streams(spec, counts, piece.aux, weights)
         ends = window_ends(len(filtered), config.window_samples, config.hop_samples)
+        n_window, n_together = config.window_samples, 1
+        if config.features is not None:
+            n_window, n_together = config.features.config.window, config.features.n_windows
+        own_ends = window_ends(
+            len(filtered), n_window, config.hop_samples
+        )  # of windows, before they stand together
         seen, gated = float_filtered, np.zeros(len(ends), bool)
         if config.quality is not None:
-            gated = config.quality.gate_windows(twin.quality, ends)
+            gates = stack_windows(config.quality.gate_windows(twin.quality, own_ends), n_together)
+            gated = np.asarray(gates.any(axis=1))
             if config.features is None:
                 masked = config.quality.mask_frames(twin.quality, 0, len(filtered))
                 seen = np.where(masked, 0.0, float_filtered)
-        float_windows = np.asarray(cut_windows(seen, config.window_samples, config.hop_samples), np.float64)
+        float_windows = np.asarray(cut_windows(seen, n_window, config.hop_samples), np.float64)
         expected = reference(float_windows)
         if config.quality is not None and config.features is not None:
-            expected = _mask_inputs(expected, config.quality.mask_windows(twin.quality, ends))
+            expected = _mask_inputs(expected, config.quality.mask_windows(twin.quality, own_ends))
+        expected = expected.stack(n_together)
         if config.features is not None:
             bounds = expected.feature_bounds.reshape(
                 -1, config.features.config.n_components, config.front_end_channels

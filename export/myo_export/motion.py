@@ -75,8 +75,8 @@ class ProvedMotion:
         plan, config = self.plan, self.config
         return (
             f"Motion removed by {self.name!r}: {plan.taps} samples of its {plan.n_reference} channels behind a high-pass of "
-            f"{plan.cutoff_hz:g} Hz make an estimate every {plan.every} frames, {plan.rate_hz:g} a second, for which the EMG waits "
-            f"{plan.delay} frames, {self.delay_ms:.4g} ms. References have 24 bits, weights 31 and stop there, so a sum of "
+            f"{plan.cutoff_hz:g} Hz make an estimate every {plan.every} frames, {plan.rate_hz:g} a second, for which the EMG "
+            f"waits {plan.delay} frames, {self.delay_ms:.4g} ms. References have 24 bits, weights 31 and stop there, so a sum of "
             f"{plan.n_weights} stays below 2^61; an estimate, and what is left, stop at {config.limit} of 2^31, the largest "
             "word that the stages can give; nothing can overflow, whatever both sensors measure."
         )

@@ -110,10 +110,14 @@ def remove_motion(
     every, n = plan.every, len(x)
     n_estimates = n // every
     reference = x[every - 1 :: every, plan.first : plan.first + plan.n_reference]
-    r = signal.sosfilt(design_stage(high_pass_of(plan), plan.rate_hz), reference, axis=0) if len(reference) else reference
+    r = (
+        signal.sosfilt(design_stage(high_pass_of(plan), plan.rate_hz), reference, axis=0)
+        if len(reference)
+        else reference
+    )
     limit, quiet = find_limit(spec), find_quiet_power(spec, plan)
     late = np.concatenate([np.zeros((plan.delay, plan.n_emg)), x[:, : plan.n_emg]])[:n]
-    untrusted = np.pad(marks, (0, -n % every)).reshape(-1, every).any(axis=1)
+    untrusted = np.asarray(np.pad(marks, (0, -n % every)).reshape(-1, every).any(axis=1))
     share = (np.arange(1, every + 1) / every)[:, None]
     w = np.zeros((plan.n_weights, plan.n_emg))
     past = np.zeros((plan.taps + 2, plan.n_reference))  # newest first
@@ -141,5 +145,3 @@ def remove_motion(
             w = w * (1 - 2.0**-LEAK_BITS) + np.outer(sums, left.sum(axis=0)) * scale
         older, newer = newer, np.clip(past[: plan.taps].T.ravel() @ w, -limit, limit)
     return y
-
-

@@ -24,9 +24,14 @@ _LEAST_BAND: Final = 1.5  # times cutoff_hz: what the reference must at least ho
 class Motion(Table):
     """Removes motion artefacts behind all stages: an adaptive filter from an auxiliary stream, at the stream's rate."""
 
-    reference: str = Field(description="name of the `[[aux]]` stream that feels the motion, such as an accelerometer's")
+    reference: str = Field(
+        description="name of the `[[aux]]` stream that feels the motion, such as an accelerometer's"
+    )
     taps: int = Field(
-        default=3, ge=1, le=MAX_TAPS, description="samples of each of the stream's channels that make an estimate"
+        default=3,
+        ge=1,
+        le=MAX_TAPS,
+        description="samples of each of the stream's channels that make an estimate",
     )
     slowness: int = Field(
         default=2,
@@ -106,7 +111,9 @@ def plan_motion(spec: PatchSpec, motion: Motion) -> MotionPlan:
     edges = [stage.cutoff_hz for stage in spec.stage if isinstance(stage, HighPass)]
     edges += [stage.low_hz for stage in spec.stage if isinstance(stage, BandPass)]
     if motion.cutoff_hz is None and not edges:
-        raise ValueError("motion.cutoff_hz: missing, and no stage is a high-pass or band-pass: add either, at 20 Hz for instance")
+        raise ValueError(
+            "motion.cutoff_hz: missing, and no stage is a high-pass or band-pass: add either, at 20 Hz for instance"
+        )
     cutoff_hz = motion.cutoff_hz or max(edges)
     stream = names.index(motion.reference)
     sensor = spec.aux[stream]
@@ -123,7 +130,9 @@ def plan_motion(spec: PatchSpec, motion: Motion) -> MotionPlan:
     # The estimate is reached `every` frames after it is made; half as much again is left for what the sensor filters.
     delay = math.ceil(timing.delay_frames / spec.decimation - 1e-9) + every + (every + 1) // 2
     if delay > MAX_DELAY:
-        raise ValueError(f"motion: the EMG would wait {delay} frames, at most {MAX_DELAY}: lower aux.latency_ms")
+        raise ValueError(
+            f"motion: the EMG would wait {delay} frames, at most {MAX_DELAY}: lower aux.latency_ms"
+        )
     first = spec.emg_channels + sum(other.n_outputs for other in spec.aux[:stream])
     return MotionPlan(
         stream, spec.emg_channels, first, sensor.n_outputs, every, delay, motion.taps, motion.slowness, cutoff_hz, rate_hz

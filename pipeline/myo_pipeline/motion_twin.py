@@ -72,7 +72,12 @@ class MotionConfig:
     def memory_words(self) -> int:
         """32-bit words that the device keeps, in ``myo_motion_memory_t.words``."""
         chain = sum(step.state_words for step in self.steps) + 2 * self.n_reference * BLOCK_FRAMES
-        return chain + self.n_reference * (self.taps + 2) + 2 * self.n_weights + self.n_emg * (self.delay + self.n_weights + 4)
+        return (
+            chain
+            + self.n_reference * (self.taps + 2)
+            + 2 * self.n_weights
+            + self.n_emg * (self.delay + self.n_weights + 4)
+        )
 
     def to_arrays(self) -> dict[str, Any]:
         """Return the configuration as arrays and numbers."""
@@ -90,8 +95,13 @@ class MotionConfig:
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any]) -> Self:
         """Take the configuration back from what :meth:`to_arrays` gave."""
-        numbers = (int(value) for value in arrays["motion_numbers"])
-        return cls(*numbers, unpack_steps(arrays["motion_step_table"], arrays["motion_step_words"]))
+        stream, n_emg, first, n_reference, every, delay, taps, slowness, limit, quiet, input_shift = (
+            int(value) for value in arrays["motion_numbers"]
+        )
+        return cls(
+            stream, n_emg, first, n_reference, every, delay, taps, slowness, limit, quiet, input_shift,
+            unpack_steps(arrays["motion_step_table"], arrays["motion_step_words"]),
+        )  # fmt: skip
 
 
 class MotionTwin:
@@ -128,7 +138,9 @@ class MotionTwin:
         ``chain_exponent`` is that of the high-pass's words: ``2^-exponent`` of its counts.
         """
         config = self.config
-        kept = np.stack(self.weights) if self.weights else np.zeros((0, config.n_weights, config.n_emg))
+        kept = np.zeros((len(self.weights), config.n_weights, config.n_emg))
+        if self.weights:
+            kept[:] = self.weights
         scale = chain_exponent - REFERENCE_SHIFT - (32 - COUNT_BITS) - ESTIMATE_SHIFT
         return Weights(kept * 2.0**scale)
 

@@ -18,7 +18,12 @@ from myo_pipeline.spec import PatchSpec, parse_spec
 
 
 def make_spec(
-    rate_hz: float = 1000.0, own_hz: float = 200.0, channels: int = 2, motion: str = "", stages: str = "", bits: int = 16
+    rate_hz: float = 1000.0,
+    own_hz: float = 200.0,
+    channels: int = 2,
+    motion: str = "",
+    stages: str = "",
+    bits: int = 16,
 ) -> PatchSpec:
     """Return a spec whose EMG is a band-pass and whose accelerometer's motion is removed."""
     return parse_spec(
@@ -43,13 +48,20 @@ def prove(**keys: float | int | str) -> tuple[PatchSpec, ProvedMotion]:
     return spec, motion
 
 
-def make_words(config: MotionConfig, n_frames: int, seed: int, loud: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def make_words(
+    config: MotionConfig, n_frames: int, seed: int, loud: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Return words of a block's channels, EMG that holds some of what the reference does, and marks, (n_frames,)."""
     rng = np.random.default_rng(seed)
     most = config.limit * loud
     reference = np.cumsum(rng.standard_normal((n_frames, config.n_reference)), axis=0) * 0.02
-    reference = np.sin(reference * rng.uniform(1, 30)) * rng.choice([0.001, 0.1, 0.95], (n_frames // 97 + 1, 1)).repeat(97, 0)[:n_frames]
-    emg = rng.standard_normal((n_frames, config.n_emg)) * 0.05 + reference @ rng.normal(0, 0.5, (config.n_reference, config.n_emg))
+    reference = (
+        np.sin(reference * rng.uniform(1, 30))
+        * rng.choice([0.001, 0.1, 0.95], (n_frames // 97 + 1, 1)).repeat(97, 0)[:n_frames]
+    )
+    emg = rng.standard_normal((n_frames, config.n_emg)) * 0.05 + reference @ rng.normal(
+        0, 0.5, (config.n_reference, config.n_emg)
+    )
     emg = np.where(rng.random(emg.shape) < 0.02, np.sign(emg), emg)
     x = np.concatenate([emg, reference], axis=1)
     marks = rng.random(n_frames) < 0.003
@@ -57,7 +69,12 @@ def make_words(config: MotionConfig, n_frames: int, seed: int, loud: float = 1.0
 
 
 def run_device(
-    harness: Harness, config: MotionConfig, words: np.ndarray, marks: np.ndarray, blocks: Sequence[int], **change: int
+    harness: Harness,
+    config: MotionConfig,
+    words: np.ndarray,
+    marks: np.ndarray,
+    blocks: Sequence[int],
+    **change: int,
 ) -> tuple[int, np.ndarray]:
     """Run blocks (0: reset) through the firmware's removal; its status and the words."""
     numbers = {

@@ -1,8 +1,8 @@
 /* Removal of motion: one operation; numbers are little-endian words, as the host is.
 
-   M: n_emg, first, every, delay, stream, taps, slowness, limit, quiet (two words), input shift, channels of the
-   reference, steps, channels of a block, words of memory, blocks; the steps; the blocks' sizes (0: reset); and
-   frame by frame whether it is marked and its words
+   M: n_emg, first, every, delay, stream, taps, slowness, limit, quiet (two words), input shift, channels of
+   the reference, steps, channels of a block, words of memory, blocks; the steps; the blocks' sizes (0:
+   reset); and frame by frame whether it is marked and its words
    -> status; then every block's words, frame by frame. */
 #include "dsp/myo_motion.h"
 #include "harness.h"

@@ -18,7 +18,12 @@ INT32 = np.iinfo(np.int32)
 
 
 def check(
-    harness: Harness, config: MotionConfig, words: np.ndarray, marks: np.ndarray, cuts: list[int], reset_at: int
+    harness: Harness,
+    config: MotionConfig,
+    words: np.ndarray,
+    marks: np.ndarray,
+    cuts: list[int],
+    reset_at: int,
 ) -> np.ndarray:
     blocks = [*cut_blocks(reset_at, cuts), 0, *cut_blocks(len(words) - reset_at, cuts)]
     status, got = run_device(harness, config, words, marks, blocks)
@@ -44,7 +49,9 @@ def test_any_blocks_are_the_twins(motion: Harness, data: st.DataObject) -> None:
     )  # fmt: skip
     n = draw(st.integers(1, 500))
     words, marks = make_words(config, n, draw(st.integers(0, 99)), draw(st.sampled_from([1e-6, 0.01, 1.0])))
-    check(motion, config, words, marks, draw(st.lists(st.integers(0, n), max_size=9)), draw(st.integers(0, n)))
+    check(
+        motion, config, words, marks, draw(st.lists(st.integers(0, n), max_size=9)), draw(st.integers(0, n))
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -54,7 +61,9 @@ def test_nothing_overflows_whatever_comes(motion: Harness, seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = 3000
     period = rng.integers(1, 40)
-    signs = np.sign(np.sin(np.arange(n)[:, None] / period + rng.uniform(0, 6, config.n_emg + config.n_reference)))
+    signs = np.sign(
+        np.sin(np.arange(n)[:, None] / period + rng.uniform(0, 6, config.n_emg + config.n_reference))
+    )
     words = np.where(signs > 0, config.limit, -config.limit).astype(np.int32)
     if seed > 1:
         words[:, config.first :] >>= rng.integers(3, 28)  # a faint reference, so that weights grow

@@ -12,7 +12,9 @@ from commands import must
 from myo_host.boards import BOARDS
 from tiny_aux_bundle import SPEC, write_trained_aux
 
-MOTION_SPEC = SPEC.replace("rate_hz = 52.0", "rate_hz = 104.0").replace("[window]", '[motion]\nreference = "wrist"\n[window]')
+MOTION_SPEC = SPEC.replace("rate_hz = 52.0", "rate_hz = 104.0").replace(
+    "[window]", '[motion]\nreference = "wrist"\n[window]'
+)
 
 
 def validate(folder: Path, board: str) -> None:

@@ -26,7 +26,9 @@ from myo_pipeline.spec import PatchSpec, parse_spec
 RATE_HZ = 1000.0
 
 
-def run_twin(spec: PatchSpec, counts: np.ndarray, samples: AuxSamples) -> tuple[np.ndarray, np.ndarray, MotionTwin]:
+def run_twin(
+    spec: PatchSpec, counts: np.ndarray, samples: AuxSamples
+) -> tuple[np.ndarray, np.ndarray, MotionTwin]:
     """Return the twin's counts behind the removal, the marks, and the twin, with its weights."""
     front_end = quantize_front_end(spec)
     aux = quantize_aux(spec, front_end)
@@ -70,7 +72,9 @@ def test_fault_is_one_clear_line(old: str, new: str, expected: str) -> None:
 
 
 def test_without_a_stream_it_says_so() -> None:
-    with pytest.raises(SpecError, match=r"'wrist' is no \[\[aux\]\] stream, there is none: add it, or remove \[motion\]"):
+    with pytest.raises(
+        SpecError, match=r"'wrist' is no \[\[aux\]\] stream, there is none: add it, or remove \[motion\]"
+    ):
         parse_spec(
             'format = 1\nname = "t"\n[sensor]\nchannels = 1\nrate_hz = 1000.0\nlsb_uv = 1.0\nadc_bits = 12\n[motion]\n'
             'reference = "wrist"\n[window]\nwindow_ms = 200.0\nhop_ms = 50.0\n[output]\nkind = "classes"\nlabels = ["a", "b"]\n'
@@ -79,8 +83,12 @@ def test_without_a_stream_it_says_so() -> None:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize(("own_hz", "bits", "loud"), [(200.0, 16, 0.05), (104.0, 12, 1.0), (333.333, 24, 0.3)])
-def test_twin_is_within_the_bound_given_its_weights(own_hz: float, bits: int, loud: float, fault: str) -> None:
+@pytest.mark.parametrize(
+    ("own_hz", "bits", "loud"), [(200.0, 16, 0.05), (104.0, 12, 1.0), (333.333, 24, 0.3)]
+)
+def test_twin_is_within_the_bound_given_its_weights(
+    own_hz: float, bits: int, loud: float, fault: str
+) -> None:
     """Noise of full scale in both sensors, whatever the stream's clock does."""
     spec, proved = prove(own_hz=own_hz, bits=bits)
     front_end = quantize_front_end(spec)
@@ -133,10 +141,14 @@ def plant(seconds: int, own_hz: float = 200.0) -> tuple[np.ndarray, np.ndarray, 
     moved = np.zeros((n * 4 + 800, 3))
     for start in range(0, n * 4, fast_hz // 2):
         f = rng.uniform(20, 45)
-        moved[start : start + 800] += np.outer(np.exp(-decay / 0.05) * np.sin(2 * np.pi * f * decay), rng.normal(size=3))
+        moved[start : start + 800] += np.outer(
+            np.exp(-decay / 0.05) * np.sin(2 * np.pi * f * decay), rng.normal(size=3)
+        )
     moved = moved[: n * 4]
     leads = signal.lfilter(*signal.butter(1, 40, fs=fast_hz), moved @ rng.normal(size=(3, 2)), axis=0)[::4]
-    noise = signal.sosfilt(signal.butter(2, (20, 90), "bandpass", fs=RATE_HZ, output="sos"), rng.standard_normal((n, 2)), axis=0)
+    noise = signal.sosfilt(
+        signal.butter(2, (20, 90), "bandpass", fs=RATE_HZ, output="sos"), rng.standard_normal((n, 2)), axis=0
+    )
     own = moved[:: int(fast_hz / own_hz)]
     counts = np.round(own / np.abs(own).max() * 4000).astype(np.int32)
     stamps = -(-np.arange(len(counts)) * int(RATE_HZ) // int(own_hz))
@@ -144,7 +156,7 @@ def plant(seconds: int, own_hz: float = 200.0) -> tuple[np.ndarray, np.ndarray, 
 
 
 def test_an_artefact_goes_and_the_muscle_stays() -> None:
-    """By float and by the integers, from the fifth second on: 6 dB or more of the artefact, the muscle 15 dB above what is lost."""
+    """By float and integers, from the fifth second on: 6 dB or more of the artefact, and muscle 15 dB above what is lost."""
     spec, proved = prove()
     muscle, artefact, samples = plant(20)
     delay, tail = proved.config.delay, slice(5000, None)
@@ -156,7 +168,9 @@ def test_an_artefact_goes_and_the_muscle_stays() -> None:
     for given in (filter_streams(spec, mixed, [samples])[:, :2], run_twin(spec, mixed, samples)[0][:, :2]):
         gone = 10 * np.log10((alone[tail] ** 2).sum(axis=0) / ((given - clean)[tail] ** 2).sum(axis=0))
         assert gone.min() > 6
-    kept = filter_streams(spec, np.round(muscle), [samples])[:, :2]  # a sensor that moves, an electrode that does not
+    kept = filter_streams(spec, np.round(muscle), [samples])[
+        :, :2
+    ]  # a sensor that moves, an electrode that does not
     lost = 10 * np.log10((clean[tail] ** 2).sum(axis=0) / ((kept - clean)[tail] ** 2).sum(axis=0))
     assert lost.min() > 15
 
