@@ -48,6 +48,7 @@ bands_hz = [[10, 20], [20, 30], [30, 45], [45, 55], [55, 70], [70, 80], [80, 90]
 MODELS = {
     "cnn": 'kind = "cnn"\nfilters = [24, 32, 48]\nkernel = 5\nstrides = [1, 2, 2]\ndense = 32',
     "mlp": 'kind = "mlp"\nhidden = [48]',
+    "mlp, 5 windows": 'kind = "mlp"\nwindows = 5\nhidden = [24, 32]',
     "tcn": 'kind = "tcn"\nfilters = 20\ndilations = [1, 2, 4, 8]',
     "tcn, separable": 'kind = "tcn"\nfilters = 32\ndilations = [1, 2, 4, 8]\nseparable = true',
     "spectrogram": 'kind = "spectrogram"\nfilters = [16, 16]',
@@ -70,8 +71,12 @@ WIDTHS = {
 
 def make_spec(kind: str, epochs: int, model: str | None = None) -> str:
     """Return the text of a kind's spec: a template with its model, or another, and its features."""
-    template = find_templates()["features" if kind == "mlp" else "gestures"].read_text(encoding="utf-8")
+    template = find_templates()["features" if kind.startswith("mlp") else "gestures"].read_text(
+        encoding="utf-8"
+    )
     head, _, rest = template.replace("@NAME@", "study").partition("[model]\n")
+    # Kinds are compared as they are: a gate costs each the same.
+    head = re.sub(r"\[quality\].*?\n\n", "", head, flags=re.DOTALL)
     _, _, tail = rest.partition("[output]\n")
     if kind == "spectrogram":
         before, _, after = head.partition("[window]\n")

@@ -12,10 +12,12 @@ twin's integers.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,17 +43,29 @@ PLANTED = (
     "dead, constant", "duplicated", "mains 1 x EMG", "mains 4 x EMG", "wander 3 x EMG", "steps 3 x EMG",
 )  # fmt: skip
 SURE = int(Flag.SATURATED | Flag.FLAT | Flag.OFF)
-# Flags that mask, and how many masked channels are allowed.
-GATES: dict[str, tuple[int, int]] = {
-    "no gate": (0, 8),
-    "saturated, flat, off": (SURE, 8),
-    "flat, off": (int(Flag.FLAT | Flag.OFF), 8),
-    "+ duplicated": (SURE | Flag.DUPLICATED, 8),
-    "+ mains": (SURE | Flag.MAINS, 8),
-    "+ motion": (SURE | Flag.MOTION, 8),
-    "saturated, flat, off; at most 2": (SURE, 2),
-    "saturated, flat, off; at most 1": (SURE, 1),
-    "saturated, flat, off; none": (SURE, 0),
+
+
+class Gate(NamedTuple):
+    """What masks, how many masked channels are allowed, and the share of samples at the ends that is saturated."""
+
+    flags: int
+    max_masked: int = 8
+    saturated_share: float = QualitySettings.saturated_share
+
+
+GATES: dict[str, Gate] = {
+    "no gate": Gate(0),
+    "saturated, flat, off": Gate(SURE),
+    "saturated 5 %, flat, off": Gate(SURE, saturated_share=0.05),
+    "saturated 20 %, flat, off": Gate(SURE, saturated_share=0.2),
+    "flat, off": Gate(int(Flag.FLAT | Flag.OFF)),
+    "+ duplicated": Gate(SURE | Flag.DUPLICATED),
+    "+ mains": Gate(SURE | Flag.MAINS),
+    "+ motion": Gate(SURE | Flag.MOTION),
+    "saturated 20 %, flat, off; at most 2": Gate(SURE, 2, 0.2),
+    "saturated, flat, off; at most 2": Gate(SURE, 2),
+    "saturated, flat, off; at most 1": Gate(SURE, 1),
+    "saturated, flat, off; none": Gate(SURE, 0),
 }
 
 
@@ -99,11 +113,11 @@ class Decider:
         if self.config.features is not None:
             self._shape = (-1, 1, self.config.features.config.n_components, self.config.front_end_channels)
 
-    def gate(self, quality: QualityConfig, flags: int, max_masked: int) -> QualityGate:
+    def gate(self, quality: QualityConfig, what: Gate) -> QualityGate:
         """Return a gate of this patch."""
         config = self.config
         reach = trace_channels(config.n_channels, config.steps)
-        return QualityGate(quality, flags, max_masked, reach, config.decimation)
+        return QualityGate(quality, int(what.flags), what.max_masked, reach, config.decimation)
 
     def decide(
         self, stretch: Stretch, gates: dict[str, QualityGate]
@@ -116,17 +130,19 @@ class Decider:
         ends = window_ends(len(filtered), config.window_samples, hop)
         truth = stretch.labels[ends * config.decimation - 1]
         is_after = ends * config.decimation > ONSET_S * self.spec.sensor.rate_hz
-        rows = None
+        rows: dict[QualityConfig, NDArray[np.int64]] = {}
         known: dict[bytes, NDArray[np.generic]] = {}
         stage = config.features
         words = stage.to_words(filtered) if stage else front_end.quantize(filtered)
         for name, gate in gates.items():
-            if rows is None:
+            if gate.config not in rows:
                 twin = GateTwin(gate)
                 twin.push(stretch.counts)
-                rows = twin.rows
-            masked, gated = gate.mask_windows(rows, ends), gate.gate_windows(rows, ends)
-            of_frames = gate.mask_frames(rows, 0, len(filtered))
+                rows[gate.config] = twin.rows
+            # Flags are of the channel alone; what they mask is each gate's own.
+            told = gate.judge(rows[gate.config][:, : config.n_channels])
+            masked, gated = gate.mask_windows(told, ends), gate.gate_windows(told, ends)
+            of_frames = gate.mask_frames(told, 0, len(filtered))
             key = of_frames.tobytes()
             if key not in known:
                 if stage is None:
@@ -164,8 +180,10 @@ def study(bundle: Path) -> dict[str, object]:
     rest = np.concatenate([e.rest.ravel() for person in energies for e in person])
     rms = float(np.sqrt(np.median(rest) / base.period_looks)) * sensor.lsb_uv
     settings = choose(compile_with, energies, base.period_frames / sensor.rate_hz / 3600, rms)
-    quality = compile_with(settings)
-    gates = {name: decider.gate(quality, *what) for name, what in GATES.items()}
+    gates = {
+        name: decider.gate(compile_with(replace(settings, saturated_share=gate.saturated_share)), gate)
+        for name, gate in GATES.items()
+    }
     found: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for role in ("validation", "across_persons"):
         kept: dict[tuple[str, str], list[NDArray[np.int64]]] = {}
@@ -184,7 +202,12 @@ def study(bundle: Path) -> dict[str, object]:
         "settings": {name: getattr(settings, name) for name in settings.__dataclass_fields__},
         "typical_rms_uv": rms,
         "gates": {
-            name: {"mask": name_flags(int(f)), "max_masked": most} for name, (f, most) in GATES.items()
+            name: {
+                "mask": name_flags(int(gate.flags)),
+                "max_masked": gate.max_masked,
+                "saturated_share": gate.saturated_share,
+            }
+            for name, gate in GATES.items()
         },
         "persons": {role: len(read(role)) for role in ("train", "validation", "across_persons")},
         **found,
@@ -197,12 +220,14 @@ def main() -> int:
     parser.add_argument("bundles", type=Path, nargs="*", default=[ROOT / "build" / "gestures"])
     parser.add_argument("--out", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    results = {}
+    results = json.loads(arguments.out.read_text()) if arguments.out.is_file() else {}
+    n_studied = 0
     for bundle in arguments.bundles:
         if not (bundle / "manifest.json").is_file():
             print(f"study_quality_gate: {bundle} is no bundle (make demo); left out")
             continue
         found = results[bundle.name] = study(bundle)
+        n_studied += 1
         print(bundle.name, found["settings"])
         for role in ("validation", "across_persons"):
             print(role)
@@ -217,9 +242,9 @@ def main() -> int:
                 for name in GATES
             }
             print("  mean right:", "  ".join(f"{name}: {100 * v:.1f}" for name, v in means.items()))
-    if results:
+    if n_studied:
         write_json(arguments.out, results)
-    return 0 if results else 2
+    return 0 if n_studied else 2
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@
 #include "vectors.h" /* PART, N_CLASSES, N_WORDS, N_WINDOWS, head_config, vector_...: made by bench_calibration.py */
 
 #define RECORD_BYTES MYO_CALIBRATION_RECORD_BYTES(N_CLASSES, N_WORDS)
-#define SLOT_BYTES (RECORD_BYTES + MYO_STORE_OVERHEAD)
+#define SLOT_BYTES MYO_STORE_SLOT_BYTES(1u, RECORD_BYTES)
 
 static int32_t record[RECORD_BYTES / 4u];
 static int16_t weights[N_CLASSES * N_WORDS];

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from myo_export import calibration_cost, feature_cost, front_end_cost, quality_cost
 from myo_export.aux_cost import (
-    count_credit_bytes,
     predict_aux_flash,
     predict_aux_instructions,
     predict_aux_ram,
 )
 from myo_export.aux_streams import ProvedAux
+from myo_export.buffers import Buffers, list_buffers
 from myo_export.feature_cost import predict_feature_flash, predict_feature_instructions
 from myo_export.front_end import FrontEnd
 from myo_export.front_end_cost import predict_front_end
@@ -38,7 +38,7 @@ KB: Final = 1024
 
 # Of patches built for virtual_m4 (without stages, with a cascade, with every kind of step), flash without the network
 # and these settings is this within 100 bytes. tests/hil/test_budget_on_board.py says when it has changed.
-_FIRMWARE_FLASH: Final = 13721
+_FIRMWARE_FLASH: Final = 11670
 _PORT: Final = {
     "stm32f405": (1616, 276)
 }  # flash and RAM of a board's port beyond virtual_m4's: clocks, converter, its words
@@ -49,18 +49,15 @@ _FLASH_OF_KIND: Final = {  # code, linked once where a step is of the kind
     Kind.ECG: 1952, Kind.SOS_WIDE: 756,
 }  # fmt: skip
 
-# As firmware/app/main.c allots them.
-_RING_FRAMES: Final = 128
-_TX_BYTES: Final = 2048
-_STACK_BYTES: Final = 8192  # firmware/ports/virtual_m4/memory.ld
-_OTHER_RAM: Final = 1636  # link, patch, rings' heads: what is left of the six images' RAM
+_STACK_BYTES: Final = 3072  # firmware/ports/virtual_m4/memory.ld
+_OTHER_RAM: Final = 1724  # link, patch, rings' heads: what is left of the six images' RAM
 
 # Instructions of a vote over a few classes, as validation counts them, and their cycles at what `myopatch profile` counts.
 _DECISION: Final = 220.0
 _DECISION_CYCLES_EACH: Final = 1.52
 # Of the other methods, (a window, a class), as bench_decision.py counts them; and what a hold adds. Bytes are of their code.
 _METHODS: Final = {"average": (70.0, 33.0), "bayes": (222.0, 55.0)}
-_METHOD_FLASH: Final = {"majority": 0, "average": 160, "bayes": 720}
+_METHOD_FLASH: Final = {"majority": 0, "average": 160, "bayes": 540}
 _HOLD, _HOLD_FLASH, _RULE_FLASH = 40.0, 100, 20
 
 
@@ -126,10 +123,11 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Choice:
-    """How the DSP kernels hold the weights of each layer, and what the patch then takes."""
+    """How the DSP kernels hold the weights of each layer, the rings around the patch, and what it then takes."""
 
     forms: tuple[Optimize, ...]
     prediction: Prediction
+    buffers: Buffers
 
     def describe(self) -> str:
         """Say in a few words which layers are held how."""
@@ -160,6 +158,7 @@ def predict_patch(
     features: FeatureStage | None = None,
     aux: Sequence[ProvedAux] = (),
     n_embedding: int = 0,
+    buffers: Buffers | None = None,
 ) -> Prediction:
     """Predict what a patch takes.
 
@@ -183,6 +182,8 @@ def predict_patch(
         Auxiliary streams.
     n_embedding : int
         Words that a person's head is made of; 0 without calibration.
+    buffers : Buffers, optional
+        Rings of the line and the samples; the most generous if left out.
 
     Returns
     -------
@@ -192,7 +193,7 @@ def predict_patch(
     channels, n_outputs = spec.sensor.channels, len(spec.output_names)
     port_flash, port_ram = _PORT[spec.budget.board] if spec.budget.board else (0, 0)
     n_behind = spec.front_end_channels
-    n_input = features.n_words if features else spec.window_samples * n_behind
+    n_input = features.n_inputs if features else spec.window_samples * n_behind
     steps = [step for end in (front_end, *(stream.front_end for stream in aux)) for step in end.device_steps]
     quality = compile_table(spec)
     flash = {
@@ -212,15 +213,19 @@ def predict_patch(
         **({"decision": rule_flash} if (rule_flash := _count_rule_flash(spec)) else {}),
         "rest of the firmware": _FIRMWARE_FLASH + port_flash,
     }
-    credit = _RING_FRAMES * (channels * spec.sensor.sample_bytes + 16) + count_credit_bytes(aux)
+    buffers = buffers or list_buffers(spec, aux)[0]
     ram = {
         "network arena": arena_bytes + n_input + n_outputs,
-        "sample ring and window": _RING_FRAMES * (4 * channels + 4)
+        "sample ring and window": buffers.ring_frames * (4 * channels + 4)
         + (0 if features else n_input)
         + 4 * BLOCK_FRAMES * max(front_end.widest, n_behind)
         + (spec.decision.vote + 4) * n_outputs,
         **(
-            {"features": 4 * features.config.memory_words + 4 * n_input + 2 * BLOCK_FRAMES * n_behind}
+            {
+                "features": 4 * features.config.memory_words
+                + 4 * features.n_words
+                + 2 * BLOCK_FRAMES * n_behind
+            }
             if features
             else {}
         ),
@@ -231,7 +236,7 @@ def predict_patch(
             if n_embedding
             else {}
         ),
-        "line buffers": (4096 if credit <= 4096 else 16384 if credit <= 16384 else 131072) + _TX_BYTES,
+        "line buffers": buffers.line_bytes,
         "front end state": 4 * front_end.state_words + 4,
         "rest of the firmware": _OTHER_RAM + port_ram,
         "stack": _STACK_BYTES,
@@ -292,7 +297,7 @@ def find_forms(
     """Find the fastest forms of weights whose flash fits, or the smallest where none do.
 
     Wide weights run faster and take twice the flash. Where not all of them fit, layers are widened in the order of
-    cycles saved a byte, as long as there is room.
+    cycles saved a byte, as long as there is room. The rings are the most generous that the RAM budget leaves.
 
     Parameters
     ----------
@@ -313,16 +318,21 @@ def find_forms(
         The one found, and those with all weights wide and packed.
     """
 
-    def judge(forms: Sequence[Optimize]) -> Choice:
+    def judge(forms: Sequence[Optimize], buffers: Buffers) -> Choice:
         layers = _mix(fast, small, forms)
         share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
         found = predict_patch(
             spec, layers, fast.arena_bytes, front_end, share, fast.push_functions, features, aux,
-            fast.embedding.size if fast.embedding else 0,
+            fast.embedding.size if fast.embedding else 0, buffers,
         )  # fmt: skip
-        return Choice(tuple(forms), found)
+        return Choice(tuple(forms), found, buffers)
 
-    fastest, smallest = judge(["speed"] * len(fast.layers)), judge(["size"] * len(fast.layers))
+    ram_limit = float("inf") if spec.budget.ram_kb is None else spec.budget.ram_kb * KB
+    for buffers in list_buffers(spec, aux):
+        fastest = judge(["speed"] * len(fast.layers), buffers)
+        if fastest.prediction.ram_bytes <= ram_limit:
+            break
+    smallest = judge(["size"] * len(fast.layers), buffers)
     limit = float("inf") if spec.budget.flash_kb is None else spec.budget.flash_kb * KB
     best = fastest
     if fastest.prediction.flash_bytes > limit:
@@ -331,7 +341,7 @@ def find_forms(
         forms: list[Optimize] = list(smallest.forms)
         for place in _by_gain(fast, small):
             forms[place] = "speed"
-            found = judge(forms)
+            found = judge(forms, buffers)
             if found.prediction.flash_bytes > limit:
                 forms[place] = "size"
             elif found.prediction.total_ms < best.prediction.total_ms:

@@ -13,7 +13,7 @@ import flatbuffers
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from myo_pipeline.classical_models import LinearModel
+from myo_pipeline.classical_models import LinearModel, WordModel
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_stage import compile_spec_features
 from myo_pipeline.spec import CnnModel, MlpModel, PatchSpec
@@ -89,9 +89,14 @@ class _Builder:
 
     def flatten(self) -> None:
         """To a row."""
-        n = int(np.prod(self.shape))
-        shape = self._add((2,), "INT32", None, np.array([1, n], np.int32))
-        self._append("RESHAPE", [shape], (1, n), (INPUT_SCALE, 0), schema.ReshapeOptionsT())
+        self.reshape((1, int(np.prod(self.shape))))
+
+    def reshape(self, shape: tuple[int, ...]) -> None:
+        """Lay the same words out otherwise."""
+        sizes = self._add((len(shape),), "INT32", None, np.array(shape, np.int32))
+        quantization = self._tensors[self._at].quantization
+        found = (quantization.scale[0], quantization.zeroPoint[0])
+        self._append("RESHAPE", [sizes], shape, found, schema.ReshapeOptionsT())
 
     def connect(self, units: int, relu: bool) -> None:
         """Dense."""
@@ -126,6 +131,11 @@ class _Builder:
         return bytes(builder.Output())
 
 
+def is_dry(spec: PatchSpec) -> bool:
+    """Return whether a spec can be priced with nothing built by TensorFlow."""
+    return isinstance(spec.model, CnnModel | MlpModel | LinearModel | WordModel)
+
+
 def make_dry_model(spec: PatchSpec) -> bytes:
     """Build an int8 ``.tflite`` of the shapes that training would give.
 
@@ -142,9 +152,15 @@ def make_dry_model(spec: PatchSpec) -> bytes:
     model, n_outputs = spec.model, len(spec.output_names)
     if isinstance(model, MlpModel | LinearModel):
         config = compile_spec_features(spec, 16 - spec.sensor.adc_bits)
-        builder = _Builder((1, 1, config.n_components, spec.front_end_channels))
-        builder.flatten()
+        n_windows = spec.context_windows
+        builder = _Builder((1, n_windows, config.n_components, spec.front_end_channels))
         dense = list(model.hidden) if isinstance(model, MlpModel) else []
+        if isinstance(model, MlpModel) and n_windows > 1 and dense[: model.shared]:
+            builder.reshape((1, 1, n_windows, config.n_components * spec.front_end_channels))
+            for units in dense[: model.shared]:
+                builder.convolve(units, 1, 1)
+            dense = dense[model.shared :]
+        builder.flatten()
     elif not isinstance(model, CnnModel):
         raise SpecError(
             f"model.kind: {model.kind!r} is priced once it is trained; run `myopatch train` and `export`"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from myo_export.aux_cost import count_credit_bytes
 from myo_export.aux_streams import ProvedAux
 from myo_export.emit_front_end import render_steps
 
@@ -16,7 +15,6 @@ def render_aux_sizes(streams: Sequence[ProvedAux]) -> list[str]:
     return [
         f"#define PATCH_N_AUX {len(streams)}{f' /* {names} */' if streams else ''}",
         f"#define PATCH_AUX_WORDS {words}u /* 32-bit words of their rings, states and blocks */",
-        f"#define PATCH_AUX_CREDIT_BYTES {count_credit_bytes(streams)}u /* that may be under way from the host */",
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from myo_export.aux_streams import ProvedAux
+from myo_export.buffers import Buffers
 from myo_export.embedding import Embedding
 from myo_export.emit_aux import render_aux, render_aux_sizes
 from myo_export.emit_calibration import render_calibration
@@ -23,12 +24,13 @@ _MAKE = "Made by `myopatch export`; do not edit."
 
 
 def render_config_header(
-    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, aux: Sequence[ProvedAux] = ()
+    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, buffers: Buffers, aux: Sequence[ProvedAux] = ()
 ) -> str:
     """Return ``patch_config.h``: the sizes of the application's static memory."""
     stage, gate = config.features, config.quality
-    n_input = stage.n_words if stage else config.window_samples * config.front_end_channels
+    n_input = stage.n_inputs if stage else config.window_samples * config.front_end_channels
     newline = "\n"
+    seen_ms = 1000 * config.window_samples / spec.front_end_rate_hz
     frame_words = f"(MYO_BLOCK_FRAMES * {config.front_end_channels})" if stage else "0u"
     return f"""/* Sizes of patch "{spec.name}". {_MAKE} */
 #ifndef PATCH_CONFIG_H
@@ -42,7 +44,10 @@ def render_config_header(
 #define PATCH_RATE_MHZ {round(spec.sensor.rate_hz * 1000)} /* sample rate, millihertz */
 #define PATCH_ADC_BITS {spec.sensor.adc_bits}
 #define PATCH_SAMPLE_BYTES {spec.sensor.sample_bytes} /* of a count on the link */
-#define PATCH_WINDOW_SAMPLES {config.window_samples} /* {spec.window.window_ms:g} ms, behind the front end */
+#define PATCH_RING_FRAMES {buffers.ring_frames}u /* of samples: that a host may have under way */
+#define PATCH_RX_BYTES {buffers.rx_bytes}u /* from the line: what a host with all its credit sends */
+#define PATCH_TX_BYTES {buffers.tx_bytes}u /* to the line */
+#define PATCH_WINDOW_SAMPLES {config.window_samples} /* {seen_ms:g} ms, behind the front end */
 #define PATCH_HOP_SAMPLES {config.hop_samples} /* {spec.window.hop_ms:g} ms */
 #define PATCH_WIDEST {max(front_end.widest, config.front_end_channels)} /* channels where the front end is widest */
 #define PATCH_FRONT_END_STATE_WORDS {front_end.state_words}
@@ -167,7 +172,8 @@ def _render_stage(stage: FeatureStage) -> list[str]:
         "static const myo_feature_stage_config_t feature_stage = {",
         "    .parts = feature_parts,",
         "    .n_parts = PATCH_FEATURE_PARTS,",
-        f"    .shape = {{{config.n_channels}, PATCH_WINDOW_SAMPLES, PATCH_HOP_SAMPLES, {config.n_components}}},",
+        f"    .shape = {{{config.n_channels}, {config.window}, PATCH_HOP_SAMPLES, {config.n_components}}},",
+        f"    .n_windows = {stage.n_windows},",
         "    .normalize = normalize,",
         f"    .shift = {stage.filtered_shift},",
         f"    .zero_point = {n.zero_point},",

@@ -50,6 +50,7 @@ from myo_pipeline.feature_stage import (
     FeatureStage,
     compute_reference,
     make_stage,
+    stack_windows,
 )
 from myo_pipeline.features import FULL_SCALE
 from myo_pipeline.quality_gate import make_gate
@@ -123,7 +124,7 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
-        render_config_header(spec, config, front_end, aux),
+        render_config_header(spec, config, front_end, choice.buffers, aux),
     )
     _write_features(path, config)
     _write_quality(path, config)
@@ -138,7 +139,8 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     budget = _budget(config, front_end, aux, network, input_scale, filtered_bounds, bounds)
     budget |= {
         "limits": spec.budget.model_dump(exclude={"board"}),
-        "predicted": choice.prediction.as_dict() | {"weights": choice.describe()},
+        "predicted": choice.prediction.as_dict()
+        | {"weights": choice.describe(), "ring_frames": choice.buffers.ring_frames},
     }
     write_json(path / "budget.json", budget)
     tell("manifest", 0.98)
@@ -195,7 +197,7 @@ def _twin_config(
     n_input, what = spec.window_samples * spec.front_end_channels, f"{spec.window_samples} samples"
     if feature_scale is not None:
         stage = _make_stage(spec, front_end, feature_scale, ends.input_scale, ends.input_zero_point)
-        n_input, what = stage.n_words, f"{stage.config.n_components} features"
+        n_input, what = stage.n_inputs, f"{stage.n_windows * stage.config.n_components} features"
     name = name_models(spec)[0]
     if ends.n_inputs != n_input:
         raise ExportError(
@@ -215,7 +217,7 @@ def _twin_config(
     _check_decision(spec, ends.output_scale, ends.output_zero_point)
     return TwinConfig(
         n_channels=spec.sensor.channels,
-        window_samples=spec.window_samples,
+        window_samples=spec.span_samples,
         hop_samples=spec.hop_samples,
         n_outputs=ends.n_outputs,
         full_scale_counts=spec.sensor.full_scale_counts,
@@ -299,16 +301,24 @@ def _write_vectors(
         filtered, windows = twin.push(counts, piece.aux)
         float_filtered = filter_streams(spec, counts, piece.aux)
         ends = window_ends(len(filtered), config.window_samples, config.hop_samples)
+        n_window, n_together = config.window_samples, 1
+        if config.features is not None:
+            n_window, n_together = config.features.config.window, config.features.n_windows
+        own_ends = window_ends(
+            len(filtered), n_window, config.hop_samples
+        )  # of windows, before they stand together
         seen, gated = float_filtered, np.zeros(len(ends), bool)
         if config.quality is not None:
-            gated = config.quality.gate_windows(twin.quality, ends)
+            gates = stack_windows(config.quality.gate_windows(twin.quality, own_ends), n_together)
+            gated = np.asarray(gates.any(axis=1))
             if config.features is None:
                 masked = config.quality.mask_frames(twin.quality, 0, len(filtered))
                 seen = np.where(masked, 0.0, float_filtered)
-        float_windows = np.asarray(cut_windows(seen, config.window_samples, config.hop_samples), np.float64)
+        float_windows = np.asarray(cut_windows(seen, n_window, config.hop_samples), np.float64)
         expected = reference(float_windows)
         if config.quality is not None and config.features is not None:
-            expected = _mask_inputs(expected, config.quality.mask_windows(twin.quality, ends))
+            expected = _mask_inputs(expected, config.quality.mask_windows(twin.quality, own_ends))
+        expected = expected.stack(n_together)
         if config.features is not None:
             bounds = expected.feature_bounds.reshape(
                 -1, config.features.config.n_components, config.front_end_channels

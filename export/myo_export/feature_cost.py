@@ -31,6 +31,8 @@ _CONSTANTS: Final[dict[str, float]] = {
 }  # fmt: skip
 # Of the words of the signal and of the network's input, beside the features: as virtual_m4 counts the template's.
 _PER_SAMPLE, _PER_WORD = 9.0, 20.0
+# Of moving the earlier windows' words up, as newlib's memmove does: by four words where they stay aligned, else one by one.
+_MOVE, _PER_MOVED, _PER_MOVED_ODD = 30.0, 0.75, 4.0
 
 # Code of a feature alone less what all share, by bench_features.py; what is shared by some is counted with each.
 _CODE: Final[dict[str, int]] = {
@@ -40,7 +42,7 @@ _CODE: Final[dict[str, int]] = {
 }  # fmt: skip
 _RARE_CODE: Final = 1200  # of one that is not in the table
 _SHARED_CODE: Final = 4068
-_STAGE_CODE: Final = 1460  # beside the features: the stage in the patch, as the template's image has it
+_STAGE_CODE: Final = 3110  # beside the features: the stage in the patch, as the template's image has it
 _NORMALIZE_BYTES: Final = 16  # a word's mean, fraction, multiplier and shift
 
 # Of the other families, fitted to m4cost's counts in benchmarks/results/front_end.json: spectra within 1 %, wavelets 8 %.
@@ -79,7 +81,9 @@ def predict_feature_instructions(stage: FeatureStage) -> float:
     """Predict the instructions between two decisions: words, features and normalization."""
     config = stage.config
     inside = sum(predict_part_instructions(part) for part in config.parts)
-    return inside + _PER_SAMPLE * config.n_channels * config.hop + _PER_WORD * stage.n_words
+    n_moved = stage.n_inputs - stage.n_words
+    moving = (_MOVE + n_moved * (_PER_MOVED_ODD if stage.n_words % 4 else _PER_MOVED)) * (n_moved > 0)
+    return inside + _PER_SAMPLE * config.n_channels * config.hop + _PER_WORD * stage.n_words + moving
 
 
 def predict_feature_flash(stage: FeatureStage) -> int:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
 from myo_export.cascade import dequantize_coefficients
-from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
+from myo_export.front_end import FrontEnd, ProvedStep, quantize_stages
 from myo_export.front_end_cost import predict_front_end
 from myo_export.front_end_notes import describe_step
 from myo_pipeline.chain import respond, round_step, run_step, split_runs
 from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
-from myo_pipeline.stages import Ecg, Spatial
+from myo_pipeline.stages import Ecg, Spatial, Stage
 from myo_pipeline.steps import FloatStep, Kind, pack_steps
 from myo_pipeline.twin import FrontEndTwin, TwinConfig
 
 CLOCK_HZ = 64e6  # of the shares
 TYPICAL_RMS = 1 / 16  # of full scale, about -24 dB: EMG that leaves room for its bursts
-_BAND_HZ = (20.0, 450.0)  # of the typical signal: surface EMG's
-_SIGNAL_S, _SILENCE_S = 10.0, 10.0
+BAND_HZ = (20.0, 450.0)  # of the typical signal: surface EMG's
+SIGNAL_S, _SILENCE_S = 10.0, 10.0
 _RESPONSE_POINTS = 1000
 
 
@@ -110,8 +111,8 @@ class Response:
 
 
 @dataclass(frozen=True)
-class FrontEndAnalysis:
-    """Figures of a front end.
+class ChainFigures:
+    """Figures of the stages of one stream, EMG's or another sensor's.
 
     Attributes
     ----------
@@ -133,10 +134,6 @@ class FrontEndAnalysis:
         Largest output after the typical signal has ended and the filter has settled, and its derived bound.
     limit_cycle
         That output in words.
-    instructions_per_sample
-        Predicted, of one count of the sensor, Cortex-M4, from the ring to the network's input.
-    core_share
-        Of a 64 MHz core.
     state_bytes
         State in RAM.
     """
@@ -152,34 +149,66 @@ class FrontEndAnalysis:
     limit_cycle_counts: float
     limit_cycle_bound_counts: float
     limit_cycle: str
-    instructions_per_sample: float
-    core_share: float
     state_bytes: int
 
 
-def _typical_signal(spec: PatchSpec) -> NDArray[np.int64]:
-    """Band-limited Gaussian noise in counts, shape (n_samples, n_channels), and silence after it."""
-    rate_hz, full_scale = spec.sensor.rate_hz, spec.sensor.full_scale_counts
-    n = round(_SIGNAL_S * rate_hz)
+@dataclass(frozen=True)
+class FrontEndAnalysis(ChainFigures):
+    """Figures of a front end.
+
+    Attributes
+    ----------
+    instructions_per_sample
+        Predicted, of one count of the sensor, Cortex-M4, from the ring to the network's input.
+    core_share
+        Of a 64 MHz core.
+    """
+
+    instructions_per_sample: float
+    core_share: float
+
+
+def make_typical_signal(
+    n_channels: int, rate_hz: float, full_scale: int, band_hz: tuple[float, float] = BAND_HZ
+) -> NDArray[np.int64]:
+    """Return band-limited Gaussian noise in counts, :data:`TYPICAL_RMS` of full scale, and as long a silence after it.
+
+    Parameters
+    ----------
+    n_channels, rate_hz, full_scale
+        Of the sensor; its counts are ``-full_scale .. full_scale - 1``.
+    band_hz
+        Of the noise, as far as the rate allows.
+
+    Returns
+    -------
+    NDArray[np.int64]
+        (n_samples, n_channels).
+    """
+    n = round(SIGNAL_S * rate_hz)
     rng = np.random.default_rng(1)
-    high = min(_BAND_HZ[1], 0.45 * rate_hz)
-    shape = signal.butter(2, (min(_BAND_HZ[0], high / 4), high), "bandpass", fs=rate_hz, output="sos")
-    noise = signal.sosfilt(shape, rng.standard_normal((n, spec.sensor.channels)), axis=0)
+    high = min(band_hz[1], 0.45 * rate_hz)
+    shape = signal.butter(2, (min(band_hz[0], high / 4), high), "bandpass", fs=rate_hz, output="sos")
+    noise = signal.sosfilt(shape, rng.standard_normal((n, n_channels)), axis=0)
     counts = np.clip(
         np.round(noise / noise.std(axis=0) * TYPICAL_RMS * full_scale), -full_scale, full_scale - 1
     )
-    silence = np.zeros((round(_SILENCE_S * rate_hz), spec.sensor.channels))
+    silence = np.zeros((round(_SILENCE_S * rate_hz), n_channels))
     return np.concatenate([counts, silence]).astype(np.int64)
 
 
 def make_filter_twin(spec: PatchSpec, front_end: FrontEnd) -> FrontEndTwin:
     """Return the integer twin of a front end alone, without a network behind it."""
+    return _make_twin(front_end, spec.sensor.full_scale_counts)
+
+
+def _make_twin(front_end: FrontEnd, full_scale: int) -> FrontEndTwin:
     none = np.zeros(0, np.int64)
     table, words = pack_steps(front_end.device_steps)
     return FrontEndTwin(
         TwinConfig(
             n_channels=front_end.n_channels, window_samples=1, hop_samples=1, n_outputs=1,
-            full_scale_counts=spec.sensor.full_scale_counts, input_shift=front_end.input_shift, step_table=table,
+            full_scale_counts=full_scale, input_shift=front_end.input_shift, step_table=table,
             step_words=words, exponent=front_end.exponent, multiplier=none, shift=none, zero_point=0,
             output_scale=1.0, output_zero_point=0, output_kind=0, vote=1, reject_below=-128, layer_tensors=none,
         )
@@ -247,50 +276,43 @@ def _describe_cycle(tail_q31: NDArray[np.int64], counts: float) -> str:
     return f"an oscillation of at most {counts:.2g} counts"
 
 
-def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
-    """Quantize a spec's filters and measure what they do.
+def analyse_chain(
+    stages: Sequence[Stage], n_channels: int, rate_hz: float, adc_bits: int, key: str = "stage",
+    band_hz: tuple[float, float] = BAND_HZ,
+) -> ChainFigures:  # fmt: skip
+    """Quantize stages and measure what they do to noise.
 
     Parameters
     ----------
-    spec
-        A validated spec.
-
-    Returns
-    -------
-    FrontEndAnalysis
-        Proof, responses, figures on a typical signal, and cost.
+    stages, n_channels, rate_hz, adc_bits, key
+        As of :func:`~myo_export.front_end.quantize_stages`.
+    band_hz
+        Of the noise.
 
     Raises
     ------
     ExportError
         If the filters cannot be brought to fixed point.
     """
-    front_end = quantize_front_end(spec)
-    rate_hz, full_scale = spec.sensor.rate_hz, spec.sensor.full_scale_counts
+    front_end = quantize_stages(stages, n_channels, rate_hz, adc_bits, key)
+    full_scale = 1 << (adc_bits - 1)
     # Channels that never meet are all alike: one is enough.
-    alike = not any(isinstance(stage, Spatial | Ecg) for stage in spec.stage)
-    heard = (
-        spec.model_copy(update={"sensor": spec.sensor.model_copy(update={"channels": 1})}) if alike else spec
-    )
-    measured = quantize_front_end(heard) if alike else front_end
-    counts = _typical_signal(heard)
+    alike = not any(isinstance(stage, Spatial | Ecg) for stage in stages)
+    measured = quantize_stages(stages, 1, rate_hz, adc_bits, key) if alike else front_end
+    counts = make_typical_signal(measured.n_channels, rate_hz, full_scale, band_hz)
     unit = 2.0**-front_end.exponent
-    filtered = make_filter_twin(heard, measured).filter(counts).astype(np.int64)
+    filtered = _make_twin(measured, full_scale).filter(counts).astype(np.int64)
     nodes = [counts.astype(np.float64)]
     for proved in measured.steps:
         nodes.append(run_step(proved.designed, nodes[-1]))
-    n_signal = round(_SIGNAL_S * rate_hz)
+    n_signal = round(SIGNAL_S * rate_hz)
     n_out = n_signal // front_end.decimation
     exact = nodes[-1][:n_out]
     error = filtered[:n_out] * unit - exact
     tail = filtered[-round(rate_hz / front_end.decimation) :]
     tail_counts = float(np.abs(tail).max(initial=0)) * unit
-    instructions = predict_front_end(
-        front_end.device_steps, spec.sensor.channels, spec.hop_samples, spec.window_samples
-    )
-    n_frames = spec.hop_samples * front_end.decimation
-    return FrontEndAnalysis(
-        stages=tuple(describe_stage(stage) for stage in spec.stage),
+    return ChainFigures(
+        stages=tuple(describe_stage(stage) for stage in stages),
         front_end=front_end,
         steps=_describe_steps(front_end, nodes, n_signal, float(full_scale)),
         sections=tuple(
@@ -303,14 +325,48 @@ def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
             for run in split_runs([proved.designed for proved in front_end.steps])
         ),
         bound_counts=front_end.error_bound_counts(full_scale),
-        snr_db=float(10 * np.log10((exact**2).sum() / (error**2).sum())) if error.any() else float("inf"),
+        snr_db=find_snr_db(exact, error),
         max_error_counts=float(np.abs(error).max()),
         limit_cycle_counts=tail_counts,
         limit_cycle_bound_counts=front_end.error_bound_counts(0.0),
         limit_cycle=_describe_cycle(tail, tail_counts),
-        instructions_per_sample=instructions / (n_frames * spec.sensor.channels),
-        core_share=instructions / n_frames * rate_hz / CLOCK_HZ,
         state_bytes=4 * front_end.state_words,
+    )
+
+
+def find_snr_db(exact: NDArray[np.float64], error: NDArray[np.float64]) -> float:
+    """Return the power of a signal over that of its error, decibels; infinite where there is no error."""
+    return float(10 * np.log10((exact**2).sum() / (error**2).sum())) if error.any() else float("inf")
+
+
+def analyse_front_end(spec: PatchSpec) -> FrontEndAnalysis:
+    """Quantize a spec's filters and measure what they do.
+
+    Parameters
+    ----------
+    spec
+        A validated spec.
+
+    Returns
+    -------
+    FrontEndAnalysis
+        Proof, responses, figures on a typical signal, and cost; of the EMG alone.
+
+    Raises
+    ------
+    ExportError
+        If the filters cannot be brought to fixed point.
+    """
+    sensor = spec.sensor
+    found = analyse_chain(spec.stage, sensor.channels, sensor.rate_hz, sensor.adc_bits)
+    instructions = predict_front_end(
+        found.front_end.device_steps, sensor.channels, spec.hop_samples, spec.window_samples
+    )
+    n_frames = spec.hop_samples * found.front_end.decimation
+    return FrontEndAnalysis(
+        **{field.name: getattr(found, field.name) for field in fields(found)},
+        instructions_per_sample=instructions / (n_frames * sensor.channels),
+        core_share=instructions / n_frames * sensor.rate_hz / CLOCK_HZ,
     )
 
 

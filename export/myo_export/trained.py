@@ -166,7 +166,7 @@ def read_evaluation(path: Path, spec: PatchSpec) -> list[HeldOut]:
         raise BundleError(f"{path}: damaged ({type(error).__name__}: {error}); {_AGAIN}") from None
     if not pieces:
         raise BundleError(f"{path}: holds no segment; {_AGAIN}")
-    n_outputs, least = len(spec.output_names), spec.window_samples * spec.decimation
+    n_outputs, least = len(spec.output_names), spec.span_samples * spec.decimation
     for piece in pieces:
         counts, targets = piece.counts, piece.targets
         fits = counts.ndim == 2 and counts.shape[1] == spec.sensor.channels

@@ -8,21 +8,12 @@
 #include "patch_config.h"
 #include "stream/myo_patch.h"
 
-/* Frames that may be under way from the host, and 640 ms of a 200 Hz ADC. */
-#define RING_FRAMES 128u
-
-/* Serial line to link: what a host with all its credit may send while the patch waits, in messages of one
-   frame (16 bytes around each) up to a limit, in full ones beyond. */
-#define CREDIT_BYTES (RING_FRAMES * (PATCH_N_CHANNELS * PATCH_SAMPLE_BYTES + 16u) + PATCH_AUX_CREDIT_BYTES)
-#define RX_BYTES (CREDIT_BYTES <= 4096u ? 4096u : CREDIT_BYTES <= 16384u ? 16384u : 131072u)
-#define TX_BYTES 2048u
-
 #define HISTORY_BYTES ((size_t)PATCH_VOTE * PATCH_N_OUTPUTS)
 
-static int32_t ring_counts[RING_FRAMES * PATCH_N_CHANNELS];
-static uint32_t ring_ticks[RING_FRAMES];
-static uint8_t rx_bytes[RX_BYTES];
-static uint8_t tx_bytes[TX_BYTES];
+static int32_t ring_counts[PATCH_RING_FRAMES * PATCH_N_CHANNELS];
+static uint32_t ring_ticks[PATCH_RING_FRAMES];
+static uint8_t rx_bytes[PATCH_RX_BYTES];
+static uint8_t tx_bytes[PATCH_TX_BYTES];
 static int32_t front_end_state[PATCH_FRONT_END_STATE_WORDS + 1u]; /* never empty: there may be no step */
 static int32_t block[MYO_BLOCK_FRAMES * PATCH_WIDEST];
 /* One of both is in use; neither is ever empty. */
@@ -73,7 +64,7 @@ static int8_t head_output[PATCH_N_OUTPUTS];
         .weights = head_weights, .n_weights = N_WEIGHTS, .bias = head_bias, .n_bias = PATCH_N_OUTPUTS,       \
         .scratch = head_scratch, .n_scratch = N_SCRATCH, .fresh = calibration_fresh,                         \
         .n_fresh = PATCH_N_OUTPUTS, .output = head_output, .n_output = PATCH_N_OUTPUTS,                      \
-        .store = &myo_port_store                                                                             \
+        .store = myo_port_store()                                                                            \
     }
 #else
 #define CALIBRATION_MEMORY                                                                                   \
@@ -173,7 +164,8 @@ static myo_status_t init_patch(void) {
         .decision = myo_link_decision,
         .quality = PATCH_QUALITY_CHANNELS > 0 ? myo_link_quality : NULL,
     };
-    const myo_status_t status = myo_ring_init(&ring, ring_counts, ring_ticks, RING_FRAMES, PATCH_N_CHANNELS);
+    const myo_status_t status =
+        myo_ring_init(&ring, ring_counts, ring_ticks, PATCH_RING_FRAMES, PATCH_N_CHANNELS);
     return status == MYO_OK ? myo_patch_init(&patch, &patch_config, &memory, &hooks) : status;
 }
 

@@ -50,9 +50,16 @@ void myo_port_adc_stop(void);
 bool myo_port_aux_start(uint32_t stream, myo_ring_t *ring, uint32_t rate_mhz, uint32_t emg_rate_mhz,
                         uint8_t adc_bits);
 
-/* Memory that outlives a reset, in two slots, see calibration/myo_store.h; on a virtual board RAM that no
-   start-up clears. Only asked for by a patch with [calibration]. */
-extern const myo_store_port_t myo_port_store;
+/* Memory that outlives power, in two slots, see calibration/myo_store.h; where a board has none, RAM that no
+   start-up clears, and outlives_power says so. Only asked for by a patch with [calibration], whose app calls
+   it after myo_port_init.
+
+   What it gives is called from the main loop, never from an interrupt. Reading returns at once. Writing may
+   block for 100 us a word. An erase may block for 4 s: the host waits 10 s for any answer. While memory is
+   written or erased, interrupts may be held up as well, where the core fetches them from the same flash. What
+   comes meanwhile is lost, and has to be known as ever: samples by myo_ring_lose, bytes by
+   myo_byte_ring_lose. The host asks for nothing that is stored while it streams samples. */
+const myo_store_port_t *myo_port_store(void);
 
 /* Resets the board as its reset line would. */
 _Noreturn void myo_port_reset(void);

@@ -1,5 +1,5 @@
 /* A store in RAM that behaves as flash does: what a port without flash of its own gives as myo_port_store. A
-   word can be written once after an erase, and a write or an erase of something else fails. */
+   byte can be written once after an erase, then zeros over it; any other write fails. */
 #ifndef MYO_RAM_STORE_H
 #define MYO_RAM_STORE_H
 
@@ -44,8 +44,9 @@ static inline bool myo_ram_store_write(void *context, uint32_t slot, uint32_t of
     if (at == NULL || offset % MYO_STORE_WORD != 0 || n % MYO_STORE_WORD != 0) {
         return false;
     }
+    const uint8_t *const bytes = data;
     for (uint32_t i = 0; i < n; i++) {
-        if (at[i] != 0xFF) {
+        if (at[i] != 0xFF && bytes[i] != 0) {
             return false;
         }
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import selectors
 import shutil
@@ -48,6 +49,8 @@ class Board:
         Address of its vector table, where it is not 0.
     line
         Where its serial line is, for whom it does not answer.
+    store_variable
+        Environment variable that names the file in which it keeps heads; empty: it keeps none when it is stopped.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Board:
     slow_tick_hz: float | None = None
     origin: int = 0
     line: str = ""
+    store_variable: str = ""
 
     @property
     def machine(self) -> str:
@@ -117,6 +121,7 @@ BOARDS: dict[str, Board] = {
             "native",
             "a process on this machine, under address and undefined-behaviour sanitizers",
             ("{elf}",),
+            store_variable="MYO_NATIVE_STORE",
         ),
     )
 }
@@ -148,8 +153,17 @@ def identify_board(firmware: str, tick_hz: float) -> Board | None:
 
 
 @contextmanager
-def start_board(board: Board, firmware: Path) -> Iterator[str]:
+def start_board(board: Board, firmware: Path, store: Path | None = None) -> Iterator[str]:
     """Start a virtual board, yield the path of its serial port, and stop the board in the end.
+
+    Parameters
+    ----------
+    board
+        A board that is not plugged in.
+    firmware
+        Its image.
+    store
+        File in which it keeps heads; without one it has those that its :attr:`Board.store_variable` names, else none.
 
     Raises
     ------
@@ -162,11 +176,18 @@ def start_board(board: Board, firmware: Path) -> Iterator[str]:
     if not firmware.is_file():
         raise LinkError(f"{firmware}: no such firmware; {again}")
     command = [str(firmware.resolve()) if part == "{elf}" else part for part in board.command]
+    environment = dict(os.environ)
+    if store is not None:
+        if not board.store_variable:
+            raise LinkError(
+                f"board {board.name}: keeps no heads when it is stopped; take --board native, or leave out --store"
+            )
+        environment[board.store_variable] = str(store.resolve())
     if board.command[0] != "{elf}" and shutil.which(command[0]) is None:
         raise LinkError(f"{command[0]}: not installed; `myopatch doctor` names the package to install")
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
             process_group=0,  # Ctrl-C is for the host, which then says goodbye to the board
         )  # fmt: skip
     except OSError as error:

@@ -42,6 +42,8 @@ class Standing:
         Number of the head in use; 0: none, the network decides.
     foreign
         Whether the patch refused another bundle's head.
+    outlives_power
+        Whether heads outlive power; else a reset, and no more.
     left_out
         Windows that were not summed: signal quality gated them, or their class was full.
     known, fresh
@@ -52,6 +54,7 @@ class Standing:
 
     sequence: int
     foreign: bool
+    outlives_power: bool
     left_out: int
     known: NDArray[np.int64]
     fresh: NDArray[np.int64]
@@ -84,8 +87,8 @@ def read_answer(port: str, values: dict[str, Any], names: Sequence[str], min_win
     """
     windows = values["windows"]
     standing = Standing(
-        values["sequence"], bool(values["foreign"]), values["left_out"], windows[:, 0], windows[:, 1],
-        values["work_ticks"],
+        values["sequence"], bool(values["foreign"]), bool(values["outlives_power"]), values["left_out"], windows[:, 0],
+        windows[:, 1], values["work_ticks"],
     )  # fmt: skip
     error = values["error"]
     if error == m.CalibrationError.NONE:

@@ -237,8 +237,9 @@ class Comparison:
                 self.aux.compare(device[:, n_emg:], twin[:, n_emg:], behind)
             window = Layout(golden.name, WINDOWS, width)
             if config.features is not None:
-                window = self._lay_out_features(golden.name, config.features)
-                self.features.compare(capture.features, golden.features[:n_windows], window)
+                newest = self._lay_out_features(golden.name, config.features, 1)
+                self.features.compare(capture.features, golden.features[:n_windows], newest)
+                window = self._lay_out_features(golden.name, config.features, config.features.n_windows)
             self.input.compare(capture.inputs, golden.inputs[:n_windows], window)
             for number, result in enumerate(self.layer_results):
                 layer = self.layers[number]
@@ -368,10 +369,15 @@ class Comparison:
         chain = [s for s in (self.filtered, self.features, self.input, *self.layer_results) if s.distance.n]
         return list(zip(chain, share_loss([s.distance.noise_to_signal for s in chain]), strict=True))
 
-    def _lay_out_features(self, segment: str, stage: FeatureStage) -> Layout:
-        """Name a window's feature words, which hold no time: component by component."""
+    def _lay_out_features(self, segment: str, stage: FeatureStage, n_windows: int) -> Layout:
+        """Name the feature words of a window, component by component, and of those before it, the oldest first."""
         width = self.config.front_end_channels
-        names = tuple(f"{name} channel {c}" for name in stage.config.names for c in range(width))
+        names = tuple(
+            f"{name} channel {c}" + f" {age} windows before" * (age > 0)
+            for age in range(n_windows - 1, -1, -1)
+            for name in stage.config.names
+            for c in range(width)
+        )
         return Layout(segment, WINDOWS, len(names), names)
 
     def _measure_features(

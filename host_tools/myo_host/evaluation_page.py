@@ -15,6 +15,14 @@ _CLASSES = (
     ("macro_accuracy", "macro (balanced) accuracy"), ("accuracy", "accuracy"), ("macro_f1", "macro F1"), ("roc_auc", "ROC-AUC"),
     ("active_error", "active error"), ("instability", "instability"),
 )  # fmt: skip
+_SCORE = (
+    ("roc_auc", "ROC-AUC"),
+    ("detection", "anomalies told"),
+    ("false_alarm", "false alarms"),
+    *_CLASSES[:1],
+    *_CLASSES[-1:],
+)
+_COMPARED = {"macro_accuracy": "macro accuracy", "roc_auc": "ROC-AUC"}
 _VALUES = (("mae", "MAE"), ("rmse", "RMSE"), ("r2", "R2"))
 
 
@@ -32,8 +40,9 @@ def _show(interval: dict[str, Any] | None, classes: bool) -> str:
 def list_figures(record: dict[str, Any]) -> Iterator[tuple[str, str, str, str, str]]:
     """Yield each figure's name, of windows and of decisions, of the network and of the floor."""
     metrics = record["metrics"]
-    classes = "confusion" in metrics["network"]["voted"]
-    for key, name in _CLASSES if classes else _VALUES:
+    voted = metrics["network"]["voted"]
+    classes = "confusion" in voted
+    for key, name in _SCORE if "detection" in voted else _CLASSES if classes else _VALUES:
         cells = [
             _show(metrics[who][kind].get(key), classes)
             for kind in ("window", "voted")
@@ -47,11 +56,11 @@ def describe_paired(record: dict[str, Any]) -> list[str]:
     out = []
     for kind, name in (("window", "windows"), ("voted", "decisions")):
         paired = record["paired"][kind]
-        classes = paired["figure"] == "macro_accuracy"
+        compared = _COMPARED.get(paired["figure"])
         gain, p = paired["gain"], paired["p_value"]
         if gain["mean"] is None:
             continue
-        scale, unit = (100, " points of macro accuracy") if classes else (1, " of R2")
+        scale, unit = (100, f" points of {compared}") if compared else (1, " of R2")
         interval = (
             "" if gain["low"] is None else f" ({scale * gain['low']:+.3g} to {scale * gain['high']:+.3g})"
         )
@@ -63,16 +72,25 @@ def describe_paired(record: dict[str, Any]) -> list[str]:
     return out
 
 
+def _name_floor(record: dict[str, Any]) -> str:
+    voted = record["metrics"]["network"]["voted"]
+    if "detection" in voted:
+        return "what six principal components of normal windows leave, the same windows, folds, percentile and decision"
+    model = "shrinkage LDA" if "confusion" in voted else "ridge regression"
+    return f"{model}, the same windows, folds and decision; its threshold chosen by the persons that choose the model's epoch"
+
+
 def _write_text(record: dict[str, Any]) -> str:
     latency, data = record["latency"], record["data"]
-    alone = latency["window_ms"] + latency["hop_ms"]
+    alone = latency["alone_ms"]
     n_persons = len({person for fold in record["folds"] for person, _ in fold["tests"]})
     kind = "persons never seen" if record["across"] == "persons" else "other sessions of known persons"
     out = [f"# Evaluation of {record['name']}: {kind}", ""]
     if record["simulated"]:
         out += ["> **Simulated data.** No person was measured; the figures say nothing about people.", ""]
     out += [
-        f"{len(record['folds'])} folds, {n_persons} persons, each tested by a network that was trained without them"
+        f"{len(record['folds'])} folds, {n_persons} persons, each tested by a model (`{record['model']['kind']}`) that was "
+        + "trained without them"
         + ("." if record["across"] == "persons" else " in that session.")
         + " Mean over persons with the 95 % interval by Student's t.",
         "",
@@ -83,9 +101,7 @@ def _write_text(record: dict[str, Any]) -> str:
         "|---|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in list_figures(record)),
         "",
-        "The floor: log mean absolute value, log waveform length, zero crossings and slope sign changes, "
-        + ("shrinkage LDA" if "confusion" in record["metrics"]["network"]["voted"] else "ridge regression")
-        + ", the same windows, folds and decision; its threshold chosen by the persons that choose the network's epoch.",
+        f"The floor: log mean absolute value, log waveform length, zero crossings and slope sign changes, {_name_floor(record)}.",
         "",
         *(f"- {line}" for line in describe_paired(record)),
     ]  # fmt: skip
@@ -103,7 +119,7 @@ def _write_text(record: dict[str, Any]) -> str:
         *(f"- Known fault, left in: {fault}" for fault in data["faults"]),
         "", "## Limits", "",
         "- Labels are taken as they are, transitions included; a window carries the label at its last sample.",
-        "- The networks are float; int8 is measured by `myopatch train` and on the board by `myopatch validate`.",
+        "- The models are float; int8 is measured by `myopatch train` and on the board by `myopatch validate`.",
         "- A spec that was chosen by looking at these persons is measured on what it was chosen by.", "",
     ]  # fmt: skip
     return "\n".join(out)
@@ -113,7 +129,7 @@ def _write_persons(record: dict[str, Any], path: Path) -> None:
     figures: dict[str, dict[str, Any]] = {}
     for who, kinds in record["metrics"].items():
         for kind, found in kinds.items():
-            for table in ("per_person", "details_per_person"):
+            for table in ("per_person", "details_per_person", "alarms_per_person"):
                 for person, own in found.get(table, {}).items():
                     row = figures.setdefault(person, {"person": person})
                     row |= {f"{who}.{kind}.{key}": value for key, value in own.items()}

@@ -32,7 +32,7 @@ class Stage(IntEnum):
 
     RAW = 0  # counts as they left the sample ring, int32, (n_frames, n_channels)
     FILTERED = 1  # words behind the front end, then auxiliary streams', int32, (n_frames, n_filtered)
-    INPUT = 2  # network input, int8, (window_samples, n_filtered)
+    INPUT = 2  # network input, int8, (window_samples, n_filtered) or (windows, n_components, n_filtered)
     LAYER = 3  # one network layer's output, int8
     OUTPUT = 4  # network output, int8, (n_outputs,)
     DECISION = 5  # smoothed values, int32, (n_outputs,); sent untraced where the output kind is values
@@ -40,6 +40,7 @@ class Stage(IntEnum):
     SCORES = (
         7  # what a calibrated head gives in OUTPUT's place, int8, (n_outputs,); none where there is no head
     )
+    AUX = 8  # a sample as it left its stream's ring: frames of the EMG before it, then its counts, int32, (1 + n_channels,)
 
 
 class Dtype(IntEnum):
@@ -215,7 +216,7 @@ HELLO = Message(
         Field("board", "B", "board name, zero-padded", 16),
         Field("rate_mhz", "I", "sample rate, millihertz"),
         Field("tick_hz", "I", "rate of the tick counter, hertz"),
-        Field("window_samples", "H", "frames in a window, behind the front end"),
+        Field("window_samples", "H", "frames that a decision sees, behind the front end"),
         Field("hop_samples", "H", "frames between decisions, behind the front end"),
         Field("decimation", "H", "frames of SAMPLES for one behind the front end"),
         Field("n_filtered", "H", "channels behind the front end, auxiliary ones as well"),
@@ -242,8 +243,10 @@ TENSOR = Message(
     (
         Field("stage", "B", "Stage"),
         Field("dtype", "B", "Dtype"),
-        Field("layer", "H", "layer index where stage is LAYER, else 0"),
-        Field("index", "I", "first sample index for RAW and FILTERED, else window number"),
+        Field("layer", "H", "layer index where stage is LAYER, stream where it is AUX, else 0"),
+        Field(
+            "index", "I", "first sample index for RAW and FILTERED, of the stream for AUX, else window number"
+        ),
         Field("offset", "I", "elements before this piece"),
     ),
     tail="elements",
@@ -325,6 +328,7 @@ CALIBRATION = Message(
         Field("collecting", "h", "class that is being collected; -1 none"),
         Field("sequence", "I", "of the head in use; 0: none, the network decides"),
         Field("foreign", "B", "1: the store holds another bundle's head, which is refused"),
+        Field("outlives_power", "B", "1: the board's store outlives power; 0: a reset, and no more"),
         Field(
             "left_out", "I", "windows of spans that were not summed: signal quality, or the class was full"
         ),

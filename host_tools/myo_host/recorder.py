@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_host import messages as m
+from myo_host.aux_recorder import AuxRecorder
 from myo_host.link import Hello, PatchLink
 from myo_host.streaming import read_elements
 from myo_pipeline.errors import LinkError
@@ -42,6 +43,8 @@ class RecordingSession:
         The board's counters, the latest.
     host
         The host's counters: frames lost by sequence number, and damaged.
+    aux
+        Of each auxiliary stream: its file, its samples, and those that the line lost.
     """
 
     n_samples: int = 0
@@ -50,6 +53,7 @@ class RecordingSession:
     faults: int = 0
     status: dict[str, int] = field(default_factory=dict)
     host: dict[str, int] = field(default_factory=dict)
+    aux: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 class FrameAssembler:
@@ -94,6 +98,7 @@ def record_patch(
     should_stop: Callable[[int], bool],
     labels: list[str] | None = None,
     progress: Callable[[RecordingSession], None] | None = None,
+    streams: AuxRecorder | None = None,
 ) -> RecordingSession:
     """Record a board's own samples until ``should_stop(n_samples)``; the writer is closed in the end, come what may.
 
@@ -109,6 +114,8 @@ def record_patch(
         Names of the classes; numbers without.
     progress
         Called about once a second.
+    streams
+        Files of the board's auxiliary streams, closed in the end as well; without, they are not recorded.
 
     Raises
     ------
@@ -118,20 +125,23 @@ def record_patch(
     session = RecordingSession()
     ended = "interrupted"
     try:
-        _run(link, writer, should_stop, labels or [], session, progress)
+        _run(link, writer, should_stop, labels or [], session, progress, streams)
         ended = "stopped"
     except LinkError as error:
         ended = str(error)
         raise LinkError(f"{error}; {writer.path} is whole and holds {writer.n_samples} samples") from None
     finally:
         session.host = {"frames_lost": link.decoder.lost, "frames_bad": link.decoder.frames_bad}
+        if streams is not None:
+            streams.close()
+            session.aux = streams.describe()
         writer.close({"ended": ended} | {k: v for k, v in asdict(session).items() if k != "n_samples"})
     return session
 
 
 def _run(
     link: PatchLink, writer: EdfWriter, should_stop: Callable[[int], bool], labels: list[str],
-    session: RecordingSession, progress: Callable[[RecordingSession], None] | None,
+    session: RecordingSession, progress: Callable[[RecordingSession], None] | None, streams: AuxRecorder | None,
 ) -> None:  # fmt: skip
     hello = link.hello
     if hello is None:
@@ -139,7 +149,8 @@ def _run(
     samples = FrameAssembler(hello.n_channels, round(LONGEST_GAP_S * hello.rate_hz))
     sums: list[int] = []
     quality = bytes(hello.n_channels)
-    link.send(m.START, source=m.Source.ADC, trace_mask=1 << m.Stage.RAW)
+    has_streams = streams is not None and streams.n_streams > 0
+    link.send(m.START, source=m.Source.ADC, trace_mask=1 << m.Stage.RAW | has_streams << m.Stage.AUX)
     asked = time.monotonic()
     stopping = False
     while True:
@@ -160,6 +171,9 @@ def _run(
                 )
             writer.append(frames)
             session.n_samples = writer.n_samples
+        elif message is m.TENSOR and values["stage"] == m.Stage.AUX and streams is not None:
+            if said := streams.take(link.port, values, elements):
+                writer.annotate(session.n_samples / hello.rate_hz, said)
         elif message is m.TENSOR and values["stage"] == m.Stage.DECISION:
             sums += elements.tolist()
         elif message is m.DECISION:

@@ -21,7 +21,7 @@ from myo_pipeline.calibration import CalibrationTwin
 from myo_pipeline.calibration_head import Tally
 from myo_pipeline.errors import DataError
 from myo_pipeline.recording import Recording
-from myo_pipeline.recording.aux_file import read_aux
+from myo_pipeline.recording.aux_file import name_aux_file, read_aux
 from myo_pipeline.spec import PatchSpec, Sensor
 from myo_pipeline.twin import VALUES, Twin, TwinConfig
 from myo_pipeline.word_network import read_model
@@ -112,6 +112,12 @@ def list_decisions(bundle: Bundle, capture: Capture) -> list[dict[str, Any]]:
         sums = capture.sums[index].tolist() if config.output_kind == VALUES else []
         rows.append(_row(bundle, config, decision, sums))
     return rows
+
+
+def find_streams(spec: PatchSpec, recording: Path) -> list[Path]:
+    """Return the files of a spec's auxiliary streams that stand beside a recording; none unless all of them do."""
+    paths = [name_aux_file(recording, sensor.name) for sensor in spec.aux]
+    return paths if all(path.is_file() for path in paths) else []
 
 
 def read_streams(spec: PatchSpec, paths: Sequence[Path]) -> list[AuxSamples]:

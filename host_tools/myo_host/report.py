@@ -105,9 +105,10 @@ def summarize(bundle: Bundle, result: Validation) -> list[tuple[str, str]]:
     latency = result.latency
     parts = (
         f"within {latency['worst_case_ms']:.0f} ms at the latest (filter {latency['group_delay_ms']:.1f}, window "
-        f"{latency['window_ms']:.0f}, hop {latency['hop_ms']:.0f}, vote {latency['vote_ms']:.0f}"
-        + f", held {latency['hold_ms']:.0f}"
-        * (latency["hold_ms"] > 0)
+        f"{latency['window_ms']:.0f}"
+        + f", windows before it {latency['context_ms']:.0f}" * (latency["context_ms"] > 0)
+        + f", hop {latency['hop_ms']:.0f}, vote {latency['vote_ms']:.0f}"
+        + f", held {latency['hold_ms']:.0f}" * (latency["hold_ms"] > 0)
     )
     if "compute_ms" in latency:
         computing = f"{latency['compute_ms']:.2f} ms"

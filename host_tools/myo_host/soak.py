@@ -19,9 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_host import messages as m
+from myo_host.calibration import read_stored_head
 from myo_host.line_faults import FaultyLine
 from myo_host.link import Hello, PatchLink
 from myo_pipeline.bundle import Bundle
+from myo_pipeline.calibration import CalibrationTwin
+from myo_pipeline.calibration_head import Tally
 from myo_pipeline.errors import LinkError
 from myo_pipeline.twin import VALUES, Twin, TwinConfig
 from myo_pipeline.vectors import load_vectors
@@ -61,7 +64,27 @@ class Expected:
     sums: NDArray[np.int32]
 
 
-def expect_signals(bundle: Bundle, seconds: float, n_signals: int = 3) -> list[Expected]:
+def read_board_head(port: str, bundle: Bundle) -> Tally | None:
+    """Read the head that a board decides with, before its line has faults; None where the network decides.
+
+    Raises
+    ------
+    LinkError, MismatchError
+        If the board does not answer, or runs another bundle.
+    """
+    if bundle.spec.calibration is None:
+        return None
+    link = PatchLink(port)
+    try:
+        link.say_hello(bundle.bundle_hash)
+        return read_stored_head(link, bundle)
+    finally:
+        link.close()
+
+
+def expect_signals(
+    bundle: Bundle, seconds: float, n_signals: int = 3, stored: Tally | None = None
+) -> list[Expected]:
     """Return signals of so many seconds, made of the bundle's recordings, with what the twin decides.
 
     Parameters
@@ -72,6 +95,8 @@ def expect_signals(bundle: Bundle, seconds: float, n_signals: int = 3) -> list[E
         Length of each; a recording that is shorter comes again.
     n_signals
         How many, at most one a recording.
+    stored
+        Of :func:`read_board_head`: what the head in use is made of.
     """
     config = TwinConfig.load(bundle.path / "twin.npz")
     model = read_model(bundle.path)
@@ -79,7 +104,10 @@ def expect_signals(bundle: Bundle, seconds: float, n_signals: int = 3) -> list[E
     signals = []
     for segment in load_vectors(bundle.path)[:n_signals]:
         counts = np.resize(segment.counts, (n, segment.counts.shape[1])).astype(np.int32)
-        decided = [window.decision for window in Twin(config, model).push(counts)[1]]
+        twin = Twin(config, model)
+        if config.calibration is not None:
+            twin.calibration = CalibrationTwin(config.calibration, stored)
+        decided = [window.decision for window in twin.push(counts)[1]]
         rows = [[d.decided, d.raw, d.confidence, d.n_votes] for d in decided]
         sums = [d.sums if config.output_kind == VALUES else np.zeros(0, np.int32) for d in decided]
         signals.append(Expected(counts, np.array(rows, np.int32), np.array(sums, np.int32)))

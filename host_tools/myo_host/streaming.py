@@ -46,6 +46,8 @@ class Capture:
         int8, a row a window that a calibrated head decided; empty where not traced or the network decided all.
     answers
         CALIBRATION's fields, one dictionary a request.
+    aux
+        int32, an array an auxiliary stream, a row a sample that left its ring: stamp and counts; empty where not traced.
     """
 
     raw: NDArray[np.int32]
@@ -61,6 +63,7 @@ class Capture:
     quality: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 0), np.int32))
     scores: NDArray[np.int8] = field(default_factory=lambda: np.zeros((0, 0), np.int8))
     answers: list[dict[str, Any]] = field(default_factory=list)
+    aux: list[NDArray[np.int32]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,13 @@ class Request:
     label: int = 0
 
 
-_WORD_STAGES = (m.Stage.RAW, m.Stage.FILTERED, m.Stage.FEATURES, m.Stage.DECISION)  # of int32; others int8
+_WORD_STAGES = (
+    m.Stage.RAW,
+    m.Stage.FILTERED,
+    m.Stage.FEATURES,
+    m.Stage.DECISION,
+    m.Stage.AUX,
+)  # of int32; others int8
 
 
 def read_elements(port: str, values: dict[str, int], tail: bytes) -> NDArray[np.int32] | NDArray[np.int8]:
@@ -120,6 +129,7 @@ class _Collector:
         self.decisions: list[dict[str, int]] = []
         self.answers: list[dict[str, Any]] = []
         self._quality: list[list[int]] = []
+        self._aux: list[list[NDArray[Any]]] = [[] for _ in range(hello.n_aux)]
 
     def take(self, message: m.Message, values: dict[str, Any], tail: bytes) -> None:
         if message is m.TENSOR:
@@ -162,6 +172,14 @@ class _Collector:
                 )
             self._samples[stage].append(data)
             return
+        if stage is m.Stage.AUX:
+            if values["layer"] >= len(self._aux) or values["index"] != len(self._aux[values["layer"]]):
+                raise LinkError(
+                    f"{self._port}: sample {values['index']} of auxiliary stream {values['layer']} came out of turn: "
+                    "frames were lost, check the line"
+                )
+            self._aux[values["layer"]].append(data)
+            return
         pieces = self._pieces.setdefault((stage, values["layer"], values["index"]), [])
         due = sum(map(len, pieces))
         if values["offset"] != due:
@@ -175,6 +193,10 @@ class _Collector:
     def quality(self) -> NDArray[np.int32]:
         rows = np.array(self._quality, np.int32)
         return rows if self._quality else np.zeros((0, 0), np.int32)
+
+    @property
+    def aux(self) -> list[NDArray[np.int32]]:
+        return [np.stack(rows) if rows else np.zeros((0, 0), np.int32) for rows in self._aux]
 
     def samples(self, stage: m.Stage) -> NDArray[np.int32]:
         words = np.concatenate([np.zeros(0, np.int32), *self._samples[stage]])
@@ -297,6 +319,7 @@ def stream_segment(
         [collector.windows(m.Stage.LAYER, k) for k in range(n_layers)], collector.windows(m.Stage.OUTPUT),
         collector.decisions, collector.windows(m.Stage.DECISION).astype(np.int32), status, seconds,
         collector.quality, collector.windows(m.Stage.SCORES), collector.answers,
+        collector.aux,
     )  # fmt: skip
 
 

@@ -316,6 +316,7 @@ def _cost(
     latency = {
         "group_delay_ms": float(budget["front_end"]["group_delay_ms"]),
         "window_ms": told.window_ms,
+        "context_ms": told.context_ms,
         "hop_ms": told.hop_ms,
         "vote_ms": told.vote_ms,
         "hold_ms": told.hold_ms,

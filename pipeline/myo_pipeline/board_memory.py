@@ -13,7 +13,7 @@ class BoardMemory:
     Attributes
     ----------
     flash_kb, ram_kb
-        Units of 1024 bytes; of RAM what lies side by side.
+        Units of 1024 bytes; of flash what the image may have, beside what heads are stored in; of RAM what lies side by side.
     clock_mhz
         Its core's.
     """
@@ -23,4 +23,4 @@ class BoardMemory:
     clock_mhz: float
 
 
-BOARD_MEMORIES: Final = {"stm32f405": BoardMemory(flash_kb=1024, ram_kb=128, clock_mhz=168.0)}
+BOARD_MEMORIES: Final = {"stm32f405": BoardMemory(flash_kb=768, ram_kb=128, clock_mhz=168.0)}

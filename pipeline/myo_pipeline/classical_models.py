@@ -66,6 +66,10 @@ class BoostedModel(Table):
     leaves: int = Field(default=8, ge=2, le=MAX_LEAVES, description="leaves of a tree at most")
     leaf_windows: int = Field(default=20, ge=1, description="training windows in a leaf at least")
     step: float = Field(default=0.15, gt=0, le=1, description="share of a tree's correction that is taken")
+    trainer: Literal["scikit-learn", "xgboost"] = Field(
+        default="scikit-learn",
+        description="who grows the trees; 'xgboost' is a package of its own: `pip install myopatch[xgboost]`",
+    )
 
 
 LinearModel = LdaModel | SvmModel

@@ -337,6 +337,8 @@ class Latency:
     ----------
     window_ms
         Until a window holds the new class alone.
+    context_ms
+        Until the windows before it, whose features the network takes as well, do so too.
     hop_ms
         A change comes at the worst just after a window.
     vote_ms
@@ -346,6 +348,7 @@ class Latency:
     """
 
     window_ms: float
+    context_ms: float
     hop_ms: float
     vote_ms: float
     hold_ms: float
@@ -353,11 +356,17 @@ class Latency:
     @property
     def total_ms(self) -> float:
         """The sum: without the filters' delay and without computing, which the board adds."""
-        return self.window_ms + self.hop_ms + self.vote_ms + self.hold_ms
+        return self.alone_ms + self.vote_ms + self.hold_ms
+
+    @property
+    def alone_ms(self) -> float:
+        """The same of the network's output, before any vote."""
+        return self.window_ms + self.context_ms + self.hop_ms
 
     def as_dict(self) -> dict[str, float]:
-        """Return the parts and their sum."""
-        return {f.name: float(getattr(self, f.name)) for f in fields(self)} | {"total_ms": self.total_ms}
+        """Return the parts and their sums."""
+        sums = {"alone_ms": self.alone_ms, "total_ms": self.total_ms}
+        return {f.name: float(getattr(self, f.name)) for f in fields(self)} | sums
 
 
 def find_latency(spec: PatchSpec, decision: Decision | None = None) -> Latency:
@@ -369,4 +378,6 @@ def find_latency(spec: PatchSpec, decision: Decision | None = None) -> Latency:
     hop = spec.window.hop_ms
     vote = count_delay(decision, len(spec.output_names))
     held = max(vote + decision.debounce, decision.dwell) - 1
-    return Latency(spec.window.window_ms, hop, vote * hop, (held - vote) * hop if held > vote else 0.0)
+    context = (spec.context_windows - 1) * hop
+    hold = (held - vote) * hop if held > vote else 0.0
+    return Latency(spec.window.window_ms, context, hop, vote * hop, hold)

@@ -103,16 +103,29 @@ class FeatureStage:
         A word is one behind the front end, shifted right by this, rounded.
     normalization
         From words to the network's int8 input.
+    n_windows
+        Windows, one hop apart, whose features the network takes at once.
     """
 
     config: FeatureSet
     filtered_shift: int
     normalization: Normalization
+    n_windows: int = 1
 
     @property
     def n_words(self) -> int:
-        """Feature words of a window, component by component, as many as the network takes."""
+        """Feature words of a window, component by component."""
         return self.config.n_components * self.config.n_channels
+
+    @property
+    def n_inputs(self) -> int:
+        """Words that the network takes, the oldest window's first."""
+        return self.n_windows * self.n_words
+
+    @property
+    def span(self) -> int:
+        """Frames from the first of the oldest window to the last of the newest."""
+        return self.config.window + (self.n_windows - 1) * self.config.hop
 
     def to_words(self, filtered_words: NDArray[np.int32]) -> NDArray[np.int16]:
         """Round filtered samples to the words that features are made of, same shape."""
@@ -140,13 +153,16 @@ class FeatureStage:
             "features_shift": self.normalization.shift,
             "features_fraction": self.normalization.fraction,
             "features_zero_point": self.normalization.zero_point,
+            "features_windows": self.n_windows,
         }
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Any], *, n_channels: int, window: int, hop: int) -> Self:
+    def from_arrays(cls, arrays: Mapping[str, Any], *, n_channels: int, span: int, hop: int) -> Self:
         """Take the stage back from what :meth:`to_arrays` gave."""
+        n_windows = int(arrays["features_windows"])
         config = compile_feature_set(
-            _FEATURES.validate_json(str(arrays["features_spec"])), n_channels=n_channels, window=window, hop=hop,
+            _FEATURES.validate_json(str(arrays["features_spec"])), n_channels=n_channels,
+            window=span - (n_windows - 1) * hop, hop=hop,
             rate_hz=float(arrays["features_rate_hz"]), word_shift=int(arrays["features_word_shift"]),
         )  # fmt: skip
         normalization = Normalization(
@@ -157,7 +173,7 @@ class FeatureStage:
             8,
             arrays["features_fraction"],
         )
-        return cls(config, int(arrays["features_filtered_shift"]), normalization)
+        return cls(config, int(arrays["features_filtered_shift"]), normalization, n_windows)
 
 
 def make_stage(
@@ -192,7 +208,15 @@ def make_stage(
         output_scale=RANGE_DEVIATIONS * input_scale,
         zero_point=zero_point,
     )
-    return FeatureStage(config, filtered_shift, normalization)
+    return FeatureStage(config, filtered_shift, normalization, spec.context_windows)
+
+
+def stack_windows(rows: NDArray[Any], n_windows: int) -> NDArray[Any]:
+    """View each window's row (n, ...) with those before it, oldest first: (n - n_windows + 1, n_windows, ...)."""
+    if len(rows) < n_windows:
+        return np.zeros((0, n_windows, *rows.shape[1:]), rows.dtype)
+    view = np.lib.stride_tricks.sliding_window_view(rows, n_windows, axis=0)
+    return np.moveaxis(view, -1, 1)
 
 
 @dataclass(frozen=True)
@@ -211,6 +235,19 @@ class FeatureReference:
     feature_bounds: Floats
     inputs: Floats
     input_bounds: Floats
+
+    def stack(self, n_windows: int) -> FeatureReference:
+        """Put the inputs of each window behind those before it; the first windows, which have too few, are left out.
+
+        Every word keeps its bound: it is moved, not computed.
+        """
+        if n_windows == 1:
+            return self
+        n, first = len(self.inputs) - n_windows + 1, n_windows - 1
+        inputs, bounds = (
+            stack_windows(rows, n_windows).reshape(n, -1) for rows in (self.inputs, self.input_bounds)
+        )
+        return FeatureReference(self.features[first:], self.feature_bounds[first:], inputs, bounds)
 
 
 def compute_reference(

@@ -113,6 +113,20 @@ class MlpModel(Table):
         max_length=8,
         description="units of each layer before the output layer; [] decides linearly, as LDA does",
     )
+    windows: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="windows whose features it takes at once: the last and those before it, one hop apart; a decision comes "
+        "later by a hop for each of these",
+    )
+    shared: int = Field(
+        default=1,
+        ge=0,
+        le=8,
+        description="with several windows: so many of the first `hidden` layers see each window by itself, with the same "
+        "weights",
+    )
     dropout: float = Field(
         default=0.2, ge=0, lt=1, description="dropout before each dense layer but the first, in training only"
     )
@@ -322,7 +336,8 @@ class Budget(Table):
     ram_kb: float | None = Field(
         default=None,
         gt=0,
-        description="static RAM of the whole firmware with its stack, units of 1024 bytes; no limit if left out",
+        description="static RAM of the whole firmware with its stack, units of 1024 bytes, which shortens the rings "
+        "where it must; no limit if left out",
     )
     latency_ms: float | None = Field(
         default=None,
@@ -487,6 +502,10 @@ class PatchSpec(Table):
         except SpecError as error:
             raise ValueError(str(error)) from None
         check_words(self.model, config.n_components * config.n_channels)
+        if self.span_samples > 65_535:
+            raise ValueError(
+                f"model.windows: {self.context_windows} windows span {self.span_samples} samples, at most 65535: take fewer"
+            )
 
     @property
     def decimation(self) -> int:
@@ -520,6 +539,16 @@ class PatchSpec(Table):
     def hop_samples(self) -> int:
         """Frames between two windows, behind the stages."""
         return round(self.window.hop_ms * self.front_end_rate_hz / 1000)
+
+    @property
+    def context_windows(self) -> int:
+        """Windows, one hop apart, whose features the network takes at once."""
+        return self.model.windows if self.features and isinstance(self.model, MlpModel) else 1
+
+    @property
+    def span_samples(self) -> int:
+        """Frames that a decision sees, behind the stages: a window, and a hop for each one before it."""
+        return self.window_samples + (self.context_windows - 1) * self.hop_samples
 
     @property
     def decides_classes(self) -> bool:

@@ -48,7 +48,7 @@ class TwinConfig:
     n_channels
         Counts in a frame of the sensor.
     window_samples, hop_samples
-        Frames behind the front end.
+        Frames behind the front end that a decision sees, those of all its windows' features, and from one to the next.
     n_outputs
         Outputs of the network.
     full_scale_counts
@@ -198,7 +198,7 @@ class TwinConfig:
                 ) from None
         if not stage:
             return config
-        sizes = {"window": config.window_samples, "hop": config.hop_samples}
+        sizes = {"span": config.window_samples, "hop": config.hop_samples}
         try:
             features = FeatureStage.from_arrays(stage, n_channels=config.front_end_channels, **sizes)
         except (KeyError, ValueError, SpecError) as error:
@@ -345,8 +345,10 @@ class WindowResult:
     end_sample: int
     feature_words: NDArray[
         np.int32
-    ]  # (n_components, front_end_channels); empty where the network takes the window
-    network_input: NDArray[np.int8]
+    ]  # of the newest window, (n_components, front_end_channels); empty where the network takes the window
+    network_input: NDArray[
+        np.int8
+    ]  # (window_samples, front_end_channels); features (windows, *feature_words.shape)
     layers: list[NDArray[np.int8]]
     decision: Decision
     aux_marks: int  # bit k: auxiliary stream k lacked or left out a sample that the window sees
@@ -392,8 +394,12 @@ class Twin:
         self._marks = np.zeros(0, np.uint8)  # of the frames in _recent
         dtype = np.int16 if self.config.features else np.int8
         self._recent: NDArray[np.signedinteger[Any]] = np.zeros((0, self.config.front_end_channels), dtype)
+        n_together = self.config.features.n_windows if self.config.features else 1
+        self._inputs: deque[tuple[NDArray[np.int8], bool]] = deque(
+            maxlen=n_together
+        )  # and whether they are gated
         self._n_samples = 0
-        self._n_windows = 0
+        self._n_windows = 0  # that have ended
 
     def push(
         self, counts: NDArray[np.integer], aux: Sequence[AuxSamples] = ()
@@ -455,11 +461,12 @@ class Twin:
 
     def _take(self, words: NDArray[np.signedinteger[Any]]) -> Iterator[WindowResult]:
         config, stage = self.config, self.config.features
+        n_seen, n_window = config.window_samples, stage.config.window if stage else config.window_samples
         self._recent = np.concatenate([self._recent, words])
         first = self._n_samples + len(words) - len(self._recent)  # sample number of self._recent[0]
         self._n_samples += len(words)
-        while (end := config.window_samples + self._n_windows * config.hop_samples) <= self._n_samples:
-            window = self._recent[end - config.window_samples - first : end - first]
+        while (end := n_window + self._n_windows * config.hop_samples) <= self._n_samples:
+            window = self._recent[end - n_window - first : end - first]
             features = stage.compute(window.astype(np.int16)) if stage else np.zeros((0, 0), np.int32)
             network_input = stage.normalize(features) if stage else window.astype(np.int8)
             is_gated = False
@@ -468,15 +475,22 @@ class Twin:
                 is_gated = int(masked.sum()) > config.quality.max_masked
                 if stage:
                     network_input[:, masked] = config.zero_point
+            self._inputs.append((network_input, is_gated))
+            self._n_windows += 1
+            if end < n_seen:
+                continue
+            if stage:
+                network_input = np.stack([one for one, _ in self._inputs])
+            is_gated = any(gated for _, gated in self._inputs)
             layers = self._network.run(network_input)
             scores = self._calibrate(network_input, layers, end, is_gated)
             decision = self._decision.decide(layers[-1] if scores is None else scores, is_gated)
-            marks = int(np.bitwise_or.reduce(self._marks[end - config.window_samples - first : end - first]))
+            first_mark = self._n_samples - len(self._marks)
+            marks = int(np.bitwise_or.reduce(self._marks[end - n_seen - first_mark : end - first_mark]))
             yield WindowResult(
-                self._n_windows, end * config.decimation, features, network_input, layers, decision, marks,
-                scores,
+                self._n_windows - len(self._inputs), end * config.decimation, features, network_input, layers, decision,
+                marks, scores,
             )  # fmt: skip
-            self._n_windows += 1
-        keep = config.window_samples - 1  # older samples can be in no later window
-        self._recent = self._recent[max(0, len(self._recent) - keep) :] if keep else self._recent[:0]
-        self._marks = self._marks[len(self._marks) - len(self._recent) :]
+        # What is older can be in no later window.
+        self._recent = self._recent[max(0, len(self._recent) - (n_window - 1)) :]
+        self._marks = self._marks[max(0, len(self._marks) - (n_seen - 1)) :]

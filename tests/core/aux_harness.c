@@ -24,7 +24,7 @@ static void add_run(const myo_aux_stage_config_t *config, const myo_aux_stage_me
     for (uint32_t i = 0; i < config->n_streams; i++) {
         before[i] = own_memory->streams[i].frames;
     }
-    myo_aux_functions.run(config, own_memory, block, n_frames);
+    myo_aux_functions.run(config, own_memory, block, n_frames, NULL, NULL);
     const int32_t *words = block;
     for (uint32_t i = 0; i < config->n_streams; i++) {
         const uint32_t n_out = myo_front_end_channels(&config->streams[i].chain);

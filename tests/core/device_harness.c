@@ -27,7 +27,7 @@ typedef struct { /* as pack_stage in device_line.py; block lengths, features and
     int32_t n_channels, window, hop, blocks_per_hop, n_blocks, first_middle_block, end_middle_block;
     int32_t n_features, n_components, needs, n_lags, order, n_bins, bin_range, bin_multiplier, bin_shift;
     int32_t threshold_zc, threshold_ssc, threshold_wamp, shift, zero_point, missing_sums, missing_words;
-    int32_t n_all_components;
+    int32_t n_all_components, n_windows;
 } stage_t;
 
 typedef struct { /* behind the stage; n_splits 0: there is none */
@@ -301,6 +301,7 @@ static void take_stage(const uint8_t *data) {
                                      .n_parts = device.wavelet.n_splits > 0 ? 2 : 1,
                                      .shape = {(uint16_t)h->n_channels, (uint16_t)h->window, (uint16_t)h->hop,
                                                (uint16_t)h->n_all_components},
+                                     .n_windows = (uint16_t)h->n_windows,
                                      .normalize = device.normalize,
                                      .shift = (uint8_t)h->shift,
                                      .zero_point = (int8_t)h->zero_point,
@@ -332,8 +333,9 @@ static myo_feature_stage_memory_t own_stage(void) {
 
 static myo_status_t init_patch(void) {
     const settings_t *s = &device.settings;
-    const size_t n_input = s->has_features ? myo_feature_stage_words(&device.feature_stage)
-                                           : (size_t)s->window_samples * s->n_filtered;
+    const size_t n_input =
+        s->has_features ? (size_t)device.stage.n_windows * myo_feature_stage_words(&device.feature_stage)
+                        : (size_t)s->window_samples * s->n_filtered;
     myo_patch_config_t *config = &device.config;
     device.sos = (myo_sos_config_t){.n_sections = (uint8_t)s->n_sections,
                                     .post_shift = (uint8_t)s->post_shift,

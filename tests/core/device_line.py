@@ -99,11 +99,11 @@ def pack_stage(stage: FeatureStage, missing_sums: int = 0, missing_words: int = 
     wavelet = next((part for part in others if isinstance(part, WaveletConfig)), None)
     assert len(others) == (wavelet is not None)
     head = struct.pack(
-        "<24i", config.n_channels, config.window, config.hop, len(config.block_lengths), config.n_blocks,
+        "<25i", config.n_channels, config.window, config.hop, len(config.block_lengths), config.n_blocks,
         config.first_middle_block, config.end_middle_block, len(config.rows), config.n_components, config.needs,
         config.n_lags, config.order, config.n_bins, config.bin_range, config.bin_multiplier, config.bin_shift, *config.thresholds,
         stage.filtered_shift, n.zero_point, missing_sums, missing_words,
-        stage.config.n_components,
+        stage.config.n_components, stage.n_windows,
     )  # fmt: skip
     body = head + struct.pack(f"<{len(config.block_lengths)}H", *config.block_lengths)
     body += b"".join(bytes([row.value, row.transform, row.shift, 0]) for row in config.rows)

@@ -13,9 +13,15 @@ void cortex_m_pend_interrupt(uint32_t number);
 static void cortex_m_lock(void) {}
 static void cortex_m_unlock(void) {}
 
+#include "ram_store.h"
+
+const myo_store_port_t cortex_m_ram_store;
+
 #include "stm32f405/clock.c"
+#include "stm32f405/flash.c"
 #include "stm32f405/port.c"
 #include "stm32f405/scan.c"
+#include "stm32f405/store.c"
 
 #define RING_FRAMES 64u
 #define BYTES 256u
@@ -112,4 +118,54 @@ bool harness_is_enabled(uint32_t number) {
 
 volatile uint16_t *harness_dma_words(void) {
     return words;
+}
+
+/* The store as a patch has it, with records that are of one byte's value. */
+enum { RECORD_BYTES = 2048 };
+
+static const myo_store_t *harness_store(void) {
+    static const uint8_t identity[MYO_STORE_IDENTITY_BYTES] = {1, 2, 3};
+    static myo_store_t store;
+    store = (myo_store_t){.port = myo_port_store(), .identity = identity, .record_bytes = RECORD_BYTES};
+    return &store;
+}
+
+bool harness_store_is_flash(void) {
+    return myo_port_store() == &flash_store && myo_port_store()->outlives_power;
+}
+
+uint32_t harness_store_save(uint8_t fill) {
+    static uint32_t record[RECORD_BYTES / 4u];
+    for (uint32_t i = 0; i < RECORD_BYTES / 4u; i++) {
+        record[i] = fill * 0x01010101u;
+    }
+    return myo_store_save(harness_store(), record);
+}
+
+bool harness_store_undo(void) {
+    return myo_store_undo(harness_store());
+}
+
+bool harness_store_clear(void) {
+    return myo_store_clear(harness_store());
+}
+
+/* The newest record's byte, -1 where there is none, -2 where it is a mix. */
+int harness_store_load(void) {
+    static uint8_t record[RECORD_BYTES];
+    bool foreign;
+    if (myo_store_load(harness_store(), record, &foreign) == 0) {
+        return -1;
+    }
+    for (uint32_t i = 1; i < RECORD_BYTES; i++) {
+        if (record[i] != record[0]) {
+            return -2;
+        }
+    }
+    return record[0];
+}
+
+bool harness_store_write(uint32_t slot, uint32_t offset, const uint32_t *words, uint32_t n) {
+    const myo_store_port_t *const at = myo_port_store();
+    return at->write(at->context, slot, offset, words, n);
 }

@@ -29,13 +29,13 @@ TRACED = 1 << m.Stage.FILTERED | 1 << m.Stage.FEATURES | 1 << m.Stage.INPUT | 1 
 
 
 def make_stage(
-    features: list[WindowFeature], s: Settings, seed: int, filtered_shift: int = 12
+    features: list[WindowFeature], s: Settings, seed: int, filtered_shift: int = 12, n_windows: int = 1
 ) -> FeatureStage:
-    """Give a stage whose normalization spreads the words of noise over int8."""
+    """Give a stage whose normalization spreads the words of noise over int8; settings are of the decision's span."""
     config = compile_feature_set(
         features,
         n_channels=s.n_filtered or s.n_channels,
-        window=s.window_samples,
+        window=s.window_samples - (n_windows - 1) * s.hop_samples,
         hop=s.hop_samples,
         rate_hz=1000.0,
         word_shift=s.input_shift - filtered_shift,
@@ -50,6 +50,7 @@ def make_stage(
         Normalization(
             mean, multiplier, shift, int(rng.integers(-9, 9)), 8, rng.integers(-(2**31), 2**31, shape)
         ),
+        n_windows,
     )
 
 
@@ -57,11 +58,12 @@ def make_stage(
 @given(st.data())
 def test_patch_computes_features(device: Harness, data: st.DataObject) -> None:
     draw = data.draw
-    window = draw(st.integers(17, 70))
+    window, n_windows = draw(st.integers(17, 70)), draw(st.sampled_from([1, 1, 2, 3, 5]))
+    hop = draw(st.integers(1, window))
     s = Settings(
         n_channels=draw(st.integers(1, 5)),
-        window_samples=window,
-        hop_samples=draw(st.integers(1, window)),
+        window_samples=window + (n_windows - 1) * hop,
+        hop_samples=hop,
         n_outputs=draw(st.integers(1, 4)),
         sections=SECTIONS[: draw(st.integers(0, 2))],
         ring_frames=draw(st.sampled_from([1, 8, 64])),
@@ -76,11 +78,12 @@ def test_patch_computes_features(device: Harness, data: st.DataObject) -> None:
     seed = draw(st.integers(0, 99))
     wavelet = draw(st.sampled_from([None, *WAVELETS]))
     try:
-        stage = make_stage([known[k] for k in chosen] + [wavelet] * (wavelet is not None), s, seed)
+        both = [known[k] for k in chosen] + [wavelet] * (wavelet is not None)
+        stage = make_stage(both, s, seed, n_windows=n_windows)
     except SpecError:  # the wavelet is too long for the window
-        stage = make_stage([known[k] for k in chosen], s, seed)
+        stage = make_stage([known[k] for k in chosen], s, seed, n_windows=n_windows)
     s = replace(s, stage=pack_stage(stage))
-    n_samples = draw(st.integers(0, 200)) * s.factor
+    n_samples = draw(st.integers(0, 200 + (n_windows - 1) * hop)) * s.factor
     counts = np.random.default_rng(seed).integers(-512, 512, (n_samples, s.n_channels))
     cuts = sorted(draw(st.lists(st.integers(0, n_samples), max_size=5)))
     patch = Device(device, s)
@@ -89,17 +92,19 @@ def test_patch_computes_features(device: Harness, data: st.DataObject) -> None:
     said = replay(patch, counts, cuts, TRACED)
 
     words = stage.to_words(model_front_end(counts, s).astype(np.int32))
-    windows = cut_windows(words, s.window_samples, s.hop_samples)
+    windows = cut_windows(words, window, hop)
+    vectors = [stage.compute(x.astype(np.int16)) for x in windows]
     features, inputs, outputs = (gather(said, x) for x in (m.Stage.FEATURES, m.Stage.INPUT, m.Stage.OUTPUT))
     decisions = [x.fields for x in said if x.name == "DECISION"]
     assert [(x["window"], x["end_sample"]) for x in decisions] == [
-        (k, (s.window_samples + k * s.hop_samples) * s.factor) for k in range(len(windows))
+        (k, (s.window_samples + k * s.hop_samples) * s.factor)
+        for k in range(max(0, len(windows) - n_windows + 1))
     ]
-    assert len(features) == len(inputs) == len(windows)
-    for k, x in enumerate(windows):
-        expected = stage.compute(x.astype(np.int16))
-        np.testing.assert_array_equal(features[k], expected.ravel())
-        network_input = stage.normalize(expected)
+    assert len(features) == len(inputs) == len(decisions)
+    for k in range(len(decisions)):
+        together = vectors[k : k + n_windows]
+        np.testing.assert_array_equal(features[k], together[-1].ravel())
+        network_input = np.stack([stage.normalize(x) for x in together])
         np.testing.assert_array_equal(inputs[k], network_input.ravel())
         assert list(outputs[k]) == model_network(network_input.astype(np.int64), s)
 

@@ -65,10 +65,11 @@ def rows_said(said: list[Said]) -> np.ndarray:
 def test_patch_gates(device: Harness, data: st.DataObject) -> None:
     draw = data.draw
     window, has_features = draw(st.integers(17, 60)), draw(st.booleans())
+    hop, n_windows = draw(st.integers(5, window)), draw(st.sampled_from([1, 2, 4])) if has_features else 1
     s = Settings(
         n_channels=draw(st.integers(1, 6)),
-        window_samples=window,
-        hop_samples=draw(st.integers(5, window)),
+        window_samples=window + (n_windows - 1) * hop,
+        hop_samples=hop,
         n_outputs=draw(st.integers(1, 4)),
         output_kind=draw(st.sampled_from([0, VALUES])),
         vote=draw(st.integers(1, 6)),
@@ -83,7 +84,8 @@ def test_patch_gates(device: Harness, data: st.DataObject) -> None:
     )
     seed = draw(st.integers(0, 9999))
     gate = make_gate(s, seed, draw(st.integers(0, 3)))
-    stage = make_stage(all_features(threshold=40.0)[:4], s, seed) if has_features else None
+    features = all_features(threshold=40.0)[:4]
+    stage = make_stage(features, s, seed, n_windows=n_windows) if has_features else None
     s = replace(s, gate=pack_gate(gate), stage=pack_stage(stage) if stage else b"")
     period = gate.config.period_frames
     n = period * draw(st.integers(0, 14)) + draw(st.integers(0, period))
@@ -105,12 +107,16 @@ def test_patch_gates(device: Harness, data: st.DataObject) -> None:
     decisions = [x.fields for x in said if x.name == "DECISION"]
     ends = np.arange(s.window_samples, len(filtered) + 1, s.hop_samples)
     assert len(decisions) == len(ends) == len(inputs)
-    masked, gated = gate.mask_windows(twin.rows, ends), gate.gate_windows(twin.rows, ends)
+    own_ends = np.arange(window, len(filtered) + 1, hop)
+    masked, gated = gate.mask_windows(twin.rows, own_ends), gate.gate_windows(twin.rows, own_ends)
     if stage is not None:
-        words = cut_windows(stage.to_words(filtered.astype(np.int32)), s.window_samples, s.hop_samples)
-        expected = [stage.normalize(stage.compute(x.astype(np.int16))).astype(np.int64) for x in words]
-        for x, mask in zip(expected, masked, strict=True):
+        words = cut_windows(stage.to_words(filtered.astype(np.int32)), window, hop)
+        vectors = [stage.normalize(stage.compute(x.astype(np.int16))).astype(np.int64) for x in words]
+        for x, mask in zip(vectors, masked, strict=True):
             x[:, mask] = stage.normalization.zero_point
+        # A window is of several: what one of them was masked or gated by stays as long as it does.
+        expected = [np.stack(vectors[k : k + n_windows]) for k in range(len(ends))]
+        gated = np.array([gated[k : k + n_windows].any() for k in range(len(ends))], bool)
     else:
         zero_points = s.zero_point + np.arange(filtered.shape[1]) % 2
         of_frames = gate.mask_frames(twin.rows, 0, len(filtered))
@@ -133,6 +139,28 @@ def test_patch_gates(device: Harness, data: st.DataObject) -> None:
         votes.append(raw if max(output) >= s.reject_below else -1)
         decided, n_votes = model_vote(votes, s.vote)
         assert got == (decided, raw, 0 if gated[k] else max(output), n_votes)
+
+
+def test_a_gated_window_gates_every_decision_that_holds_its_features(device: Harness) -> None:
+    n_windows, n_by_older = 4, 0
+    s = Settings(n_channels=4, window_samples=20 + 3 * 8, hop_samples=8, has_features=1, has_quality=1)
+    for seed in range(12):
+        gate = make_gate(s, seed, 1)
+        stage = make_stage(all_features(threshold=40.0)[:2], s, seed, n_windows=n_windows)
+        n = 20 * gate.config.period_frames
+        counts = faulty_counts(
+            np.random.default_rng(seed), n, 4, RATE_HZ, s.adc_bits, gate.config.period_frames
+        )
+        patch = Device(device, replace(s, gate=pack_gate(gate), stage=pack_stage(stage)))
+        said = replay(patch, counts, [], 0)
+        twin = GateTwin(gate)
+        twin.push(counts)
+        alone = gate.gate_windows(twin.rows, np.arange(20, n + 1, 8))
+        held = np.lib.stride_tricks.sliding_window_view(alone, n_windows).any(axis=1)
+        raw = np.array([x.fields["raw"] for x in said if x.name == "DECISION"])
+        np.testing.assert_array_equal(raw < 0, held)
+        n_by_older += int((held & ~alone[n_windows - 1 :]).sum())
+    assert n_by_older > 20
 
 
 def test_the_gate_is_not_silent() -> None:

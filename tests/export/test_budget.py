@@ -13,6 +13,7 @@ import pytest
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from myo_export.budget import KB, choose_forms, find_excess, predict_patch
+from myo_export.buffers import list_buffers
 from myo_export.emit_net import render_network
 from myo_export.export import export_bundle
 from myo_export.firmware_build import BuiltFirmware, check_budget
@@ -116,6 +117,24 @@ def test_every_flash_limit_gives_nearly_the_fastest_that_fits() -> None:
     assert seen == {"all weights packed", "weights wide", "all weights wide"}
 
 
+def test_rings_are_the_most_generous_that_the_ram_budget_leaves() -> None:
+    offered = list_buffers(spec_with())
+    assert [b.ring_frames for b in offered] == [128, 64, 32]
+    for buffers in offered:
+        # The link's contract: a whole credit, in messages of one frame, and one frame of the longest beside decisions.
+        assert buffers.rx_bytes >= buffers.ring_frames * (8 * 2 + 16)  # the template has eight channels
+        assert buffers.tx_bytes >= 660
+        assert buffers.rx_bytes & (buffers.rx_bytes - 1) == buffers.tx_bytes & (buffers.tx_bytes - 1) == 0
+    sizes = []
+    for buffers in offered:
+        found = predict_patch(spec_with(), FAST.layers, FAST.arena_bytes, FRONT_END, buffers=buffers)
+        sizes.append(found.ram_bytes)
+        choice = choose_forms(spec_with(ram_kb=found.ram_bytes / KB), FAST, SMALL, FRONT_END)
+        assert (choice.buffers, choice.prediction.ram_bytes) == (buffers, found.ram_bytes)
+    assert sizes == sorted(sizes, reverse=True)
+    assert choose_forms(spec_with(), FAST, SMALL, FRONT_END).buffers == offered[0]
+
+
 @pytest.mark.parametrize(
     ("limits", "expected"),
     [
@@ -151,7 +170,7 @@ def test_a_figure_at_its_limit_is_within() -> None:
 
 def test_a_board_that_is_named_limits_what_is_not() -> None:
     assert Budget(board="stm32f405").model_dump() == {
-        "board": "stm32f405", "flash_kb": 1024, "ram_kb": 128, "clock_mhz": 168, "latency_ms": None
+        "board": "stm32f405", "flash_kb": 768, "ram_kb": 128, "clock_mhz": 168, "latency_ms": None
     }  # fmt: skip
     given = Budget(board="stm32f405", flash_kb=100, clock_mhz=42)
     assert (given.flash_kb, given.ram_kb, given.clock_mhz) == (100, 128, 42)

@@ -30,6 +30,7 @@ dense = 0
 {output}
 [decision]
 {decision}
+{budget}
 [training]
 data = "simulated"
 held_out_persons = 2
@@ -78,6 +79,8 @@ DECISIONS = {
     "chain": 'method = "bayes"\nvote = 3\nstay = 0.8\nreject_below = 0.4\ndebounce = 2\ndwell = 3',
     "values": "vote = 3",
 }
+# By the least RAM the values' patch, of 24 bits, fits the smallest board; its rings are then shorter than the others'.
+BUDGETS = {"classes": "", "chain": "", "values": "[budget]\nram_kb = 16"}
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +93,13 @@ def bundles(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if not folder.is_dir():
             folder.mkdir()
             (folder / "patch.toml").write_text(
-                SPEC.format(kind=kind, sensor=SENSORS[kind], output=OUTPUTS[kind], decision=DECISIONS[kind])
+                SPEC.format(
+                    kind=kind,
+                    sensor=SENSORS[kind],
+                    output=OUTPUTS[kind],
+                    decision=DECISIONS[kind],
+                    budget=BUDGETS[kind],
+                )
             )
             must("train", folder, "--out", folder)
             must("export", folder)
@@ -108,8 +117,6 @@ def built(bundles: Callable[[str], Path]) -> Callable[[str, str], Path]:
         for tool in ("arm-none-eabi-gcc", needs) if board != "native" else ("cc",):
             if shutil.which(tool) is None:
                 pytest.skip(f"{tool} is not installed (make setup)")
-        if (kind, board) == ("values", "virtual_m0"):
-            pytest.skip("the 24-bit patch does not fit 16 kB of RAM")
         bundle = bundles(kind)
         if not (bundle / "firmware" / f"{board}.elf").is_file():
             must("build", bundle, "--board", board)

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,18 @@ from myo_host.link import PatchLink
 from myo_host.patch import Patch
 from myo_host.streaming import stream_segment
 from myo_host.validate import validate_board
+from myo_pipeline.aux_reference import time_aux
 from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.bundle import open_bundle
 from myo_pipeline.errors import LinkError
+from myo_pipeline.recording import read_recording, write_recording
+from myo_pipeline.recording.aux_file import read_aux
+from myo_pipeline.recording.recording import Annotation
 from myo_pipeline.twin import Twin, TwinConfig
 from myo_pipeline.vectors import load_vectors
+from myo_training.datasets import resolve_dataset
+from myo_training.recordings import check_fits, check_recording
+from myo_training.windows import cut_recordings
 from test_board import repeat_virtual_adc
 from tiny_aux_bundle import SLOW_SPEC, STREAMS, write_trained_aux
 from tiny_feature_bundle import CHAIN_SPEC, write_trained_features
@@ -183,6 +191,71 @@ def test_the_boards_own_streams_take_the_same_path(patch: Patch) -> None:
     twin = Twin(config, (patch.bundle.path / "model.tflite").read_bytes())
     np.testing.assert_array_equal(np.concatenate(words), twin.push(counts, streams)[0].ravel())
     assert not any(decision["aux_marks"] for decision in decisions)
+
+
+def test_samples_are_told_as_they_came(patch: Patch) -> None:
+    """Whatever the clocks do: every sample that leaves its ring, the left out ones as well, stamps and all."""
+    n_dropped = 0
+    for segment in patch.recordings[:6]:
+        capture = patch.stream(segment.counts, [m.Stage.AUX], segment.aux)
+        n_dropped += capture.status["aux_dropped"]
+        for stream, told in zip(segment.aux, capture.aux, strict=True):
+            assert len(told) >= 0.9 * len(stream) - 8  # the last ones are not due yet
+            np.testing.assert_array_equal(told[:, 0], stream.stamps[: len(told)])
+            np.testing.assert_array_equal(told[:, 1:], stream.counts[: len(told)])
+    assert n_dropped > 0
+
+
+def test_a_recording_by_the_patch_replays_and_trains(built: Built, board: str, tmp_path: Path) -> None:
+    """`myopatch record`, then the same decisions from the files alone, and a data set of them."""
+    bundle = built("window", board)
+    path = tmp_path / "monday.bdf"
+    said = must("record", bundle, "--board", board, "--seconds", 4, "--out", path)
+    recording = read_recording(path)
+    spec = open_bundle(bundle).spec
+    told = recording.meta["aux"]
+    for number, sensor in enumerate(spec.aux):
+        file = tmp_path / f"monday.{sensor.name}.csv"
+        samples = read_aux(file, sensor.channels, sensor.rate_hz, spec.sensor.rate_hz)
+        noise = repeat_virtual_adc(samples.counts.size, sensor.adc_bits, 1 + number)
+        np.testing.assert_array_equal(samples.counts.ravel(), noise)
+        timing = time_aux(spec, sensor)
+        np.testing.assert_array_equal(samples.stamps, timing.stamp_samples(len(samples)))
+        assert told[sensor.name] == {"file": file.name, "n_samples": len(samples), "samples_missing": 0}
+        assert f"{file}: {len(samples)} samples of {sensor.name}" in said
+    out = tmp_path / "out.json"
+    must("replay", path, bundle, "--board", board, "--twin", "--out", out)  # streams are found beside it
+    decisions = json.loads(out.read_text())["decisions"]
+    assert not any(row["aux_marks"] for row in decisions)
+    recorded = [note.text for note in recording.annotations if note.text.startswith("decision ")]
+    assert len(recorded) > 20
+    assert [f"decision {row['window']}: {row['label'] or 'none'}" for row in decisions][
+        : len(recorded)
+    ] == recorded
+    # What was done is annotated, as a person would: then it is a data set.
+    folder = tmp_path / "set"
+    folder.mkdir()
+    labels = spec.output_names
+    notes = tuple(Annotation(k * recording.n_samples / 800, None, label) for k, label in enumerate(labels))
+    write_recording(folder / "anna_1_1.bdf", replace(recording, annotations=notes))
+    described = [
+        f'rate_hz = {spec.sensor.rate_hz}\nlsb_uv = {spec.sensor.lsb_uv}\nchannels = ["EMG1", "EMG2"]\nlabels = {labels}'
+    ]
+    for sensor in spec.aux:
+        shutil.copy(tmp_path / f"monday.{sensor.name}.csv", folder / f"anna_1_1.{sensor.name}.csv")
+        columns = [f"ch{k + 1}" for k in range(sensor.channels)]
+        described.append(
+            f'[[aux]]\nname = "{sensor.name}"\nkind = "{sensor.kind}"\nrate_hz = {sensor.rate_hz}\nlsb = {sensor.lsb}\n'
+            f"channels = {columns}"
+        )
+    (folder / "dataset.toml").write_text("\n".join(described))
+    data = resolve_dataset(str(folder))
+    check_fits(data.info, spec)
+    (trained,) = data.recordings()
+    check_recording(trained, spec)
+    np.testing.assert_array_equal(trained.emg, recording.read())
+    windows = cut_recordings([trained], spec, spec.hop_samples)
+    assert len(windows.counts) == (recording.n_samples - spec.window_samples) // spec.hop_samples + 1
 
 
 def expect_fault(link: PatchLink, code: m.Fault) -> tuple[int, int]:

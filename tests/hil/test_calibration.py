@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +13,14 @@ import pytest
 
 from commands import must
 from myo_host import messages as m
-from myo_host.boards import find_board
+from myo_host.boards import BOARDS, find_board, start_board
 from myo_host.calibration import Bout, Calibrator, plan_requests, read_stored_head
 from myo_host.calibration_run import guide
+from myo_host.line_faults import FaultyLine
+from myo_host.link import PatchLink
 from myo_host.messages import CalibrationAction as Action
 from myo_host.patch import Patch, open_patch
+from myo_host.soak import expect_signals, read_board_head, soak
 from myo_host.streaming import Capture, stream_segment
 from myo_host.validate import validate_board
 from myo_pipeline.bundle import open_bundle
@@ -56,7 +60,19 @@ validation_persons = 1
 epochs = 1
 hop_ms = 200.0
 """
-# A network that is pushed, behind a gate that closes now and then; and one over features, whose input is the embedding.
+# A network that is pushed, behind a gate that closes now and then; one over features, whose input is the embedding; and one
+# over those of three windows, whose embedding is what the shared layer makes of each.
+FEATURES = """
+[[features]]
+kind = "mav"
+log = true
+[[features]]
+kind = "wl"
+log = true
+[model]
+kind = "mlp"
+hidden = [6]
+"""
 PARTS = {
     "stream": """
 [quality]
@@ -74,23 +90,17 @@ strides = [1, 2]
 kernel = 3
 dense = 0
 """,
-    "features": """
-[[features]]
-kind = "mav"
-log = true
-[[features]]
-kind = "wl"
-log = true
-[model]
-kind = "mlp"
-hidden = [6]
-""",
+    "features": FEATURES,
+    "windows": FEATURES + "windows = 3\n",
 }
 TRACED = 1 << m.Stage.SCORES | 1 << m.Stage.OUTPUT
 LENGTH = 500  # samples of a second
 
 
-@pytest.fixture(scope="module", params=["stream", pytest.param("features", marks=pytest.mark.slow)])
+@pytest.fixture(
+    scope="module",
+    params=["stream", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("features", "windows"))],
+)
 def calibrated(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
@@ -272,3 +282,80 @@ def test_a_person_is_guided_through_every_class(patch: Patch, monkeypatch: pytes
             guide(calibrator, 1, 0.01, 0.0, said.append)
     assert [line for line in said if line.startswith("hold")][:3] == ["hold rest", "hold open", "hold close"]
     assert any("windows" in line for line in said)
+
+
+def test_a_head_outlives_the_process(calibrated: Callable[[str], Path], tmp_path: Path) -> None:
+    """The native board with a file: its head is there after the end, decides as before, and one process has the file."""
+    bundle, store = open_bundle(calibrated("native")), tmp_path / "heads"
+    firmware = bundle.path / "firmware/native.elf"
+    signal = np.concatenate([hold(label, 99) for label in (2, 0, 1)])
+
+    @contextmanager
+    def boot(keep: Path | None = store) -> Iterator[tuple[Patch, Calibrator]]:
+        with start_board(find_board("native"), firmware, keep) as name, PatchLink(name) as link:
+            patch = Patch(link, bundle)
+            yield patch, Calibrator(link, bundle)
+            assert not patch.list_losses()
+
+    with boot() as (patch, calibrator):
+        twin = Twin(TwinConfig.load(bundle.path / "twin.npz"), (bundle.path / "model.tflite").read_bytes())
+        collect_all(patch, twin, 1)
+        assert calibrator.ask(Action.COMMIT).sequence == 1
+        assert twin.calibration is not None
+        twin.calibration.commit()
+        first = stream_segment(patch.link, signal, TRACED)
+        with pytest.raises(LinkError, match="another board has it"), boot():
+            pytest.fail("two boards on one file")
+        run(patch, twin, hold(0, 2), [Bout(0, 0, LENGTH)])
+        assert calibrator.ask(Action.COMMIT).sequence == 2
+        second = stream_segment(patch.link, signal, TRACED)
+        patch.link.send(m.RESET, kind=m.ResetKind.REBOOT)  # which keeps the file
+        time.sleep(0.5)
+        patch.link.say_hello(bundle.bundle_hash)
+        assert calibrator.ask(Action.STATUS).sequence == 2
+    with boot() as (patch, calibrator):
+        standing = calibrator.ask(Action.STATUS)
+        assert (standing.sequence, standing.outlives_power, standing.foreign) == (2, True, False)
+        np.testing.assert_array_equal(stream_segment(patch.link, signal, TRACED).scores, second.scores)
+        assert calibrator.ask(Action.UNDO).sequence == 1
+    with boot() as (patch, calibrator):
+        assert calibrator.ask(Action.STATUS).sequence == 1
+        np.testing.assert_array_equal(stream_segment(patch.link, signal, TRACED).scores, first.scores)
+    with boot(None) as (_, calibrator):  # a fresh board, as every command but calibrate starts
+        standing = calibrator.ask(Action.STATUS)
+        assert (standing.sequence, standing.outlives_power) == (0, False)
+    with (
+        pytest.raises(LinkError, match="virtual_m4: keeps no heads when it is stopped"),
+        start_board(find_board("virtual_m4"), firmware, store),
+    ):
+        pytest.fail("a store where there is none")
+
+
+def test_calibrate_keeps_a_native_boards_heads_in_the_bundle(calibrated: Callable[[str], Path]) -> None:
+    folder = calibrated("native")
+    said = must("calibrate", folder, "--board", "native", "--factory")
+    assert said == "native: no head, the network decides; heads outlive power\n"
+    assert (folder / "firmware/native.store").is_file()
+
+
+def test_a_soak_follows_the_head_that_the_board_decides_with(calibrated: Callable[[str], Path]) -> None:
+    bundle = open_bundle(calibrated("native"))
+    with start_board(BOARDS["native"], bundle.path / "firmware" / "native.elf") as port:
+        assert read_board_head(port, bundle) is None
+        link = PatchLink(port)
+        link.say_hello(bundle.bundle_hash)
+        for label in range(3):
+            requests = plan_requests([Bout(label, 0, LENGTH)])
+            stream_segment(link, hold(label, 1), TRACED, requests=requests)
+        Calibrator(link, bundle).ask(Action.COMMIT)
+        link.close()
+        stored = read_board_head(port, bundle)
+        assert stored is not None
+        factory, signals = expect_signals(bundle, 2.0, 2), expect_signals(bundle, 2.0, 2, stored)
+        differing = [(a.decisions != b.decisions).any() for a, b in zip(factory, signals, strict=True)]
+        assert all(differing)
+        with FaultyLine(port, 0.02, seed=1) as line:
+            result = soak(line, signals, 16.0, bundle_hash=bundle.bundle_hash, seed=2)
+    assert result["passed"], result["problems"]
+    assert result["runs"]["reset"] >= 1  # the head outlives it
+    assert result["decisions"]["equal to the twin's"] > 100

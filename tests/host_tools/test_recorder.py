@@ -16,12 +16,14 @@ import pytest
 
 from fake_board import STATUS, FakeBoard
 from myo_host import messages as m
+from myo_host.aux_recorder import AuxRecorder
 from myo_host.framing import Frame, FrameDecoder
 from myo_host.link import PatchLink
 from myo_host.recorder import record_patch
 from myo_host.replay import fit_recording
 from myo_pipeline.errors import DataError, LinkError
 from myo_pipeline.recording import Recording, read_recording
+from myo_pipeline.recording.aux_file import read_aux
 from myo_pipeline.recording.edf import EdfWriter
 from myo_pipeline.spec import Sensor
 
@@ -36,8 +38,14 @@ def make_count(frame: np.ndarray, channel: int) -> np.ndarray:
 class ConverterBoard(FakeBoard):
     """Sends samples by itself from START to STOP, as a converter would."""
 
-    def __init__(self, lose: tuple[int, ...] = (), reset_at: int | None = None, pace_s: float = 0.0) -> None:
-        super().__init__(rate_mhz=int(RATE_HZ * 1000))
+    def __init__(
+        self,
+        lose: tuple[int, ...] = (),
+        reset_at: int | None = None,
+        pace_s: float = 0.0,
+        n_aux: int = 0,
+    ) -> None:
+        super().__init__(rate_mhz=int(RATE_HZ * 1000), n_aux=n_aux)
         self._lose, self._reset_at, self._pace_s = lose, reset_at, pace_s
         self._running = threading.Event()
         self._sender = threading.Thread(target=self._convert, daemon=True)
@@ -75,17 +83,29 @@ class ConverterBoard(FakeBoard):
                     index=int(frames[0]),
                     offset=0,
                 )
+                for stream in range(
+                    int(str(self.hello["n_aux"]))
+                ):  # a sample a block, of stream + 1 channels
+                    self.send(
+                        m.TENSOR,
+                        np.array([frames[-1], *range(block, block - stream - 1, -1)], "<i4").tobytes(),
+                        stage=m.Stage.AUX,
+                        dtype=m.Dtype.INT32,
+                        layer=stream,
+                        index=block,
+                        offset=0,
+                    )
             self.n_sent += BLOCK
             time.sleep(self._pace_s or 0.0005)
 
 
 def record(board: ConverterBoard, path: Path, n_samples: int) -> None:
     with PatchLink(board.port) as link:
-        link.say_hello()
+        streams = AuxRecorder(path, link.say_hello(), durable=False)
         writer = EdfWriter(
             path, ("a", "b"), RATE_HZ, np.array([0.5, 0.5]), full_scale_counts=2048, durable=False
         )
-        record_patch(link, writer, lambda n: n >= n_samples)
+        record_patch(link, writer, lambda n: n >= n_samples, streams=streams)
 
 
 def expect_counts(samples: np.ndarray, first: int = 0) -> None:
@@ -108,6 +128,31 @@ def test_what_the_line_loses_is_counted_where_it_was(tmp_path: Path) -> None:
     assert [(n.onset_s, n.duration_s) for n in back.annotations] == [(0.06, 0.04), (0.6, 0.02)]
     assert back.meta["status"]["samples_lost"] == 5
     assert back.meta["ended"] == "stopped"
+
+
+def test_auxiliary_streams_stand_beside_it_without_what_the_line_lost(tmp_path: Path) -> None:
+    """A board whose bundle is not at hand: streams by number, each as wide as its samples are."""
+    with ConverterBoard(lose=(3, 4, 30), n_aux=2) as board:
+        record(board, tmp_path / "r.bdf", 1000)
+    meta = read_recording(tmp_path / "r.bdf")
+    kept = np.setdiff1d(np.arange(meta.n_samples // BLOCK), [3, 4, 30])
+    for k in range(2):
+        back = read_aux(tmp_path / f"r.aux{k}.csv", k + 1, RATE_HZ / BLOCK, RATE_HZ)
+        assert len(back) >= len(kept) - 1
+        kept_here = kept[: len(back)]
+        np.testing.assert_array_equal(back.stamps, (kept_here + 1) * BLOCK - 1)
+        np.testing.assert_array_equal(back.counts, kept_here[:, None] - np.arange(k + 1))
+        told = {"file": f"r.aux{k}.csv", "n_samples": len(back), "samples_missing": 3}
+        assert meta.meta["aux"][f"aux{k}"] == told
+    lost = [note.text for note in meta.annotations if "aux1" in note.text]
+    assert lost == [f"lost {n} samples of aux1 on the line: held in a replay" for n in (2, 1)]
+
+
+def test_a_file_of_a_stream_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "r.aux0.csv").write_text("mine\n")
+    with ConverterBoard(n_aux=1) as board, pytest.raises(DataError, match=r"r\.aux0\.csv: exists already"):
+        record(board, tmp_path / "r.bdf", 100)
+    assert (tmp_path / "r.aux0.csv").read_text() == "mine\n"
 
 
 def test_a_reset_ends_the_recording_and_keeps_it(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from myo_pipeline.feature_stage import FeatureScale, choose_word_shift, compile_
 from myo_pipeline.feature_windows import compute_set
 from myo_pipeline.reference import cut_windows, filter_streams
 from myo_pipeline.spec import parse_spec
-from tiny_aux_bundle import add_streams, read_streams
+from tiny_aux_bundle import STREAMS, add_streams, read_streams
 
 # Of every transform, of counts and of ratios, one.
 FEATURES = """
@@ -90,6 +90,23 @@ kind = "rms"
 log = true
 """
 FAMILIES_SPEC = SPEC.replace(FEATURES, FAMILIES)
+# Of three windows together, beside auxiliary streams and behind a gate that noise opens and closes all the time.
+CONTEXT_SPEC = SPEC.replace("hidden = []", "hidden = []\nwindows = 3").replace(
+    "[window]",
+    f"""{STREAMS}
+[quality]
+period_ms = 80.0
+periods_on = 1
+periods_off = 1
+clip_counts = 590
+saturated_share = 0.015
+motion_uv = 95.0
+motion_share = 0.0
+checks = ["saturated", "motion"]
+mask = ["saturated", "motion"]
+max_masked = 1
+[window]""",
+)
 
 
 def write_trained_features(folder: Path, n_segments: int = 3, spec: str = SPEC) -> Path:
@@ -97,7 +114,8 @@ def write_trained_features(folder: Path, n_segments: int = 3, spec: str = SPEC) 
     patch = parse_spec(spec)
     word_shift = choose_word_shift(patch)
     config = compile_spec_features(patch, word_shift)
-    make = partial(tiny_bundle.make_model, steps=config.n_components, channels=patch.front_end_channels)
+    steps = patch.context_windows * config.n_components
+    make = partial(tiny_bundle.make_model, steps=steps, channels=patch.front_end_channels)
     tiny_bundle.write_trained(folder, n_segments, make)
     (folder / "patch.toml").write_text(spec)
     if patch.aux:

@@ -13,9 +13,13 @@ from myo_export.front_end import quantize_front_end
 from myo_export.trained import read_evaluation
 from myo_pipeline.aux_stream import AuxTwin
 from myo_pipeline.errors import DataError
+from myo_pipeline.recording import Recording as FileRecording
+from myo_pipeline.recording import write_recording
+from myo_pipeline.recording.recording import Annotation
 from myo_pipeline.spec import PatchSpec, parse_spec
 from myo_training.augmentation import ChannelAugmentation
 from myo_training.csv_folder import CsvFolder
+from myo_training.datasets import resolve_dataset
 from myo_training.evaluation import choose_segments, pack_segments
 from myo_training.feature_input import measure_features
 from myo_training.input_scale import make_augmentation, measure_scale
@@ -97,6 +101,33 @@ def test_a_stream_stands_beside_its_recording(tmp_path: Path, spec: PatchSpec) -
     before = digest_recording(recording)
     samples.counts[3, 1] += 1
     assert digest_recording(recording) != before
+
+
+def test_a_stream_stands_beside_a_recorders_file(tmp_path: Path, spec: PatchSpec) -> None:
+    """BDF+ with its stream in CSV, as `myopatch record` leaves them, against the same recording in CSV alone."""
+    (tmp_path / "csv").mkdir()
+    (expected,) = CsvFolder(write_folder(tmp_path / "csv")).recordings()
+    folder = tmp_path / "bdf"
+    folder.mkdir()
+    for name in ("anna_1_1.wrist.csv", "dataset.toml"):
+        (folder / name).write_bytes((tmp_path / "csv" / name).read_bytes())
+    written = FileRecording.from_array(
+        "x",
+        expected.emg,
+        200.0,
+        lsb_uv=0.5,
+        channels=("a", "b"),
+        annotations=(Annotation(1.0, None, "fist"),),
+    )
+    write_recording(folder / "anna_1_1.bdf", written)
+    data = resolve_dataset(str(folder))
+    check_fits(data.info, spec)
+    assert [path.name for path in data.files()] == ["anna_1_1.bdf", "anna_1_1.wrist.csv"]
+    (found,) = data.recordings()
+    assert digest_recording(found) == digest_recording(expected)
+    (folder / "anna_1_1.wrist.csv").unlink()
+    with pytest.raises(DataError, match=r"anna_1_1\.wrist\.csv: auxiliary stream not readable"):
+        list(data.recordings())
 
 
 def test_frames_tell_when_samples_came(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from myo_pipeline.spec import parse_spec
 from myo_pipeline.word_network import unpack_word_network
 from myo_training.classical import Words, fit_linear, fit_temperature
 from myo_training.quadratic_training import fit_quadratic
-from myo_training.search_space import make_space
 from myo_training.train import train
 from myo_training.tree_training import fit_boosted, fit_forest
 from test_train_features import FEATURES, make_feature_text
@@ -184,5 +183,3 @@ def test_classical_models_decide_between_classes() -> None:
     many = text.replace("channels = 4", "channels = 64").replace('"lda"', '"forest"')
     with pytest.raises(SpecError, match="features: 384 words a window, trees take at most 256"):
         parse_spec(many)
-    with pytest.raises(SpecError, match=r"model.kind: 'lda' has no axes to search"):
-        make_space(spec, [])

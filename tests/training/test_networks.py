@@ -78,6 +78,7 @@ KINDS |= {
     "attention": 'kind = "attention"\nfilters = 8\nkeys = 4',
     "autoencoder": 'kind = "autoencoder"\nhidden = [10]\ncode = 3',
     "autoencoder, variational": 'kind = "autoencoder"\nhidden = [10]\ncode = 3\nvariational = true',
+    "mlp, windows": 'kind = "mlp"\nhidden = [6, 8]\nwindows = 3',
 }
 OPERATORS = {
     "tcn": {"PAD": 3, "CONV_2D": 4, "ADD": 3, "STRIDED_SLICE": 1},
@@ -87,6 +88,7 @@ OPERATORS = {
     "autoencoder": {"SUB": 1, "ABS": 1, "FULLY_CONNECTED": 5},
     "autoencoder, variational": {"SUB": 1, "ABS": 1, "FULLY_CONNECTED": 5},
     "tcn, valid": {"PAD": 0, "ADD": 0, "CONV_2D": 4},
+    "mlp, windows": {"RESHAPE": 2, "CONV_2D": 1, "FULLY_CONNECTED": 2},
 }
 SCORED = ("autoencoder", "autoencoder, variational")
 SCORE = 'kind = "score"\nlabels = ["rest", "fist", "open"]\nanomalies = ["open"]'
@@ -95,7 +97,7 @@ VALUES = 'kind = "values"\nnames = ["force", "angle"]'
 
 
 def make_spec(kind: str, output: str = CLASSES) -> PatchSpec:
-    features = STFT if kind == "spectrogram" or kind in SCORED else ""
+    features = STFT if kind in ("spectrogram", "mlp, windows", *SCORED) else ""
     output = SCORE if kind in SCORED else output
     return parse_spec(SPEC.format(model=KINDS[kind], features=features, output=output))
 

@@ -65,8 +65,10 @@ reach = 2
 """
 
 
-def make_feature_text(hidden: str = "[12]", features: str = FEATURES, epochs: int = 20) -> str:
-    text = make_text(epochs=epochs).replace(MODEL, f'kind = "mlp"\nhidden = {hidden}')
+def make_feature_text(
+    hidden: str = "[12]", features: str = FEATURES, epochs: int = 20, model: str | None = None
+) -> str:
+    text = make_text(epochs=epochs).replace(MODEL, model or f'kind = "mlp"\nhidden = {hidden}')
     return text.replace("[window]", features + "[window]")
 
 

@@ -101,6 +101,27 @@ def test_select_writes_a_ranking_and_a_spec(project: Path, tmp_path: Path) -> No
     assert (out / "select.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.usefixtures("few")
+def test_tune_chooses_among_kinds(project: Path, tmp_path: Path) -> None:
+    out = tmp_path / "kinds"
+    kinds = ("tcn", "forest", "lda", "spectrogram")
+    arguments = ("tune", project / "tuned.toml", "--out", out, "--kinds", ",".join(kinds))
+    run(*arguments, "--trials", "6", "--epochs", "1", "--finalists", "1")
+    record = json.loads((out / "tune.json").read_text())
+    tried = {one["params"]["kind"]: one for one in record["tried"]}
+    assert set(tried) >= {"mlp", "forest", "lda"}  # the first five trials are each kind as it begins
+    said = [one["what"] for one in record["tried"]]
+    assert any("forest, trees 24, leaves 64" in what for what in said)
+    for kind, one in tried.items():
+        owners = {axis.partition(".")[0] for axis in one["params"]} & {"mlp", *kinds}
+        assert owners == {kind}
+        assert one["cost"]["flash_bytes"] > 10_000
+        assert one["cost"]["latency_ms"] <= 5
+    chosen = load_spec(out / "patch.toml")
+    assert chosen.model.kind == record["chosen"]["params"]["kind"]
+    assert bool(chosen.features) == (chosen.model.kind != "tcn")
+
+
 def test_bad_input_is_one_line(project: Path, tmp_path: Path) -> None:
     (project / "raw.toml").write_text(make_text())
     with pytest.raises(SpecError, match=r"model\.kind 'cnn' takes the window itself") as caught:
@@ -108,5 +129,8 @@ def test_bad_input_is_one_line(project: Path, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(MyoError, match="7 of 3 persons to judge by") as caught:
         run("tune", project / "tuned.toml", "--out", tmp_path, "--judges", "7")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(SpecError, match="--kinds: 'gru' cannot be searched") as caught:
+        run("tune", project / "tuned.toml", "--out", tmp_path, "--kinds", "mlp,gru")
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from myo_pipeline.spec import PatchSpec, ScoreOutput
 from myo_training.fit import Augment, Examples, History, Progress, fit_model
 from myo_training.quiet import import_tensorflow
-from myo_training.recordings import Recording
+from myo_training.recordings import Recording, check_recording
 from myo_training.windows import WindowSet
 
 NORMAL = 0
@@ -32,11 +33,24 @@ class Threshold:
     median: float
     percentile: float
 
+    @property
+    def gain(self) -> float:
+        """Half of what a unit of the score adds to the outputs' difference before the softmax."""
+        return SHARPNESS / 2 / max(self.threshold - self.median, 1e-6)
+
 
 def mark_anomalies(recording: Recording, output: ScoreOutput) -> Recording:
     """Return a recording whose labels say normal or anomaly."""
     numbers = [number for number, label in enumerate(output.labels) if label in output.anomalies]
     return replace(recording, labels=np.isin(recording.labels, numbers).astype(np.int64))
+
+
+def mark_recording(recording: Recording, spec: PatchSpec) -> Recording:
+    """Check a recording's classes and mark its anomalies where the spec's output is a score; else give it as it is."""
+    if not isinstance(spec.output, ScoreOutput):
+        return recording
+    check_recording(recording, spec.as_recorded())
+    return mark_anomalies(recording, spec.output)
 
 
 def keep_normal(windows: WindowSet) -> WindowSet:
@@ -77,14 +91,31 @@ def set_threshold(model: Any, sizes: Any, x: NDArray[np.float32], spec: PatchSpe
     """Give the output layer the threshold that the percentile of the spec's windows ``x`` asks for."""
     if not isinstance(spec.output, ScoreOutput):  # pragma: no cover - the spec's validator refuses it
         raise TypeError(spec.output.kind)
-    scores = score(sizes, x)
-    median, threshold = np.percentile(scores, [50, spec.output.percentile])
-    gain = SHARPNESS / 2 / max(threshold - median, 1e-6)
+    found = find_threshold(score(sizes, x), spec.output.percentile)
     n_words = sizes.output_shape[1]
     output = model.get_layer("output")
-    output.kernel.assign(np.tile([-gain / n_words, gain / n_words], (n_words, 1)))
-    output.bias.assign([gain * threshold, -gain * threshold])
-    return Threshold(float(threshold), float(median), spec.output.percentile)
+    output.kernel.assign(np.tile([-found.gain / n_words, found.gain / n_words], (n_words, 1)))
+    output.bias.assign([found.gain * found.threshold, -found.gain * found.threshold])
+    return found
+
+
+def find_threshold(scores: NDArray[np.float64], percentile: float) -> Threshold:
+    """Return the threshold that the percentile of normal windows' scores asks for."""
+    median, threshold = np.percentile(scores, [50, percentile])
+    return Threshold(float(threshold), float(median), percentile)
+
+
+def share_scores(scores: NDArray[np.float64], threshold: Threshold) -> NDArray[np.float64]:
+    """Return the shares of normal and anomaly, (n_windows, 2), as the network's last layer and softmax give them."""
+    beyond = threshold.gain * (scores - threshold.threshold)
+    return np.stack([expit(-2 * beyond), expit(2 * beyond)], axis=1)
+
+
+def order_shares(outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return shares of normal and anomaly as what orders them: a share near 1 says little of how near, the other one does."""
+    logs = np.log(np.maximum(outputs.astype(np.float64), np.finfo(np.float32).tiny))
+    lead = logs[:, 1] - logs[:, 0]
+    return np.stack([-lead, lead], axis=1)
 
 
 def score(sizes: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:  # noqa: ANN401

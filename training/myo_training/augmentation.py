@@ -52,7 +52,7 @@ class ChannelAugmentation:
 
 
 def turn_electrodes(x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Turn some windows (n_windows, 1, any, n_channels) by one electrode either way."""
+    """Turn some windows (n_windows, any, any, n_channels) by one electrode either way."""
     n_windows, n_channels = len(x), x.shape[-1]
     if n_channels > 2:  # one electrode further is a ring only with three or more
         turn = np.where(rng.random(n_windows) < P_TURN, rng.choice([-1, 1], n_windows), 0)

@@ -37,7 +37,7 @@ class WindowOrigins:
     groups
         Number of each window's person and donning, int64 (n_windows,).
     settled
-        Whether its label had stood for :data:`SETTLE_S` and a window's length, bool (n_windows,).
+        Whether its label had stood for :data:`SETTLE_S`, and for all that it sees, bool (n_windows,).
     """
 
     groups: NDArray[np.int64]
@@ -47,11 +47,11 @@ class WindowOrigins:
 def trace_windows(recordings: Sequence[Recording], spec: PatchSpec, hop_samples: int) -> WindowOrigins:
     """Tell of each window that :func:`~myo_training.windows.cut_recordings` cuts where it comes from."""
     numbers = {key: n for n, key in enumerate(sorted({(r.person, r.session) for r in recordings}))}
-    settle = round(SETTLE_S * spec.sensor.rate_hz)
+    settle = max(round(SETTLE_S * spec.sensor.rate_hz), spec.span_samples * spec.decimation - 1)
     groups, settled = [np.zeros(0, np.int64)], [np.zeros(0, bool)]
     for recording in recordings:
         n_frames = len(recording.emg) // spec.decimation
-        ends = window_ends(n_frames, spec.window_samples, hop_samples) * spec.decimation
+        ends = window_ends(n_frames, spec.span_samples, hop_samples) * spec.decimation
         changes = np.flatnonzero(np.diff(recording.labels) != 0) + 1
         last = np.concatenate([[0], changes])[np.searchsorted(changes, ends - 1, side="right")]
         groups.append(np.full(len(ends), numbers[recording.person, recording.session]))

@@ -1,4 +1,4 @@
-"""A spec's network and the floor, trained anew for every fold; what is finished stands on disk.
+"""A spec's model and the floor, trained anew for every fold; what is finished stands on disk.
 
 A fold's outputs are kept, not its figures: another ``[decision]`` is measured on the same outputs without training.
 """
@@ -18,29 +18,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.bundle import replace_file, without_nan
-from myo_pipeline.classical_models import CLASSICAL_TABLES
+from myo_pipeline.classical_models import WordModel
 from myo_pipeline.decision_rule import find_latency
-from myo_pipeline.errors import SpecError
 from myo_pipeline.spec import PatchSpec
+from myo_training.anomaly import mark_recording
 from myo_training.decision_curve import trace_decisions
-from myo_training.evaluation import (
-    Judged,
-    judge_windows,
-    predict_float,
-    predict_windows,
-    summarize_outputs,
-)
-from myo_training.fit import Examples, fit_model
+from myo_training.evaluation import Judged, judge_windows, summarize_outputs
+from myo_training.float_model import learn_float
 from myo_training.floor import THRESHOLDS, Floor, make_floor_specs
 from myo_training.folds import Across, Fold
-from myo_training.input_scale import make_augmentation, measure_scale
 from myo_training.metrics import compare_paired
-from myo_training.model import build_model, count_cost, scale_input
-from myo_training.quiet import import_tensorflow, quiet_stderr
+from myo_training.model import count_cost
 from myo_training.recordings import DataSet, Recording
 from myo_training.split import Session
-from myo_training.train import Targets, hash_files, list_versions, make_examples
+from myo_training.train import hash_files, list_versions
 from myo_training.windows import WindowSet, cut_recordings
+from myo_training.word_training import list_trainers
 
 Progress = Callable[[str, float], None]
 
@@ -57,9 +50,9 @@ class FoldResult:
     fold
         Who was tested.
     judged
-        Outputs of the network and of the floor on the same windows, by :data:`NETWORK` and :data:`FLOOR`.
+        Outputs of the spec's model and of the floor on the same windows, by :data:`NETWORK` and :data:`FLOOR`.
     kept_epoch
-        Epoch, from 0, whose weights were kept.
+        Epoch, from 0, whose weights were kept; 0 of models that are fitted at once.
     threshold
         Share of the median magnitude that the floor's counts need.
     seconds
@@ -87,14 +80,9 @@ class CrossValidation:
     """
 
     def __init__(self, spec: PatchSpec, data: DataSet, folds: Sequence[Fold], folder: Path) -> None:
-        if spec.model.kind in CLASSICAL_TABLES:
-            raise SpecError(
-                f"model.kind: {spec.model.kind!r} cannot be cross-validated, expected a network; `myopatch train` tests it on "
-                "the persons held out"
-            )
         self.spec, self.folds = spec, folds
         self._data, self._folder = data, folder / "folds"
-        self.files, self.versions = hash_files(data), list_versions()
+        self.files, self.versions = hash_files(data), list_versions(list_trainers(spec.model))
         self._windows: dict[
             tuple[int, Session], WindowSet
         ] = {}  # to learn from, by spec (0: its own) and session
@@ -175,44 +163,29 @@ class CrossValidation:
         return FoldResult(fold, judged, kept_epoch, THRESHOLDS[floor.threshold], seconds)
 
     def _train_network(self, fold: Fold, tell: Progress) -> tuple[Judged, int]:
-        spec, classes = self.spec, self.spec.output.kind == "classes"
-        tf = import_tensorflow()
-        tf.keras.backend.clear_session()
-        tf.keras.utils.set_random_seed(spec.training.seed)  # a fold is the same whichever ran before it
-        windows = join_windows([self._windows[0, session] for session in fold.train])
-        scale = measure_scale(windows.counts, spec)
-        targets = Targets(windows.labels)
-        examples, checked = make_examples(windows, spec, scale, targets), None
-        del windows
-        if fold.validation:
-            others = join_windows([self._windows[0, session] for session in fold.validation])
-            checked = Examples(
-                scale_input(others.counts, scale), targets.normalize(others.labels), np.ones(0, np.float32)
-            )
-        with quiet_stderr():
-            model = build_model(spec)
-        history = fit_model(
-            model, examples, checked, spec.training, classes, tell, make_augmentation(spec, scale)
-        )
-        targets.restore(model)
+        def join(sessions: Sequence[Session]) -> WindowSet:
+            return join_windows([self._windows[0, session] for session in sessions])
+
+        checked = (lambda: join(fold.validation)) if fold.validation else None
+        model = learn_float(self.spec, lambda: join(fold.train), checked, tell)
         tested = [recording for session in fold.test for recording in self._recordings[session]]
-        seen = cut_recordings(tested, spec, spec.hop_samples)
-        with quiet_stderr():
-            outputs = predict_windows(seen, predict_float(model), scale)
-        return judge_windows(seen, _narrow(outputs)), history.kept_epoch
+        seen = cut_recordings(tested, self.spec, self.spec.hop_samples)
+        return judge_windows(seen, _narrow(model.predict(seen))), model.kept_epoch
 
     def _read(self, tell: Progress) -> None:
         """Read, filter and cut every session once, at the training hop."""
         if self._recordings:
             return
         tell("reading recordings", 0.0)
-        for recording in self._data.recordings():
-            self._recordings.setdefault((recording.person, recording.session), []).append(recording)
         spec = self.spec
+        for recording in self._data.recordings():
+            known = mark_recording(recording, spec)
+            self._recordings.setdefault((recording.person, recording.session), []).append(known)
         hop = max(1, round(spec.training.hop_ms * spec.front_end_rate_hz / 1000))
         plain = spec.model_copy(update={"features": []})
         some = [recordings[0] for recordings in list(self._recordings.values())[:8]]
-        size = float(np.median(np.abs(cut_recordings(some, plain, spec.window_samples).counts)))
+        emg = cut_recordings(some, plain, spec.window_samples).counts[..., : spec.emg_channels]
+        size = float(np.median(np.abs(emg)))
         self._floor_specs = make_floor_specs(spec, size)
         for number, (session, recordings) in enumerate(self._recordings.items()):
             tell(f"filtering {session[0]}, session {session[1]}", 0.1 * number / len(self._recordings))
@@ -252,6 +225,25 @@ def join_judged(found: Sequence[Judged]) -> Judged:
     )
 
 
+def _name_compared(spec: PatchSpec, kind: str) -> str:
+    """Name the figure that is compared with the floor's; decisions of a score have no area under a curve."""
+    if spec.output.kind == "score" and kind == "window":
+        return "roc_auc"
+    return "macro_accuracy" if spec.decides_classes else "r2"
+
+
+def _list_persons(figures: dict[str, Any], key: str) -> dict[str, float]:
+    """Return a figure by person."""
+    tables = (figures["per_person"], figures.get("details_per_person", {}))
+    return {p: own[key] for table in tables for p, own in table.items() if key in own}
+
+
+def _describe_model(spec: PatchSpec) -> dict[str, Any]:
+    """Return a model's kind and, where the spec alone decides it, its size."""
+    size = {} if isinstance(spec.model, WordModel) else asdict(count_cost(spec))
+    return {"kind": spec.model.kind, **size}
+
+
 def summarize_folds(
     results: Sequence[FoldResult], validation: CrossValidation, data: DataSet, across: Across
 ) -> dict[str, Any]:
@@ -271,18 +263,16 @@ def summarize_folds(
     spec = validation.spec
     joined = {name: join_judged([r.judged[name] for r in results]) for name in (NETWORK, FLOOR)}
     figures = {name: summarize_outputs(judged, spec) for name, judged in joined.items()}
-    key = "macro_accuracy" if spec.output.kind == "classes" else "r2"
     paired = {}
     for kind in ("window", "voted"):
-        one, other = (
-            {p: own[key] for p, own in figures[name][kind]["per_person"].items()} for name in (NETWORK, FLOOR)
-        )
+        key = _name_compared(spec, kind)
+        one, other = (_list_persons(figures[name][kind], key) for name in (NETWORK, FLOOR))
         paired[kind] = asdict(compare_paired(one, other)) | {"figure": key}
     record = {
         "format": FORMAT, "name": spec.name, "across": across, "source": data.info.source, "simulated": data.info.simulated,
         "data": {key: value for key, value in asdict(data.info).items() if key != "aux"} | {"files": validation.files},
         "spec": spec.model_dump(mode="json", exclude_unset=True),
-        "outputs": spec.output_names, "seed": spec.training.seed, "model": asdict(count_cost(spec)),
+        "outputs": spec.output_names, "seed": spec.training.seed, "model": _describe_model(spec),
         "latency": find_latency(spec).as_dict(),
         "folds": [
             {

@@ -41,8 +41,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.errors import DataError
-from myo_pipeline.recording.aux_file import read_aux
+from myo_pipeline.recording.aux_file import name_aux_file, read_aux
 from myo_training.recordings import AuxInfo, DataSet, DataSetInfo, Recording
 
 DESCRIPTION = "dataset.toml"
@@ -130,6 +131,25 @@ def identify(description: Description, path: Path) -> tuple[str, str, str]:
     return (parts[0], parts[1], parts[2])
 
 
+def describe_aux(description: Description) -> tuple[AuxInfo, ...]:
+    """Return the streams beside each recording."""
+    return tuple(AuxInfo(s.name, s.kind, len(s.channels), s.rate_hz, s.lsb) for s in description.aux)
+
+
+def read_streams(description: Description, path: Path) -> dict[str, AuxSamples]:
+    """Read the streams beside a recording's file.
+
+    Raises
+    ------
+    DataError
+        As :func:`~myo_pipeline.recording.aux_file.read_aux`.
+    """
+    return {
+        s.name: read_aux(name_aux_file(path, s.name), s.channels, s.rate_hz, description.rate_hz)
+        for s in description.aux
+    }
+
+
 class CsvFolder(DataSet):
     """Recordings in a folder of CSV files, described by ``dataset.toml``."""
 
@@ -159,7 +179,7 @@ class CsvFolder(DataSet):
             licence=description.licence,
             citation=description.citation,
             source="recorded, CSV files",
-            aux=tuple(AuxInfo(s.name, s.kind, len(s.channels), s.rate_hz, s.lsb) for s in description.aux),
+            aux=describe_aux(description),
         )
 
     def sessions(self) -> list[tuple[str, str]]:
@@ -171,7 +191,7 @@ class CsvFolder(DataSet):
         paths = [
             path
             for _, recording in sorted(self._paths.items())
-            for path in (recording, *(self._find_aux(recording, s.name) for s in self._description.aux))
+            for path in (recording, *(name_aux_file(recording, s.name) for s in self._description.aux))
         ]
         return [*paths, paths[0].parent / DESCRIPTION]
 
@@ -203,20 +223,10 @@ class CsvFolder(DataSet):
             if description.values
             else _read_labels(path, columns[n_channels], description.labels)
         )
-        aux = {
-            stream.name: read_aux(
-                self._find_aux(path, stream.name), stream.channels, stream.rate_hz, description.rate_hz
-            )
-            for stream in description.aux
-        }
         return Recording(
-            emg.astype(np.int32), labels, description.rate_hz, description.lsb_uv, *key, str(path), aux
-        )
-
-    @staticmethod
-    def _find_aux(path: Path, name: str) -> Path:
-        """Return the file of a stream beside a recording's."""
-        return path.with_name(f"{path.stem}.{name}.csv")
+            emg.astype(np.int32), labels, description.rate_hz, description.lsb_uv, *key, str(path),
+            read_streams(description, path),
+        )  # fmt: skip
 
 
 def _read_columns(path: Path, wanted: list[str]) -> list[list[str]]:

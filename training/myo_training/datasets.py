@@ -188,7 +188,8 @@ def open_folder(folder: Path, kind: str | None = None) -> DataSet | None:
         If it is one of these, and damaged.
     """
     if (folder / csv_folder.DESCRIPTION).is_file():
-        is_csv = any(folder.glob("*.csv")) or not any(
+        # A stream's file, NAME.wrist.csv, is no recording.
+        is_csv = any("." not in path.stem for path in folder.glob("*.csv")) or not any(
             path.suffix.lower() in SUFFIXES for path in folder.iterdir()
         )
         return CsvFolder(folder) if is_csv else open_recorded_folder(folder)

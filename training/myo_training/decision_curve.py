@@ -81,11 +81,10 @@ def _judge_classes(judged: Judged, decision: Decision, spec: PatchSpec) -> dict[
         errors.append(1 - measure_macro(count_confusion(truth[own], decided[own], n_classes)))
         changes.append(measure_instability(truth[own], decided[own], starts[own]))
     wait = measure_wait(truth, decided, judged.outputs.argmax(axis=1), starts)
-    alone_ms = spec.window.window_ms + spec.window.hop_ms
     return {
         "error": asdict(estimate_mean(errors, 0.0, 1.0)),
         "instability": asdict(estimate_mean(changes, 0.0, 1.0)),
-        "measured_ms": None if wait is None else alone_ms + wait * spec.window.hop_ms,
+        "measured_ms": None if wait is None else find_latency(spec).alone_ms + wait * spec.window.hop_ms,
     }
 
 

@@ -16,9 +16,10 @@ from myo_pipeline.aux_reference import time_aux
 from myo_pipeline.decision_rule import decide_recordings
 from myo_pipeline.reference import mean_values, window_ends
 from myo_pipeline.spec import Decision, PatchSpec
+from myo_training.anomaly import order_shares
 from myo_training.class_metrics import find_rest
 from myo_training.convert import read_quantization
-from myo_training.metrics import detail_classes, summarize_classes, summarize_values
+from myo_training.metrics import detail_classes, summarize_classes, summarize_detection, summarize_values
 from myo_training.model import InputScale, scale_input
 from myo_training.recordings import Recording
 from myo_training.runtime import quantize_input, run_model
@@ -123,18 +124,22 @@ def evaluate(
 def summarize_outputs(judged: Judged, spec: PatchSpec) -> dict[str, Any]:
     """Return the figures of outputs: ``window``, every window by itself, and ``voted``, the spec's decision.
 
-    Each as :func:`~myo_training.metrics.summarize_classes` and ``detail_classes``, or ``summarize_values`` give.
+    Each as :func:`~myo_training.metrics.summarize_classes` and ``detail_classes``, or ``summarize_values`` give; of a score also
+    ``summarize_detection``.
     """
     truth, outputs, persons = judged.labels, judged.outputs, judged.owners
     if spec.decides_classes:
         n_classes, rest = len(spec.output_names), find_rest(spec.output_names)
+        is_score = spec.output.kind == "score"
+        scores = order_shares(outputs) if is_score else outputs
         numbers = truth.astype(np.int64)
         decided = {"window": outputs.argmax(axis=1), "voted": judged.decide(spec.decision)}
         return {
             name: summarize_classes(numbers, d, persons, n_classes)
             | detail_classes(
-                numbers, d, persons, n_classes, judged.starts, rest, outputs if name == "window" else None
+                numbers, d, persons, n_classes, judged.starts, rest, scores if name == "window" else None
             )
+            | (summarize_detection(numbers, d, persons) if is_score else {})
             for name, d in decided.items()
         }
     values = truth.astype(np.float64)
@@ -193,7 +198,7 @@ def choose_segments(
         turn[person] = turn.get(person, 0) + 1
         chosen.append(choices.get(wanted, next(iter(choices.values()))))
     each = int(np.clip(target_windows // max(1, len(chosen)), MIN_SEGMENT_WINDOWS, MAX_SEGMENT_WINDOWS))
-    n_samples = (spec.window_samples + (each - 1) * spec.hop_samples) * spec.decimation
+    n_samples = (spec.span_samples + (each - 1) * spec.hop_samples) * spec.decimation
     common = math.lcm(*(time_aux(spec, stream).unit for stream in spec.aux))
     segments = []
     for recording in chosen:
@@ -204,7 +209,7 @@ def choose_segments(
         start = max(0, min(middle - n_samples // 2, len(recording.emg) - n_samples))
         start -= start % common  # a sample of every auxiliary stream belongs to the first frame
         stop = min(len(recording.emg), start + n_samples)
-        if stop - start >= spec.window_samples * spec.decimation:
+        if stop - start >= spec.span_samples * spec.decimation:
             segments.append(Segment(recording, start, stop))
     return segments
 
@@ -212,7 +217,7 @@ def choose_segments(
 def count_windows(segments: list[Segment], spec: PatchSpec) -> int:
     """Return the number of windows in segments, each replayed from a start."""
     frames = [(s.stop - s.start) // spec.decimation for s in segments]
-    return sum(len(window_ends(n, spec.window_samples, spec.hop_samples)) for n in frames)
+    return sum(len(window_ends(n, spec.span_samples, spec.hop_samples)) for n in frames)
 
 
 def pack_segments(segments: list[Segment], spec: PatchSpec) -> dict[str, NDArray[Any]]:

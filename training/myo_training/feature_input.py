@@ -97,7 +97,10 @@ class FeatureAugmentation:
         self._is_shared = not (np.ptp(mean, axis=1).any() or np.ptp(deviation, axis=1).any())
 
     def __call__(self, x: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return new inputs, clipped to their range; ``x`` is (n_windows, 1, n_components, n_channels)."""
+        """Return new inputs, clipped to their range; ``x`` is (n_windows, any, n_components, n_channels).
+
+        All windows of one input are turned alike and have one gain, as electrodes are.
+        """
         x, others = x[..., : self._n_emg], x[..., self._n_emg :]
         if self._is_shared:
             x = turn_electrodes(x, rng)

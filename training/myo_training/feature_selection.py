@@ -136,7 +136,10 @@ class LinearJudge:
         self.labels, self._truth = train.labels[chosen], validation.labels[checked]
         self._persons = persons[checked]
         x, y = (counts.astype(np.float64) for counts in (train.counts[chosen], validation.counts[checked]))
-        mean, spread = x.mean(axis=(0, 2), keepdims=True), x.std(axis=(0, 2), keepdims=True)
+        mean, spread = x.mean(axis=0, keepdims=True), x.std(axis=0, keepdims=True)
+        emg = slice(0, spec.emg_channels)  # an auxiliary channel has its own
+        mean[..., emg] = x[..., emg].mean(axis=(0, 2), keepdims=True)
+        spread[..., emg] = x[..., emg].std(axis=(0, 2), keepdims=True)
         spread[spread == 0] = 1.0
         edges = np.concatenate([[0], np.cumsum(sizes)])
         self.columns, self._checked = (
@@ -204,10 +207,17 @@ def _with(spec: PatchSpec, candidates: Sequence[Feature], chosen: Sequence[int])
     return spec.model_copy(update={"features": [candidates[k] for k in sorted(chosen)]})
 
 
+def _see_one(spec: PatchSpec) -> PatchSpec:
+    """Return the spec with a network of one window: features are judged by the newest alone."""
+    if spec.context_windows == 1:
+        return spec
+    return spec.model_copy(update={"model": spec.model.model_copy(update={"windows": 1})})
+
+
 def _keep_finite(spec: PatchSpec, data: SearchData, candidates: Sequence[Feature]) -> list[Feature]:
     """Leave out what is infinite or no number in some window: a ratio of two silences, say."""
     wide = _with(spec, candidates, range(len(candidates)))
-    sides = data.cut(wide)
+    sides = data.cut(_see_one(wide))
     edges = np.concatenate([[0], np.cumsum(count_components(wide))])
     return [
         feature
@@ -249,7 +259,7 @@ def select_features(
     tell("computing features", 0.0)
     candidates = _keep_finite(spec, data, order_features(candidates))
     wide = _with(spec, candidates, range(len(candidates)))
-    judge = LinearJudge(spec, data.cut(wide), count_components(wide), spec.training.seed)
+    judge = LinearJudge(spec, data.cut(_see_one(wide)), count_components(wide), spec.training.seed)
     n = len(candidates)
     names = [name_feature(f) for f in candidates]
     known: dict[frozenset[int], tuple[float, Tag]] = {}

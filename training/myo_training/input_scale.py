@@ -21,7 +21,7 @@ def measure_scale(windows: NDArray[np.floating], spec: PatchSpec) -> InputScale:
     Parameters
     ----------
     windows
-        Filtered counts (n_windows, window_samples, n_channels), or features (n_windows, n_components, n_channels).
+        As of :class:`~myo_training.windows.WindowSet`; of several windows' features, the newest are measured.
     spec
         The patch; ``training.scaling`` says whether channels of EMG share their statistics. An auxiliary channel has its own.
 
@@ -31,7 +31,7 @@ def measure_scale(windows: NDArray[np.floating], spec: PatchSpec) -> InputScale:
         If a feature is the same in all windows.
     """
     if spec.features:
-        return measure_features(windows, spec)
+        return measure_features(windows[:, -1] if spec.context_windows > 1 else windows, spec)
     if spec.training.scaling == "channel":
         return measure_channel_scales(windows)
     emg, others = windows[..., : spec.emg_channels], windows[..., spec.emg_channels :]

@@ -138,6 +138,24 @@ def detail_classes(
     return summary | {"details_per_person": figures}
 
 
+def summarize_detection(
+    truth: NDArray[np.int64], decided: NDArray[np.int64], persons: NDArray[np.str_]
+) -> dict[str, Any]:
+    """Return how often anomalies (class 1) are told, ``detection``, and normal windows taken for one, ``false_alarm``.
+
+    With intervals over persons, and by person; an undecided window is no alarm.
+    """
+    figures = {}
+    for person in sorted(set(persons.tolist())):
+        alarms = {kind: (decided == 1)[(persons == person) & (truth == kind)] for kind in (0, 1)}
+        shares = {kind: float(found.mean()) if len(found) else float("nan") for kind, found in alarms.items()}
+        figures[person] = {"detection": shares[1], "false_alarm": shares[0]}
+    return {
+        key: asdict(estimate_mean([own[key] for own in figures.values()], 0.0, 1.0))
+        for key in ("detection", "false_alarm")
+    } | {"alarms_per_person": figures}
+
+
 @dataclass(frozen=True)
 class Paired:
     """One figure against another on the same persons.

@@ -55,10 +55,12 @@ def measure_channel_scales(counts: NDArray[np.floating]) -> NDArray[np.float64]:
 def scale_input(counts: NDArray[np.floating], input_scale: InputScale) -> NDArray[np.float32]:
     """Return the network's input, (n_windows, 1, window_samples, n_channels), clipped to what int8 holds.
 
-    Of features (n_windows, n_components, n_channels), their z-scores in the same way.
+    Of features (n_windows, n_components, n_channels), their z-scores in the same way; those of several windows keep their
+    shape, (n_windows, windows, n_components, n_channels).
     """
     if isinstance(input_scale, FeatureScale):
-        return input_scale.apply(counts)[:, None].astype(np.float32)
+        z = input_scale.apply(counts).astype(np.float32)
+        return z if z.ndim == 4 else z[:, None]
     scaled = np.asarray(counts, dtype=np.float32) / np.asarray(input_scale, np.float32)
     x: NDArray[np.float32] = np.clip(scaled, -1.0, INPUT_MAX)[:, None].astype(np.float32)
     return x

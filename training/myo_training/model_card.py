@@ -97,7 +97,7 @@ def _describe_size(record: dict[str, Any]) -> str:
 def _name_columns(spec: PatchSpec) -> tuple[str, str]:
     """Name what figures are of: single windows and decisions, each with its latency."""
     latency, decision = find_latency(spec), spec.decision
-    alone = latency.window_ms + latency.hop_ms
+    alone = latency.alone_ms
     voted = "mean" if not spec.decides_classes else f"{decision.vote} voted"
     if decision.method != "majority":
         voted = f"{decision.method} of {decision.vote}" if decision.method == "average" else decision.method
@@ -106,7 +106,9 @@ def _name_columns(spec: PatchSpec) -> tuple[str, str]:
 
 
 def _describe_latency(latency: Latency) -> str:
-    parts = [f"window {latency.window_ms:g}", f"hop {latency.hop_ms:g}", f"vote {latency.vote_ms:g}"]
+    parts = [f"window {latency.window_ms:g}"]
+    parts += [f"windows before it {latency.context_ms:g}"] if latency.context_ms else []
+    parts += [f"hop {latency.hop_ms:g}", f"vote {latency.vote_ms:g}"]
     parts += [f"held {latency.hold_ms:g}"] if latency.hold_ms else []
     return (
         f"In parentheses behind the name: electrode to decision at the latest, {' + '.join(parts)} ms for decisions; filters "
@@ -240,7 +242,10 @@ def write_card(record: dict[str, Any], spec: PatchSpec) -> str:
         "",
         f"{what} {_describe_size(record)} It takes "
         f"{spec.window.window_ms:g} ms of "
-        f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms, "
+        f"{spec.sensor.channels} channels at {spec.sensor.rate_hz:g} Hz every {spec.window.hop_ms:g} ms"
+        + f", and the features of the {spec.context_windows - 1} windows before it"
+        * (spec.context_windows > 1)
+        + ", "
         "after " + (", ".join(describe_stage(stage) for stage in spec.stage) or "no filter") + ".",
         *(_describe_aux(stream) for stream in spec.aux),
         "",

@@ -21,7 +21,12 @@ from myo_pipeline.spec import PatchSpec
 TABLE = "runs.csv"
 _HEAD = ("id", "command", "name", "time")
 _PARTS = ("params", "metrics", "tags")
-_NO_METRICS = ("per_person", "details_per_person", "confusion")  # they stay in the run's own file
+_NO_METRICS = (
+    "per_person",
+    "details_per_person",
+    "alarms_per_person",
+    "confusion",
+)  # they stay in the run's own file
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

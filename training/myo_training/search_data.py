@@ -98,14 +98,17 @@ class SearchData:
         """Return the median magnitude behind the front end of a spec, of training persons, in counts."""
         plain = spec.model_copy(update={"features": []})
         windows = cut_recordings(self._recordings[TRAIN][::8], plain, spec.window_samples)
-        return float(np.median(np.abs(windows.counts)))
+        return float(np.median(np.abs(windows.counts[..., : spec.emg_channels])))
 
     def _cut(self, role: str, spec: PatchSpec, hop: int) -> WindowSet:
         if not spec.features:
             return cut_recordings(self._recordings[role], spec, hop)
         place = json.dumps(
-            [role, hop, spec.window_samples, [stage.model_dump(mode="json") for stage in spec.stage]]
-        )
+            [
+                role, hop, spec.window_samples, spec.hop_samples, spec.context_windows,
+                [stage.model_dump(mode="json") for stage in spec.stage],
+            ]
+        )  # fmt: skip
         features = order_features(spec.features)
         keys = [f"{place} {feature.model_dump_json()}" for feature in features]
         missing = [feature for feature, key in zip(features, keys, strict=True) if key not in self._kept]
@@ -116,17 +119,17 @@ class SearchData:
             self._kept[key] = found[key]
             self._kept.move_to_end(key)
         self._forget()
-        counts = np.concatenate([found[key][0] for key in keys], axis=1)
+        counts = np.concatenate([found[key][0] for key in keys], axis=-2)
         return replace(found[keys[0]][1], counts=counts)
 
     def _compute(
         self, role: str, spec: PatchSpec, hop: int, place: str
     ) -> dict[str, tuple[NDArray[np.float32], WindowSet]]:
         windows = cut_recordings(self._recordings[role], spec, hop)
-        empty = replace(windows, counts=windows.counts[:, :0])
+        empty = replace(windows, counts=windows.counts[..., :0, :])
         found, first = {}, 0
         for feature, size in zip(spec.features, count_components(spec), strict=True):
-            part = np.ascontiguousarray(windows.counts[:, first : first + size])
+            part = np.ascontiguousarray(windows.counts[..., first : first + size, :])
             found[f"{place} {feature.model_dump_json()}"] = (part, empty)
             first += size
         return found
@@ -206,7 +209,7 @@ def _split(spec: PatchSpec, data: DataSet, n_judges: int | None) -> dict[str, tu
 
 def _thin(recordings: list[Recording], n_values: int, spec: PatchSpec) -> list[Recording]:
     """Leave out last sessions while recordings would else be short, then cut all as short as they must be."""
-    least = 3 * spec.window_samples * spec.decimation // 2
+    least = 3 * spec.span_samples * spec.decimation // 2
     while sum(r.emg.size for r in recordings) > n_values:
         n = int(n_values / len(recordings) / spec.sensor.channels)
         sessions: dict[str, list[str]] = {}

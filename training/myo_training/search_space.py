@@ -1,13 +1,15 @@
-"""What a search may change of a spec: filters, window, hop, features, and the network's size.
+"""What a search may change of a spec: filters, window, hop, features, and the model's kind and size.
 
-Axes are made from the spec itself and from the registries of stages and features: a new kind joins by standing there.
+Axes are made from the spec itself, from the registries of stages and features, and from ``model_axes``: a new kind joins by
+standing there.
 The decision's delay never changes: where windows are shorter or closer together, more of them vote.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, get_args
 
 import numpy as np
@@ -17,12 +19,13 @@ from pydantic import ValidationError
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import WindowFeature as Feature
 from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
-from myo_pipeline.spec import VOTE_MAX, CnnModel, MlpModel, PatchSpec
+from myo_pipeline.spec import FEATURE_MODELS, VOTE_MAX, Model, PatchSpec
 from myo_pipeline.stages import LinearStage, Spatial
+from myo_pipeline.stft import StftFeature
+from myo_training.model_axes import Value, build_model, list_axes
 from myo_training.search_data import list_feature_tables, order_features
 from myo_training.windows import _compute_features
 
-Value = str | float | int | bool
 Params = dict[str, Value]
 
 _WINDOWS: Final = (0.6, 0.8, 1.0, 1.2, 1.6, 2.0)  # of the spec's window
@@ -32,10 +35,10 @@ _TUNED_EDGES: Final = ("cutoff_hz", "low_hz", "high_hz")  # not frequency_hz: ma
 _ORDERS: Final = (2, 4, 6)
 _QS: Final = (0.5, 1.0, 2.0)
 _SPATIAL: Final = ("none", "common_average", "single_differential")
-_HIDDEN: Final = ("", "16", "32", "48", "64", "96", "128", "48 24", "96 48")
-_WIDTHS: Final = (0.5, 0.75, 1.0, 1.5)
-_KERNELS: Final = (3, 5, 7, 9)
-_DENSE: Final = (0, 16, 32, 64)
+KIND: Final = "kind"
+CHOOSING: Final = FEATURE_MODELS - {"spectrogram"}  # kinds that take whatever features there are
+WINDOWED: Final = ("tcn", "attention")
+_FEATURE: Final = "feature "
 _SAME: Final = 1e-6  # deviations that z-scores of equal features differ by at most
 # Of a feature's key that has no default, or depends on the signal: times the median magnitude behind the filters.
 _SIZED: Final = {"threshold": 0.2, "range": 4.0}
@@ -45,8 +48,43 @@ _LENT: Final = (*_SIZED, "lags", "order", "taper")  # keys that features had bet
 def name_feature(feature: Feature) -> str:
     """Name a feature as tables and axes do: ``rms``, ``log rms``, or ``autocorrelation lags 6`` where that is said."""
     said = sorted(feature.model_fields_set - {"kind", "log", *_SIZED})
-    rest = "".join(f" {key} {getattr(feature, key)}" for key in said)
+    rest = "".join(f" {key} {_say(getattr(feature, key))}" for key in said)
     return f"{'log ' * bool(getattr(feature, 'log', False))}{feature.kind}{rest}"
+
+
+def _say(value: Any) -> str:  # noqa: ANN401 - a key of a feature
+    """Say a key's value; of bands their edges."""
+    return " ".join(f"{low:g}-{high:g}" for low, high in value) if isinstance(value, tuple) else f"{value}"
+
+
+def guess_keys(kind: str, spec: PatchSpec) -> dict[str, Any]:
+    """Return keys of a feature that depend on the patch and that nobody has to name for a search.
+
+    Parameters
+    ----------
+    kind
+        Of the feature.
+    spec
+        The patch.
+
+    Raises
+    ------
+    SpecError
+        If the kind is nothing for this patch.
+    """
+    rate_hz, n_channels = spec.front_end_rate_hz, spec.front_end_channels
+    if kind == "stft_power":  # segments of half a window, four bands of one width
+        frames = max(spec.window_samples // 2, min(spec.hop_samples, spec.window_samples))
+        edges = [float(f"{rate_hz / 8 * k:.4g}") for k in range(5)]
+        edges[-1] = float(np.ceil(rate_hz / 2 + 1e-9))  # the last bin, at Nyquist, is below the edge
+        return {"segment_ms": 1000 * frames / rate_hz, "bands_hz": list(itertools.pairwise(edges))}
+    if kind == "ring_correlation":
+        if spec.aux:
+            raise SpecError("no ring with auxiliary channels in it")
+        if n_channels < 2:
+            raise SpecError("no ring of one channel")
+        return {"reach": n_channels // 2}
+    return {}
 
 
 def list_candidates(spec: PatchSpec, size: float) -> tuple[list[Feature], list[str]]:
@@ -72,9 +110,16 @@ def list_candidates(spec: PatchSpec, size: float) -> tuple[list[Feature], list[s
     left_out = []
     for kind, table in known.items():
         values: dict[str, Any] = {"kind": kind}
+        try:
+            guessed = guess_keys(kind, spec)
+        except SpecError as error:
+            left_out.append(f"{kind} ({error})")
+            continue
         for key, field in table.model_fields.items():
             if key in given:
                 values[key] = given[key]
+            elif key in guessed:
+                values[key] = guessed[key]
             elif key in _SIZED:
                 values[key] = float(f"{_SIZED[key] * size:.2g}")
             elif field.is_required() and key != "kind":
@@ -138,24 +183,44 @@ class SearchSpace:
     ----------
     spec
         Where the search begins.
+    models
+        The kinds that may be taken, each with the keys that the search begins with; the spec's own first.
     candidates
-        Features that may be taken, the spec's own among them; empty where the network takes the window.
+        Features that may be taken, the spec's own among them; empty where no kind chooses among features.
     axes
-        Values of each axis, by name.
-    start
-        The spec's own place.
+        Values of each axis, by name; an axis of a kind is asked for that kind alone.
+    starts
+        A place to begin with for each kind, the spec's own first.
     """
 
     spec: PatchSpec
+    models: tuple[Model, ...]
     candidates: tuple[Feature, ...]
     axes: Mapping[str, tuple[Value, ...]]
-    start: Params
+    starts: tuple[Params, ...]
+
+    @property
+    def start(self) -> Params:
+        """The spec's own place."""
+        return self.starts[0]
+
+    def asks(self, axis: str, params: Mapping[str, Value]) -> bool:
+        """Return whether an axis matters at a place whose kind is known."""
+        kind = self._take_model(params).kind
+        if axis.startswith(_FEATURE):
+            return kind in CHOOSING
+        owner = axis.partition(".")[0]
+        return owner == kind or owner not in {m.kind for m in self.models}
+
+    def _take_model(self, params: Mapping[str, Value]) -> Model:
+        wanted = params.get(KIND)
+        return next((m for m in self.models if m.kind == wanted), self.models[0])
 
     @property
     def delay_ms(self) -> float:
-        """From the begin of the first window that votes to the end of the last."""
-        window, decision = self.spec.window, self.spec.decision
-        return window.window_ms + (decision.vote - 1) * window.hop_ms
+        """From the begin of the first window that counts in a decision to the end of the last."""
+        window, n_before = self.spec.window, self.spec.context_windows + self.spec.decision.vote - 2
+        return window.window_ms + n_before * window.hop_ms
 
     def build(self, params: Mapping[str, Value]) -> PatchSpec:
         """Make the spec at a place of the space.
@@ -169,14 +234,16 @@ class SearchSpace:
         content["stage"] = self._build_stages(content.get("stage", []), params)
         window, hop = float(params["window_ms"]), float(params["hop_ms"])
         content["window"] |= {"window_ms": window, "hop_ms": hop}
-        vote = 1 + int((self.delay_ms - window) / hop + 1e-9)
+        n_context = self.spec.context_windows
+        vote = 1 + int((self.delay_ms - window) / hop + 1e-9) - (n_context - 1)
+        if vote < 1 < n_context:
+            raise SpecError(f"model.windows: {n_context} windows are longer than the decision's delay")
         content["decision"] = content.get("decision", {}) | {"vote": min(max(vote, 1), VOTE_MAX)}
-        if self.candidates:
-            chosen = [f for f in self.candidates if params[f"feature {name_feature(f)}"]]
-            if not chosen:
-                raise SpecError("features: none")
-            content["features"] = [f.model_dump(mode="json", exclude_unset=True) for f in chosen]
-        content["model"] = content.get("model", {}) | self._build_model(params)
+        model = self._take_model(params)
+        content["model"] = build_model(model, params)
+        content.pop("features", None)
+        if features := self._build_features(content["model"]["kind"], params):
+            content["features"] = features
         try:
             return PatchSpec.model_validate(content)
         except ValidationError as error:
@@ -194,23 +261,23 @@ class SearchSpace:
         mode = params.get("spatial", "none")
         return built if mode == "none" else [{"kind": "spatial", "mode": mode}, *built]
 
-    def _build_model(self, params: Mapping[str, Value]) -> dict[str, Any]:
-        model = self.spec.model
-        if isinstance(model, MlpModel):
-            return {"hidden": [int(units) for units in str(params["hidden"]).split()]}
-        if not isinstance(model, CnnModel):  # pragma: no cover - make_space refuses it
-            raise SpecError(f"model.kind: {model.kind!r} has no axes")
-        width = float(params["width"])
-        filters = [max(4, 4 * round(width * n / 4)) if width != 1 else n for n in model.filters]
-        return {
-            "filters": filters,
-            "kernel": params["kernel"],
-            "dense": params["dense"],
-            "strides": list(model.strides),
-        }
+    def _build_features(self, kind: str, params: Mapping[str, Value]) -> list[dict[str, Any]]:
+        chosen: list[Feature] = []
+        if kind == "spectrogram":
+            guessed = StftFeature.model_validate(
+                {"kind": "stft_power", **guess_keys("stft_power", self.spec)}
+            )
+            chosen.append(next((f for f in self.spec.features if isinstance(f, StftFeature)), guessed))
+        elif kind in FEATURE_MODELS:
+            chosen = [f for f in self.candidates if params[f"{_FEATURE}{name_feature(f)}"]]
+            if not chosen:
+                raise SpecError("features: none")
+        return [f.model_dump(mode="json", exclude_unset=True) for f in chosen]
 
 
-def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
+def make_space(
+    spec: PatchSpec, candidates: Sequence[Feature], models: Sequence[Model] | None = None
+) -> SearchSpace:
     """Lay out the axes around a spec.
 
     Parameters
@@ -219,17 +286,16 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
         Where the search begins.
     candidates
         Features that may be taken; of a spec with features only. The spec's own are added.
+    models
+        Kinds to choose from, of :func:`~myo_training.model_axes.make_models`; the spec's own if left out.
 
     Raises
     ------
     SpecError
-        If the spec's model is no network.
+        If a model has no axes, or the spec contradicts a kind whatever its size.
     """
-    if not isinstance(spec.model, (CnnModel, MlpModel)):
-        raise SpecError(
-            f"model.kind: {spec.model.kind!r} has no axes to search, expected 'cnn' or 'mlp'; search with one of these, then "
-            "train both kinds"
-        )
+    models = [spec.model] if models is None else models
+    of_models = [list_axes(model) for model in models]
     axes: dict[str, list[Value]] = {}
     start: Params = {}
 
@@ -239,7 +305,7 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
 
     window, hop = spec.window.window_ms, spec.window.hop_ms
     quantum = 1000 / spec.front_end_rate_hz
-    delay = window + (spec.decision.vote - 1) * hop
+    delay = window + (spec.context_windows + spec.decision.vote - 2) * hop
     add(
         "window_ms",
         _round_to([window * f for f in _WINDOWS], quantum, 4 * quantum, max(delay, window)),
@@ -263,19 +329,25 @@ def make_space(spec: PatchSpec, candidates: Sequence[Feature]) -> SearchSpace:
             add(f"{place}.q", [q * f for f in _QS], q)
     if spec.sensor.channels >= 4 and not any(isinstance(stage, Spatial) for stage in spec.stage):
         add("spatial", list(_SPATIAL), "none")
+    kinds: list[str] = [model.kind for model in models]
     kept: list[Feature] = []
-    if spec.features:
+    if any(kind in CHOOSING for kind in kinds):
         own = {name_feature(f) for f in spec.features}
         kept = order_features([*spec.features, *(f for f in candidates if name_feature(f) not in own)])
         for feature in kept:
             name = name_feature(feature)
-            add(f"feature {name}", [True, False], name in own)
-    model = spec.model
-    if isinstance(model, MlpModel):
-        units = " ".join(map(str, model.hidden))
-        add("hidden", [*_HIDDEN] if units in _HIDDEN else [*_HIDDEN, units], units)
-    elif isinstance(model, CnnModel):
-        add("width", list(_WIDTHS), 1.0)
-        add("kernel", list(_KERNELS), model.kernel)
-        add("dense", list(_DENSE), model.dense)
-    return SearchSpace(spec, tuple(kept), {name: tuple(values) for name, values in axes.items()}, start)
+            add(f"{_FEATURE}{name}", [True, False], name in own)
+    if len(kinds) > 1:
+        add(KIND, kinds, kinds[0])
+    for axis in itertools.chain(*of_models):
+        add(axis.name, axis.values, axis.own)
+    # The kind is asked first: what else is asked depends on it.
+    named = {name: tuple(axes[name]) for name in sorted(axes, key=lambda name: name != KIND)}
+    space = SearchSpace(spec, tuple(models), tuple(kept), named, (start,))
+    starts = []
+    for kind in kinds:
+        whole = start | ({KIND: kind} if len(kinds) > 1 else {})
+        starts.append({name: value for name, value in whole.items() if space.asks(name, whole)})
+        if kind not in WINDOWED:  # their size decides whether a window has room for them
+            space.build(starts[-1])
+    return replace(space, starts=tuple(starts))

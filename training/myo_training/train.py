@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.bundle import hash_file, replace_file, without_nan, write_json, write_text
-from myo_pipeline.classical_models import LinearModel, WordModel
+from myo_pipeline.classical_models import WordModel
 from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import DataError
-from myo_pipeline.spec import PatchSpec, ScoreOutput, load_spec
+from myo_pipeline.spec import PatchSpec, load_spec
 from myo_pipeline.word_network import NETWORK_MODELS, WORD_MODELS
-from myo_training.anomaly import NORMAL, fit_autoencoder, keep_normal, mark_anomalies
+from myo_training.anomaly import keep_normal, mark_recording
 from myo_training.calibration import (
     HeadStatistics,
     WindowOrigins,
@@ -29,7 +29,6 @@ from myo_training.calibration import (
     measure_head,
     trace_windows,
 )
-from myo_training.classical import learn_linear
 from myo_training.convert import check_alignment, choose_representative, convert_model, read_quantization
 from myo_training.datasets import resolve_dataset
 from myo_training.decision_curve import trace_decisions
@@ -44,7 +43,8 @@ from myo_training.evaluation import (
     predict_windows,
     summarize_outputs,
 )
-from myo_training.fit import Examples, fit_model
+from myo_training.fit import Examples
+from myo_training.fit_network import fit_network
 from myo_training.input_scale import describe_scale, make_augmentation, measure_scale
 from myo_training.learned import Learned
 from myo_training.model import (
@@ -61,7 +61,6 @@ from myo_training.recordings import (
     DataSet,
     Recording,
     check_fits,
-    check_recording,
     digest_listing,
     digest_recording,
 )
@@ -124,12 +123,7 @@ class _Reader:
             if (recording.person, recording.session) in wanted
         ]
         self.digests.update({recording.key: digest_recording(recording) for recording in found})
-        output = self._spec.output
-        if not isinstance(output, ScoreOutput):
-            return found
-        for recording in found:
-            check_recording(recording, self._spec.as_recorded())
-        return [mark_anomalies(recording, output) for recording in found]
+        return [mark_recording(recording, self._spec) for recording in found]
 
 
 def train(
@@ -239,20 +233,9 @@ def _learn_network(
     keras, seed, augment = import_tensorflow().keras, spec.training.seed, make_augmentation(spec, input_scale)
     keras.utils.set_random_seed(seed)
     keras.backend.clear_session()
-    classes = spec.decides_classes
     with quiet_stderr():
         model = build_model(spec)
-    progress: Progress = lambda t, f: tell(t, 0.05 + 0.6 * f)  # noqa: E731
-    packages: tuple[str, ...] = ()
-    threshold = None
-    if isinstance(spec.model, LinearModel):
-        learning, packages = learn_linear(spec, model, examples, checked, augment, tell), ("scikit-learn",)
-    elif spec.output.kind == "score":
-        normal = checked.x[checked.y == NORMAL] if checked else None
-        history, threshold = fit_autoencoder(model, spec, examples.x, normal, progress, augment)
-        learning = asdict(history)
-    else:
-        learning = asdict(fit_model(model, examples, checked, spec.training, classes, progress, augment))
+    fitted = fit_network(model, spec, examples, checked, lambda t, f: tell(t, 0.05 + 0.6 * f), augment)
     tell("quantizing to int8", 0.66)
     representative = choose_representative(examples.x, seed)
     if spec.training.quantization == "aware":
@@ -266,7 +249,9 @@ def _learn_network(
     floating = convert_model(model, None)
     tell("rounding layer by layer", 0.69)
     with quiet_stderr():
-        sensitivity = measure_sensitivity(quantized, targets.in_units(checked or examples), classes)
+        sensitivity = measure_sensitivity(
+            quantized, targets.in_units(checked or examples), spec.decides_classes
+        )
     sensitivity = sensitivity and sensitivity | {"on": VALIDATION if checked else TRAIN}
     before = {}
     if quantized.post:
@@ -283,15 +268,15 @@ def _learn_network(
             "n_macs": cost.n_macs,
             "ops": check_alignment(int8, floating),
         },
-        learning=learning | ({"aware": asdict(quantized.history)} if quantized.history else {}),
+        learning=fitted.learning | ({"aware": asdict(quantized.history)} if quantized.history else {}),
         quantization={
             tensor: dict(zip(("scale", "zero_point"), read_quantization(int8, tensor), strict=True))
             for tensor in ("input", "output")
         }
         | {"method": spec.training.quantization, "sensitivity": sensitivity},
-        packages=packages,
+        packages=fitted.packages,
         before=before,
-        threshold=asdict(threshold) if threshold else None,
+        threshold=asdict(fitted.threshold) if fitted.threshold else None,
     )
 
 
@@ -417,7 +402,7 @@ def _thin_recordings(recordings: list[Recording], spec: PatchSpec) -> tuple[list
         return recordings, "all recordings"
     last = {r.person: r.session for r in sorted(recordings, key=lambda r: r.key)}
     chosen = [r for r in recordings if r.session == last[r.person]]
-    n_samples = max(limit // len(chosen), spec.window_samples * spec.decimation)
+    n_samples = max(limit // len(chosen), spec.span_samples * spec.decimation)
     if all(len(r.emg) <= n_samples for r in chosen):
         return chosen, "each person's last session"
     cut = [replace(r, emg=r.emg[:n_samples], labels=r.labels[:n_samples]) for r in chosen]

@@ -1,12 +1,13 @@
 """Forests and boosted trees, learned by scikit-learn on int8 words, as tables of integers.
 
-Boosting is scikit-learn's histogram one: with 255 bins of 256 words it splits wherever a split can lie. XGBoost's was
-measured beside it and is not needed, see docs/classical.md.
+Boosting is scikit-learn's histogram one, which with 255 bins of 256 words splits wherever a split can lie, or XGBoost's
+(``xgboost_training``); docs/classical.md has both measured.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -90,13 +91,54 @@ def fit_forest(model: ForestModel, train: Words, seed: int) -> Forest:
     return Forest.quantize(trees, np.concatenate(shares), _count_visits(trees, train.words))
 
 
+@dataclass(frozen=True)
+class Grown:
+    """Boosted trees as somebody grew them.
+
+    Attributes
+    ----------
+    tables
+        Nodes of each tree, of :func:`number_tree`; a tree a class in each round.
+    values
+        Of each tree's leaves.
+    base
+        What the trees add to: (n_classes,), or (1,) of two classes.
+    """
+
+    tables: list[NDArray[np.int64]]
+    values: list[Floats]
+    base: Floats
+
+
 def fit_boosted(model: BoostedModel, train: Words, checked: Words, seed: int) -> tuple[Boosted, float]:
     """Fit boosted trees; give them with the temperature that their leaves and bases are divided by.
+
+    Raises
+    ------
+    DataError
+        If the model's trainer is not installed.
 
     References
     ----------
     Friedman 2001, Greedy function approximation, Annals of Statistics 29(5), doi:10.1214/aos/1013203451.
     """
+    if model.trainer == "xgboost":
+        from myo_training.xgboost_training import grow_by_xgboost
+
+        grown = grow_by_xgboost(model, train, seed)
+    else:
+        grown = _grow_by_scikit_learn(model, train, seed)
+    trees, base = _join(train.words.shape[1], grown.tables), grown.base
+    if len(base) == 1:  # of two classes, how far the second is ahead
+        base = np.append(0.0, base)
+    leaf_values = np.concatenate(grown.values)
+    visits = _count_visits(trees, train.words)
+    plain = Boosted.quantize(trees, base, leaf_values, visits)
+    temperature = fit_temperature(plain.score(checked.words), checked.labels, checked.weights)
+    return Boosted.quantize(trees, base / temperature, leaf_values / temperature, visits), temperature
+
+
+def _grow_by_scikit_learn(model: BoostedModel, train: Words, seed: int) -> Grown:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     estimator = HistGradientBoostingClassifier(
@@ -111,13 +153,5 @@ def fit_boosted(model: BoostedModel, train: Words, checked: Words, seed: int) ->
         left, right = (np.where(inner, found[name].astype(np.int64), -1) for name in ("left", "right"))
         nodes, leaves = number_tree(left, right, found["feature_idx"], found["num_threshold"])
         tables.append(nodes)
-        values.append(found["value"][leaves])
-    trees = _join(train.words.shape[1], tables)
-    base = np.ravel(estimator._baseline_prediction).astype(np.float64)
-    if len(base) == 1:  # of two classes, how far the second is ahead
-        base = np.append(0.0, base)
-    leaf_values = np.concatenate(values).astype(np.float64)
-    visits = _count_visits(trees, train.words)
-    plain = Boosted.quantize(trees, base, leaf_values, visits)
-    temperature = fit_temperature(plain.score(checked.words), checked.labels, checked.weights)
-    return Boosted.quantize(trees, base / temperature, leaf_values / temperature, visits), temperature
+        values.append(found["value"][leaves].astype(np.float64))
+    return Grown(tables, values, np.ravel(estimator._baseline_prediction).astype(np.float64))

@@ -24,14 +24,11 @@ import numpy as np
 
 from myo_pipeline.errors import DataError, ExportError, SpecError
 from myo_pipeline.spec import PatchSpec
-from myo_training.evaluation import evaluate, predict_float
-from myo_training.fit import fit_model
-from myo_training.input_scale import make_augmentation, measure_scale
-from myo_training.model import build_model
-from myo_training.quiet import import_tensorflow, quiet_stderr
+from myo_training.evaluation import judge_windows, summarize_outputs
+from myo_training.float_model import learn_float
+from myo_training.model_axes import describe_model
 from myo_training.search_data import SearchData
 from myo_training.search_space import Params, SearchSpace
-from myo_training.train import Targets, make_examples
 
 if TYPE_CHECKING:
     import optuna
@@ -106,12 +103,9 @@ class Tried:
         features = ", ".join(
             ("log " if getattr(f, "log", False) else "") + f.kind for f in self.spec.features
         )
-        model = self.spec.model
-        own = {"cnn": ("filters", "kernel", "dense"), "mlp": ("hidden",)}.get(model.kind, ())
-        size = ", ".join(f"{key} {getattr(model, key)}" for key in own)
         window = self.spec.window
         what = f"{features}; " if features else ""
-        return f"{what}{size}; window {window.window_ms:g} ms, hop {window.hop_ms:g} ms"
+        return f"{what}{describe_model(self.spec.model)}; window {window.window_ms:g} ms, hop {window.hop_ms:g} ms"
 
 
 @dataclass(frozen=True)
@@ -140,7 +134,7 @@ class Found:
 
 
 def judge_spec(spec: PatchSpec, data: SearchData, epochs: int) -> tuple[float, dict[str, float]]:
-    """Train a spec's network on the persons to learn from and measure decisions on those that judge, in float.
+    """Train a spec's model on the persons to learn from and measure decisions on those that judge, in float.
 
     Returns
     -------
@@ -152,22 +146,12 @@ def judge_spec(spec: PatchSpec, data: SearchData, epochs: int) -> tuple[float, d
     DataError
         If a feature is no number or never changes, or a person has nothing to be measured by.
     """
-    tf = import_tensorflow()
-    tf.keras.utils.set_random_seed(spec.training.seed)
-    tf.keras.backend.clear_session()
     sides = data.cut(spec)
-    scale = measure_scale(sides.train.counts, spec)
-    targets = Targets(sides.train.labels)
-    examples = make_examples(sides.train, spec, scale, targets)
     settings = spec.training.model_copy(update={"epochs": epochs})
-    with quiet_stderr():
-        model = build_model(spec)
-        fit_model(
-            model, examples, None, settings, spec.output.kind == "classes", lambda _t, _f: None,
-            make_augmentation(spec, scale),
-        )  # fmt: skip
-        targets.restore(model)
-        figures = evaluate(sides.validation, predict_float(model), scale, spec)["voted"]
+    short = spec.model_copy(update={"training": settings})
+    model = learn_float(short, lambda: sides.train, None, lambda _t, _f: None)
+    judged = judge_windows(sides.validation, model.predict(sides.validation))
+    figures = summarize_outputs(judged, spec)["voted"]
     key = "macro_accuracy" if spec.output.kind == "classes" else "r2"
     if not np.isfinite(figures[key]["mean"]):
         raise DataError(
@@ -276,9 +260,10 @@ class Search:
             if n_told < len(first) and not any(t.state.name == "WAITING" for t in self._study.trials):
                 self._study.enqueue_trial(first[n_told])
             trial = self._study.ask()
-            params = {
-                name: trial.suggest_categorical(name, values) for name, values in self._space.axes.items()
-            }
+            params: Params = {}
+            for name, values in self._space.axes.items():
+                if self._space.asks(name, params):
+                    params[name] = trial.suggest_categorical(name, values)
             accuracy = self._try(trial, params)
             best = max((t.values[0] for t in self._trained()), default=0.0)
             what = f"{accuracy:.3f}" if accuracy != _UNTRIED else "not trained"

@@ -28,7 +28,8 @@ class WindowSet:
     ----------
     counts
         Filtered counts, float32 (n_windows, window_samples, n_channels), auxiliary channels last; of a spec
-        with features, those instead, (n_windows, n_components, n_channels).
+        with features, those instead, (n_windows, n_components, n_channels); where the model takes several windows at
+        once, with those of the windows before, oldest first, (n_windows, windows, n_components, n_channels).
     labels
         Class numbers int64 (n_windows,), or values float64 (n_windows, n_outputs): the label of a window is
         the one at its last sample.
@@ -79,27 +80,46 @@ def cut_recordings(recordings: Iterable[Recording], spec: PatchSpec, hop_samples
     for recording in recordings:
         check_recording(recording, spec)
         filtered = filter_streams(spec, recording.emg, [recording.aux[stream.name] for stream in spec.aux])
+        ends = window_ends(len(filtered), spec.span_samples, hop_samples)
         if features is None:
             windows = cut_windows(filtered.astype(np.float32), spec.window_samples, hop_samples)
         else:
-            windows = _compute_features(features, cut_windows(filtered, spec.window_samples, hop_samples))
-        ends = window_ends(len(filtered), spec.window_samples, hop_samples) * spec.decimation
+            windows = _cut_features(features, filtered, ends, spec.context_windows)
         counts.append(np.asarray(windows, np.float32))
-        labels.append(recording.labels[ends - 1])
+        labels.append(recording.labels[ends * spec.decimation - 1])
         lengths.append(len(ends))
         persons.append(recording.person)
     if not sum(lengths):
         raise DataError(
-            f"{len(lengths)} recordings, none as long as a window of {spec.window.window_ms:g} ms; "
-            "shorten window.window_ms or record longer"
+            f"{len(lengths)} recordings, none as long as {_describe_span(spec)}; shorten window.window_ms or record longer"
         )
     joined: NDArray[Any] = np.concatenate(labels)
     return WindowSet(np.concatenate(counts), joined, tuple(lengths), tuple(persons))
 
 
-def _compute_features(config: FeatureSet, windows: NDArray[Any]) -> NDArray[np.float64]:
-    """Features of windows, in chunks: what they are computed by is many times as large as a window."""
-    chunks = [windows[start : start + CHUNK_WINDOWS] for start in range(0, len(windows), CHUNK_WINDOWS)]
+def _describe_span(spec: PatchSpec) -> str:
+    n = spec.context_windows
+    return f"a window of {spec.window.window_ms:g} ms" + f" and the {n - 1} before it" * (n > 1)
+
+
+def _cut_features(
+    config: FeatureSet, filtered: NDArray[np.float64], ends: NDArray[np.int64], n_windows: int
+) -> NDArray[np.float64]:
+    """Features of the windows that end so, each with those of the windows before it, a hop of the patch apart."""
+    of_each = ends[:, None] - config.hop * np.arange(n_windows)[::-1]
+    own_ends, places = np.unique(of_each, return_inverse=True)  # windows share most of those before them
+    features = _compute_features(config, cut_windows(filtered, config.window, 1), own_ends - config.window)
+    return features if n_windows == 1 else features[places.reshape(of_each.shape)]
+
+
+def _compute_features(
+    config: FeatureSet, windows: NDArray[Any], chosen: NDArray[np.integer] | None = None
+) -> NDArray[np.float64]:
+    """Features of windows (or of the chosen), in chunks: what they are computed by is many times as large as a window."""
+    chosen = np.arange(len(windows)) if chosen is None else chosen
+    chunks = (
+        windows[chosen[start : start + CHUNK_WINDOWS]] for start in range(0, len(chosen), CHUNK_WINDOWS)
+    )
     none = np.zeros((0, config.n_components, config.n_channels))
     return np.concatenate([none, *(compute_set(config, np.asarray(x, np.float64)) for x in chunks)])
 

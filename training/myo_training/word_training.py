@@ -20,6 +20,7 @@ from myo_training.learned import Learned
 from myo_training.quadratic_training import fit_quadratic
 from myo_training.runtime import quantize_input
 from myo_training.tree_training import fit_boosted, fit_forest
+from myo_training.xgboost_training import name_package
 
 
 def learn_words(
@@ -69,8 +70,14 @@ def learn_words(
             "method": "post",
             "sensitivity": None,
         },
-        packages=("scikit-learn",),
+        packages=list_trainers(model),
     )
+
+
+def list_trainers(model: object) -> tuple[str, ...]:
+    """Return the packages that learn a classical model, for the record of versions."""
+    is_xgboost = isinstance(model, BoostedModel) and model.trainer == "xgboost"
+    return ("scikit-learn", *([name_package()] * is_xgboost))
 
 
 def describe_network(network: WordNetwork) -> dict[str, Any]:

@@ -40,7 +40,7 @@ static myo_status_t init(const myo_calibration_config_t *config, const myo_calib
     const uint32_t record_bytes = MYO_CALIBRATION_RECORD_BYTES(n_classes, (uint32_t)head->n_words);
     if (memory->record_bytes < record_bytes || memory->n_weights < n_weights || memory->n_bias < n_classes ||
         memory->n_scratch < n_classes || memory->n_scratch < head->n_words || memory->n_fresh < n_classes ||
-        memory->n_output < n_classes || port->slot_bytes < record_bytes + MYO_STORE_OVERHEAD) {
+        memory->n_output < n_classes || port->slot_bytes < MYO_STORE_SLOT_BYTES(1u, record_bytes)) {
         return MYO_ERROR_MEMORY;
     }
     self->store = (myo_store_t){.port = port, .identity = identity, .record_bytes = record_bytes};
@@ -148,6 +148,7 @@ static myo_calibration_error_t act(const myo_calibration_config_t *config,
         .collecting = self->label,
         .sequence = self->sequence,
         .foreign = self->foreign,
+        .outlives_power = self->store.port->outlives_power,
         .left_out = self->left_out,
         .sample = sample,
         .n_words = config->head->n_words,

@@ -60,7 +60,7 @@ typedef struct {
     size_t n_fresh;
     int8_t *output; /* n_classes */
     size_t n_output;
-    const myo_store_port_t *store; /* slots of MYO_CALIBRATION_RECORD_BYTES and MYO_STORE_OVERHEAD or more */
+    const myo_store_port_t *store; /* slots of MYO_STORE_SLOT_BYTES of a record or more */
 } myo_calibration_memory_t;
 
 /* The stage's functions: a config names them, so that they are linked where there is one. */

@@ -418,7 +418,7 @@ void myo_link_tensor(void *context, myo_stage_t stage, uint16_t layer, uint32_t 
                      size_t n_elements) {
     myo_link_t *self = context;
     const bool words = stage == MYO_STAGE_RAW || stage == MYO_STAGE_FILTERED || stage == MYO_STAGE_FEATURES ||
-                       stage == MYO_STAGE_DECISION;
+                       stage == MYO_STAGE_DECISION || stage == MYO_STAGE_AUX;
     const size_t element_bytes = words ? sizeof(int32_t) : sizeof(int8_t);
     const size_t per_message = (MYO_MAX_PAYLOAD - sizeof(myo_tensor_message_t)) / element_bytes;
     const uint8_t *bytes = data;

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define MYO_PROTOCOL_VERSION 1u
-#define MYO_SCHEMA_HASH 0xe49a770bu
+#define MYO_SCHEMA_HASH 0x6ea70949u
 #define MYO_MAX_PAYLOAD 512u
 
 typedef struct __attribute__((packed)) {
@@ -45,6 +45,7 @@ typedef enum {
     MYO_STAGE_DECISION = 5,
     MYO_STAGE_FEATURES = 6,
     MYO_STAGE_SCORES = 7,
+    MYO_STAGE_AUX = 8,
 } myo_stage_t;
 
 typedef enum {
@@ -151,7 +152,7 @@ typedef struct __attribute__((packed)) {
     uint8_t board[16]; /* board name, zero-padded */
     uint32_t rate_mhz; /* sample rate, millihertz */
     uint32_t tick_hz; /* rate of the tick counter, hertz */
-    uint16_t window_samples; /* frames in a window, behind the front end */
+    uint16_t window_samples; /* frames that a decision sees, behind the front end */
     uint16_t hop_samples; /* frames between decisions, behind the front end */
     uint16_t decimation; /* frames of SAMPLES for one behind the front end */
     uint16_t n_filtered; /* channels behind the front end, auxiliary ones as well */
@@ -176,8 +177,8 @@ _Static_assert(sizeof(myo_credit_message_t) == 4, "credit");
 typedef struct __attribute__((packed)) {
     uint8_t stage; /* Stage */
     uint8_t dtype; /* Dtype */
-    uint16_t layer; /* layer index where stage is LAYER, else 0 */
-    uint32_t index; /* first sample index for RAW and FILTERED, else window number */
+    uint16_t layer; /* layer index where stage is LAYER, stream where it is AUX, else 0 */
+    uint32_t index; /* first sample index for RAW and FILTERED, of the stream for AUX, else window number */
     uint32_t offset; /* elements before this piece */
 } myo_tensor_message_t;
 _Static_assert(sizeof(myo_tensor_message_t) == 12, "tensor");
@@ -243,12 +244,13 @@ typedef struct __attribute__((packed)) {
     int16_t collecting; /* class that is being collected; -1 none */
     uint32_t sequence; /* of the head in use; 0: none, the network decides */
     uint8_t foreign; /* 1: the store holds another bundle's head, which is refused */
+    uint8_t outlives_power; /* 1: the board's store outlives power; 0: a reset, and no more */
     uint32_t left_out; /* windows of spans that were not summed: signal quality, or the class was full */
     uint32_t sample; /* samples since START when it was done */
     uint32_t work_ticks; /* what doing it took */
     uint16_t n_words; /* words of an embedding */
 } myo_calibration_message_t;
-_Static_assert(sizeof(myo_calibration_message_t) == 23, "calibration");
+_Static_assert(sizeof(myo_calibration_message_t) == 24, "calibration");
 
 /* A piece of what the head in use is made of, before the CALIBRATION that answers READ. Then: bytes of the record: sums int32 (n_outputs, n_words), then windows of each class uint16, then zeros. */
 typedef struct __attribute__((packed)) {

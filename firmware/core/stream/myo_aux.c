@@ -41,6 +41,7 @@ static void reset_stream(myo_aux_t *self) {
     self->marked = 0;
     self->n_held = 0;
     self->n_dropped = 0;
+    self->n_taken = 0;
     self->newest = 0;
     self->is_running = false;
     self->is_marked = false;
@@ -116,18 +117,38 @@ static int32_t age(const myo_aux_t *self, uint32_t ahead) {
     return (int32_t)(self->now - myo_ring_peek_tick(&self->ring, ahead));
 }
 
+/* Who is told of a stream's samples. */
+typedef struct {
+    myo_aux_observer_t tell; /* may be NULL */
+    void *context;
+    uint16_t stream;
+} listener_t;
+
+/* Gives the oldest sample of the ring back. */
+static void release_sample(myo_aux_t *self, const listener_t *listener) {
+    if (listener->tell != NULL) {
+        const size_t n_channels = self->config->chain.n_channels;
+        int32_t sample[1u + MYO_AUX_MAX_CHANNELS];
+        sample[0] = (int32_t)myo_ring_peek_tick(&self->ring, 0);
+        memcpy(&sample[1], myo_ring_peek(&self->ring, 0), n_channels * sizeof sample[0]);
+        listener->tell(listener->context, listener->stream, self->n_taken, sample, n_channels + 1u);
+    }
+    myo_ring_release(&self->ring, 1);
+    self->n_taken++;
+}
+
 /* Takes the sample that is due, or holds the last one. */
-static void take_sample(myo_aux_t *self) {
+static void take_sample(myo_aux_t *self, const listener_t *listener) {
     const myo_aux_config_t *config = self->config;
     while (myo_ring_used(&self->ring) > 1u && age(self, 1) >= 0 && age(self, 0) > (int32_t)config->max_age) {
-        myo_ring_release(&self->ring, 1);
+        release_sample(self, listener);
         self->n_dropped++;
         self->is_marked = true;
     }
     if (myo_ring_used(&self->ring) > 0 && age(self, 0) >= 0) {
         const size_t n_bytes = config->chain.n_channels * sizeof *self->last;
         memcpy(self->last, myo_ring_peek(&self->ring, 0), n_bytes);
-        myo_ring_release(&self->ring, 1);
+        release_sample(self, listener);
     } else {
         self->n_held++;
         self->is_marked = true;
@@ -174,15 +195,16 @@ static void interpolate(const myo_aux_t *self, int32_t *out) {
 }
 
 static void run(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory, int32_t *block,
-                uint32_t n_frames) {
+                uint32_t n_frames, myo_aux_observer_t observer, void *context) {
     for (uint32_t i = 0; i < config->n_streams; i++) {
         myo_aux_t *const self = &memory->streams[i];
+        const listener_t listener = {.tell = observer, .context = context, .stream = (uint16_t)i};
         const int32_t unit = (int32_t)self->config->unit;
         for (uint32_t frame = 0; frame < n_frames; frame++) {
             self->phase += (int32_t)self->config->step;
             while (self->phase >= unit) {
                 self->phase -= unit;
-                take_sample(self);
+                take_sample(self, &listener);
                 push_sample(self);
             }
             interpolate(self, &block[frame]);

@@ -63,11 +63,17 @@ typedef struct {
     uint32_t marked;    /* as many when the last one was marked, with it; 0: none was */
     uint32_t n_held;    /* samples held since the start */
     uint32_t n_dropped; /* samples left out since the start */
+    uint32_t n_taken;   /* samples that have left the ring since the start, those left out among them */
     uint32_t newest;    /* stamp of the newest sample off the link */
     bool is_running;    /* there is a current one */
     bool is_marked;     /* a sample of the next one behind the stages was held or came after a dropped one */
     bool marks[2];      /* the same of current and previous */
 } myo_aux_t;
+
+/* Told of every sample that leaves its ring, in order, before it is used: its number since the start, its
+   stamp and its counts, n words in all, valid during the call. */
+typedef void (*myo_aux_observer_t)(void *context, uint16_t stream, uint32_t number, const int32_t *sample,
+                                   size_t n);
 
 typedef struct myo_aux_functions myo_aux_functions_t;
 
@@ -95,9 +101,10 @@ struct myo_aux_functions {
                          uint32_t frame);
     /* As if nothing had come; the rings are empty. Only while no producer runs. */
     void (*reset)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory);
-    /* Goes on by n_frames (..MYO_BLOCK_FRAMES) of the window: words go to block, planar, stream by stream. */
+    /* Goes on by n_frames (..MYO_BLOCK_FRAMES) of the window: words go to block, planar, stream by stream.
+       The observer may be NULL. */
     void (*run)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory, int32_t *block,
-                uint32_t n_frames);
+                uint32_t n_frames, myo_aux_observer_t observer, void *context);
     /* Gives the streams that have a marked one among the last n_frames of the window: bit k for stream k. */
     uint8_t (*list_marks)(const myo_aux_stage_config_t *config, const myo_aux_stage_memory_t *memory,
                           uint32_t n_frames);

@@ -1,5 +1,7 @@
 #include "stream/myo_feature_stage.h"
 
+#include <string.h>
+
 /* Gives each part its memory and checks that its windows are those of the stage. */
 static myo_status_t init_parts(const myo_feature_stage_config_t *config,
                                const myo_feature_stage_memory_t *memory) {
@@ -34,7 +36,7 @@ static myo_status_t init(const myo_feature_stage_config_t *config, const myo_fea
         memory->sums == NULL || memory->frames == NULL || memory->words == NULL) {
         return MYO_ERROR_NULL;
     }
-    if (config->shift < 1 || config->shift > 31 || config->n_parts < 1) {
+    if (config->shift < 1 || config->shift > 31 || config->n_parts < 1 || config->n_windows < 1) {
         return MYO_ERROR_CONFIG;
     }
     if (memory->n_states < config->n_parts) {
@@ -79,11 +81,14 @@ static void push(const myo_feature_stage_config_t *config, const myo_feature_sta
     }
 }
 
-static void normalize(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory,
+static int8_t *append(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory,
                       int8_t *input) {
-    myo_normalize_int8(config->normalize, memory->words, myo_feature_stage_words(config), config->zero_point,
-                       input);
+    const size_t n_words = myo_feature_stage_words(config);
+    const size_t n_kept = (config->n_windows - 1u) * n_words;
+    memmove(input, input + n_words, n_kept);
+    myo_normalize_int8(config->normalize, memory->words, n_words, config->zero_point, input + n_kept);
+    return input + n_kept;
 }
 
 const myo_feature_stage_functions_t myo_feature_stage_functions = {
-    .init = init, .reset = reset, .push = push, .normalize = normalize};
+    .init = init, .reset = reset, .push = push, .append = append};

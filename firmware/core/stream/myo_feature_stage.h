@@ -1,4 +1,5 @@
-/* The feature stage of a patch: filtered blocks -> int16 words -> features of each window -> network input.
+/* The feature stage of a patch: filtered blocks -> int16 words -> features of each window -> network input,
+   which holds the features of the last n_windows windows, oldest first.
 
    A patch without features does not link it: its config has no myo_feature_stage_config_t. The twin is
    pipeline/myo_pipeline/feature_stage.py. */
@@ -30,6 +31,7 @@ typedef struct {
     const myo_feature_part_t *parts;
     uint16_t n_parts;                               /* their words stand one after the other */
     myo_feature_shape_t shape;                      /* of all parts, behind the front end */
+    uint16_t n_windows;                             /* whose features the network takes at once, 1.. */
     const myo_normalize_t *normalize;               /* one a feature word */
     uint8_t shift;                                  /* from the front end's words to int16, 1..31 */
     int8_t zero_point;                              /* of the network's input */
@@ -69,8 +71,10 @@ struct myo_feature_stage_functions {
        features. ISR-safe: no. */
     void (*push)(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory,
                  const int32_t *block, size_t block_frames, size_t n_frames);
-    /* Gives the network's input of memory->words, n_components * n_channels. ISR-safe: yes. */
-    void (*normalize)(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory,
+    /* Moves the n_windows vectors of the network's input up by one, the oldest out, and puts that of
+       memory->words behind them; gives it, n_components * n_channels. Nobody else may write to input.
+       ISR-safe: yes. */
+    int8_t *(*append)(const myo_feature_stage_config_t *config, const myo_feature_stage_memory_t *memory,
                       int8_t *input);
 };
 
@@ -79,6 +83,11 @@ extern const myo_feature_stage_functions_t myo_feature_stage_functions;
 /* Words of a window. */
 static inline size_t myo_feature_stage_words(const myo_feature_stage_config_t *config) {
     return (size_t)config->shape.n_components * config->shape.n_channels;
+}
+
+/* Frames from the first of the oldest window to the last of the newest. */
+static inline uint32_t myo_feature_stage_span(const myo_feature_stage_config_t *config) {
+    return config->shape.window + (config->n_windows - 1u) * (uint32_t)config->shape.hop;
 }
 
 #endif

@@ -17,8 +17,8 @@ static myo_status_t check_config(const myo_patch_config_t *config, uint16_t n_ch
     if (config->calibration != NULL && config->output_kind != MYO_OUTPUT_CLASSES) {
         return MYO_ERROR_CONFIG;
     }
-    const size_t n_input =
-        features != NULL ? myo_feature_stage_words(features) : (size_t)config->window_samples * n_channels;
+    const size_t n_input = features != NULL ? features->n_windows * myo_feature_stage_words(features)
+                                            : (size_t)config->window_samples * n_channels;
     if (config->rate_mhz == 0 || config->window_samples == 0 || config->hop_samples == 0 ||
         (config->sample_bytes != 2 && config->sample_bytes != 4) || config->adc_bits < 1 ||
         config->adc_bits > 24 || config->adc_bits > 8 * config->sample_bytes ||
@@ -30,8 +30,8 @@ static myo_status_t check_config(const myo_patch_config_t *config, uint16_t n_ch
     }
     if (features != NULL) {
         const myo_feature_shape_t *const f = &features->shape;
-        return f->n_channels == n_channels && f->window == config->window_samples &&
-                       f->hop == config->hop_samples
+        return f->n_channels == n_channels && f->hop == config->hop_samples &&
+                       myo_feature_stage_span(features) == config->window_samples
                    ? MYO_OK
                    : MYO_ERROR_CONFIG;
     }
@@ -149,7 +149,9 @@ void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     self->trace_mask = trace_mask;
     self->samples = 0;
     self->frames = 0;
-    self->hop_end = self->config->window_samples * self->decimation;
+    const myo_feature_stage_config_t *const features = self->config->features;
+    self->hop_end =
+        (features != NULL ? features->shape.window : self->config->window_samples) * self->decimation;
     if (self->config->net_push != NULL) {
         reset_stream(self);
         self->hop_end =
@@ -158,6 +160,7 @@ void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     self->windows = 0;
     self->front_end_ticks = 0;
     self->window_row = 0;
+    self->gated_windows = 0;
 }
 
 static uint32_t work_ticks(const myo_patch_t *self) {
@@ -223,6 +226,23 @@ static void quantize_channel(myo_patch_t *self, const int32_t *x, uint32_t n_fra
     }
 }
 
+/* Traces from inside of a part whose ticks are counted. */
+static void observe(myo_patch_t *self, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
+                    size_t n) {
+    const uint32_t begin = work_ticks(self);
+    self->hooks.tensor(self->hooks.context, stage, layer, index, data, n);
+    self->hook_ticks += work_ticks(self) - begin;
+}
+
+static void observe_layer(void *context, uint16_t layer, const int8_t *data, size_t n) {
+    myo_patch_t *self = context;
+    observe(self, MYO_STAGE_LAYER, layer, self->windows, data, n);
+}
+
+static void observe_aux(void *context, uint16_t stream, uint32_t number, const int32_t *sample, size_t n) {
+    observe(context, MYO_STAGE_AUX, stream, number, sample, n);
+}
+
 /* Takes n_frames of counts and returns the frames that they gave; *period_ends where a quality period ended.
  */
 static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t n_frames,
@@ -233,8 +253,10 @@ static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t
     const uint32_t n_given = myo_front_end_run(&self->front_end, counts, block, n_frames);
     const myo_aux_stage_config_t *const aux = self->config->aux;
     if (aux != NULL) {
+        self->hook_ticks = 0;
         aux->functions->run(aux, &self->memory.aux, &block[(n_channels - aux->n_channels) * MYO_BLOCK_FRAMES],
-                            n_given);
+                            n_given, is_traced(self, MYO_STAGE_AUX) ? observe_aux : NULL, self);
+        self->front_end_ticks -= self->hook_ticks;
     }
     const myo_feature_stage_config_t *const features = self->config->features;
     if (features != NULL) {
@@ -278,39 +300,34 @@ static void unroll_frames(myo_patch_t *self, uint32_t n_frames) {
     memcpy(&input[n_older * n_channels], self->memory.window, (n_frames - n_older) * n_channels);
 }
 
-static void observe_layer(void *context, uint16_t layer, const int8_t *data, size_t n) {
-    myo_patch_t *self = context;
+/* Puts the features of the newest window into the network's input; its words lie component by component. */
+static void append_features(myo_patch_t *self) {
+    const myo_feature_stage_config_t *const features = self->config->features;
     const uint32_t begin = work_ticks(self);
-    self->hooks.tensor(self->hooks.context, MYO_STAGE_LAYER, layer, self->windows, data, n);
-    self->hook_ticks += work_ticks(self) - begin;
-}
-
-/* Feature words lie component by component. */
-static void mask_features(const myo_patch_t *self, const myo_feature_stage_config_t *features) {
+    int8_t *const newest = features->functions->append(features, &self->memory.features, self->memory.input);
+    const size_t n_words = myo_feature_stage_words(features);
     const uint32_t n_channels = features->shape.n_channels;
     for (uint32_t channel = 0; channel < n_channels; channel++) {
         if (is_masked(self, channel)) {
-            for (size_t i = channel; i < self->config->net_input_size; i += n_channels) {
-                self->memory.input[i] = features->zero_point;
+            for (size_t i = channel; i < n_words; i += n_channels) {
+                newest[i] = features->zero_point;
             }
         }
     }
+    self->front_end_ticks += work_ticks(self) - begin;
 }
 
-/* Makes the network's input of the window's features, or of the window itself. */
+/* Completes the network's input, of features or of the window itself. */
 static void make_input(myo_patch_t *self) {
     const myo_feature_stage_config_t *const features = self->config->features;
-    const uint32_t begin = work_ticks(self);
     if (features != NULL) {
-        features->functions->normalize(features, &self->memory.features, self->memory.input);
-        mask_features(self, features);
-    } else {
-        unroll_frames(self, self->config->window_samples);
-    }
-    self->front_end_ticks += work_ticks(self) - begin;
-    if (features != NULL) {
+        append_features(self);
         trace(self, MYO_STAGE_FEATURES, self->windows, self->memory.features.words,
               myo_feature_stage_words(features));
+    } else {
+        const uint32_t begin = work_ticks(self);
+        unroll_frames(self, self->config->window_samples);
+        self->front_end_ticks += work_ticks(self) - begin;
     }
     trace(self, MYO_STAGE_INPUT, self->windows, self->memory.input, self->config->net_input_size);
 }
@@ -355,8 +372,8 @@ static const int8_t *run_calibration(myo_patch_t *self) {
     const int8_t *const embedding =
         offset < 0 ? self->memory.input : (const int8_t *)self->memory.arena + offset;
     const uint32_t first_sample = self->samples - config->window_samples * self->decimation;
-    const int8_t *const output = calibration->functions->run(calibration, &self->memory.calibration,
-                                                             embedding, first_sample, is_gated(self));
+    const int8_t *const output = calibration->functions->run(
+        calibration, &self->memory.calibration, embedding, first_sample, self->gated_windows > 0);
     return output != NULL ? output : self->memory.output;
 }
 
@@ -367,6 +384,15 @@ static void run_hop(myo_patch_t *self, uint32_t end_tick) {
     /* Once there was a window there always is one: samples wraps. */
     const bool is_window = self->windows > 0 || self->samples >= config->window_samples * self->decimation;
     self->hop_end += config->hop_samples * self->decimation;
+    if (is_gated(self)) {
+        self->gated_windows = config->features != NULL ? config->features->n_windows : 1u;
+    } else if (self->gated_windows > 0) {
+        self->gated_windows--;
+    }
+    if (!is_window && config->features != NULL) {
+        append_features(self);
+        return;
+    }
     const uint32_t network_ticks =
         config->net_push != NULL ? push_network(self, is_window) : run_network(self);
     if (!is_window) {
@@ -381,8 +407,9 @@ static void run_hop(myo_patch_t *self, uint32_t end_tick) {
         trace(self, MYO_STAGE_SCORES, self->windows, output, config->net_output_size);
         decision_begin += work_ticks(self) - trace_begin;
     }
-    const myo_decision_t decision = is_gated(self) ? config->quality->functions->abstain(&self->decision)
-                                                   : myo_decision_run(&self->decision, output);
+    const myo_decision_t decision = self->gated_windows > 0
+                                        ? config->quality->functions->abstain(&self->decision)
+                                        : myo_decision_run(&self->decision, output);
     const myo_patch_result_t result = {
         .window = self->windows,
         .end_sample = self->samples,

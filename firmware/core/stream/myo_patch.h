@@ -5,8 +5,10 @@
    The caller owns all memory. Where samples come from makes no difference behind the ring, and block sizes
    make none to any word. Windows are counted in frames behind the front end: window k is the last
    window_samples of them when window_samples + k * hop_samples have come since the start, which takes
-   myo_front_end_decimation times as many samples. A network that streams is
-   pushed every hop_samples frames, from before the first window on; its words are those of a run. */
+   myo_front_end_decimation times as many samples. A network that streams is pushed every hop_samples frames,
+   from before the first window on; its words are those of a run. With features a window may stand for
+   several, one hop apart, whose features the network takes at once: what is said of it then holds for all of
+   their frames. */
 #ifndef MYO_PATCH_H
 #define MYO_PATCH_H
 
@@ -33,7 +35,7 @@ typedef void (*net_observer_t)(void *context, uint16_t layer, const int8_t *data
 /* What the export knows about a patch; bundle/c/patch_config.c defines it. */
 typedef struct {
     uint32_t rate_mhz;       /* sample rate in millihertz, above 0 */
-    uint16_t window_samples; /* frames in a window, 1.. */
+    uint16_t window_samples; /* frames in a window, 1..; with features myo_feature_stage_span */
     uint16_t hop_samples;    /* frames between windows, 1.. */
     uint16_t n_layers;       /* layers that net_run reports */
     uint16_t n_outputs;      /* equal to net_output_size */
@@ -52,7 +54,7 @@ typedef struct {
     const myo_calibration_config_t *calibration; /* classes only; NULL: the network's output decides */
     uint8_t bundle_hash[32];                     /* SHA-256, compared by the host */
     size_t net_input_size; /* window_samples * channels of the window, int8, time-major; with features one a
-                              word */
+                              word of each of their windows */
     size_t net_output_size;
     size_t net_arena_size;
     void (*net_init)(void *arena); /* called before each run as well: leaves the state of pushes alone */
@@ -82,9 +84,9 @@ typedef struct {
     void *context;
     /* Ticks of work: a counter that need not run while interrupts are served. */
     uint32_t (*work_ticks)(void *context);
-    /* A stage's output, of a stage in the trace mask. Elements are int32 for RAW, FILTERED and FEATURES, int8
-       otherwise; index is the first frame for RAW (of the sensor) and FILTERED (behind the front end), else
-       the window. data is valid during the call. */
+    /* A stage's output, of a stage in the trace mask. Elements are int32 for RAW, FILTERED, FEATURES and AUX,
+       int8 otherwise; index is the first frame for RAW (of the sensor) and FILTERED (behind the front end),
+       the sample for AUX, whose stream is the layer, else the window. data is valid during the call. */
     void (*tensor)(void *context, myo_stage_t stage, uint16_t layer, uint32_t index, const void *data,
                    size_t n_elements);
     void (*decision)(void *context, const myo_patch_result_t *result);
@@ -131,7 +133,8 @@ typedef struct {
     uint32_t hop_end;         /* samples at which the next window or push is complete */
     uint32_t windows;         /* windows decided since the start */
     uint32_t front_end_ticks; /* since the last window */
-    uint32_t hook_ticks;      /* spent in the layer hook during this window's network */
+    uint32_t hook_ticks;      /* spent in hooks during this block's streams or this window's network */
+    uint16_t gated_windows;   /* from this one on, that hold features of a gated one and cast no vote */
     uint16_t window_row;      /* row of the window ring that the next frame takes: the oldest */
 } myo_patch_t;
 

@@ -71,6 +71,23 @@ PORTS = {
 }
 
 
+# Runs once a message, a window or a start, not once a sample or a weight: -Os makes it a quarter smaller.
+FOR_SIZE = [
+    "*/core/link/myo_link.c",
+    "*/core/link/myo_frame.c",
+    "*/core/calibration/myo_calibration.c",
+    "*/core/calibration/myo_store.c",
+    "*/core/stream/myo_patch.c",
+    "*/core/stream/myo_decision*.c",
+    "*/app/*.c",
+]
+
+
+def compile_for_size(env: object, node: object) -> object:
+    """Build a source with -Os."""
+    return env.Object(node, CCFLAGS=[*env["CCFLAGS"], "-Os"])
+
+
 def fail(message: str) -> None:
     """End the build with one line."""
     sys.stderr.write(f"Error: {message}\n")
@@ -145,6 +162,10 @@ objects = [
 env.Append(CCFLAGS=[*STRICT, *settings["ours"], "-isystem", str(cmsis_dsp / "Include")])
 env.BuildSources("$BUILD_DIR/bundle", str(bundle / "c"), src_filter="+<*.c>")  # c/tflm is for TFLM projects
 env.Append(PIOBUILDFILES=objects)
+
+if port != "native":
+    for pattern in FOR_SIZE:
+        env.AddBuildMiddleware(compile_for_size, pattern)
 
 program = None if "nobuild" in COMMAND_LINE_TARGETS else env.BuildProgram()
 if program is not None:

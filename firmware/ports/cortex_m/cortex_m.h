@@ -2,7 +2,8 @@
    table and image.ld the layout; both ask the board's own folder:
 
    - memory.ld: the regions FLASH and RAM, and STACK_BYTES
-   - board.h: BOARD_N_INTERRUPTS, and BOARD_INTERRUPTS(X), an X(number, handler) for each that is used */
+   - board.h: BOARD_N_INTERRUPTS, and BOARD_INTERRUPTS(X), an X(number, handler) for each that is used;
+     BOARD_HAS_STORE where its folder has a myo_port_store. The others get ram_store.c's. */
 #ifndef CORTEX_M_H
 #define CORTEX_M_H
 

@@ -13,6 +13,8 @@
 #endif
 
 #define BOARD_FLASH 0x08000000u
+#define BOARD_STORE 0x080C0000u /* sectors 10 and 11, behind memory.ld's FLASH */
+#define BOARD_HAS_STORE 1
 #define BOARD_IRQ_USART1 37u
 #define BOARD_N_INTERRUPTS 82
 #define BOARD_INTERRUPTS(X)                                                                                  \

@@ -74,9 +74,16 @@ static bool use_pll(void) {
     return true;
 }
 
+static bool is_emulated;
+
+bool stm32_is_emulated(void) {
+    return is_emulated;
+}
+
 stm32_clock_t stm32_clock_start(void) {
     stm32_set(RCC_CR, RCC_CR_HSION);
-    if (!wait_for(RCC_CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY, PATIENCE_SHORT)) {
+    is_emulated = !wait_for(RCC_CR, RCC_CR_HSIRDY, RCC_CR_HSIRDY, PATIENCE_SHORT);
+    if (is_emulated) {
         return (stm32_clock_t){.apb2_hz = HSI_HZ,
                                .timer_hz = QEMU_TIMER_HZ,
                                .tick_prescaler = QEMU_TICK_PRESCALER,

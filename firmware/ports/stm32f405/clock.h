@@ -17,4 +17,7 @@ typedef struct {
    may leave them. */
 stm32_clock_t stm32_clock_start(void);
 
+/* Whether stm32_clock_start found QEMU. */
+bool stm32_is_emulated(void);
+
 #endif

@@ -51,6 +51,20 @@
 #define FLASH_ACR_PRFTEN (1u << 8)
 #define FLASH_ACR_ICEN (1u << 9)
 #define FLASH_ACR_DCEN (1u << 10)
+#define FLASH_ACR_ICRST (1u << 11)
+#define FLASH_ACR_DCRST (1u << 12)
+#define FLASH_KEYR 0x40023C04u
+#define FLASH_SR 0x40023C0Cu
+#define FLASH_SR_EOP (1u << 0)
+#define FLASH_SR_ERRORS (1u << 1 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7) /* each is cleared by writing 1 */
+#define FLASH_SR_BSY (1u << 16)
+#define FLASH_CR 0x40023C10u
+#define FLASH_CR_PG (1u << 0)
+#define FLASH_CR_SER (1u << 1)
+#define FLASH_CR_SNB(sector) ((uint32_t)(sector) << 3)
+#define FLASH_CR_PSIZE_32 (2u << 8)
+#define FLASH_CR_STRT (1u << 16)
+#define FLASH_CR_LOCK (1u << 31)
 #define PWR_CR 0x40007000u
 #define PWR_CR_VOS (1u << 14)
 
@@ -142,6 +156,7 @@
 
 uint32_t stm32_read(uint32_t address);
 void stm32_write(uint32_t address, uint32_t value);
+static inline void stm32_barrier(void) {}
 
 #else
 
@@ -151,6 +166,12 @@ static inline uint32_t stm32_read(uint32_t address) {
 
 static inline void stm32_write(uint32_t address, uint32_t value) {
     *(volatile uint32_t *)address = value;
+}
+
+/* What was written before is there before anything after it is read: memory and registers keep no order among
+   each other. */
+static inline void stm32_barrier(void) {
+    __asm volatile("dsb" ::: "memory");
 }
 
 #endif

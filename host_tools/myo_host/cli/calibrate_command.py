@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -34,10 +35,13 @@ def calibrate(
     undo: Annotated[bool, typer.Option("--undo", help="Back to the head before.")] = False,
     factory: Annotated[bool, typer.Option("--factory", help="Forget every head: the network decides.")] = False,
     status: Annotated[bool, typer.Option("--status", help="Say which head is in use.")] = False,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="File for a native board's heads; else its own in the bundle.")
+    ] = None,
     data: Annotated[Path | None, typer.Option("--data", help="Folder that holds the data sets.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")] = False,
 ) -> None:  # fmt: skip
-    """Hold each class for some seconds: the patch makes a head of its own for the person, and keeps it through resets."""
+    """Hold each class for some seconds: the patch makes a head of its own for the person, and keeps it."""
     from myo_host.calibration import Calibrator
     from myo_host.calibration_run import calibrate_by_recording, guide
     from myo_host.link import PatchLink
@@ -49,7 +53,10 @@ def calibrate(
         raise LinkError("give one of --replay, --undo, --factory and --status; guided without")
     opened = open_bundle(bundle)
     signals = _read_signals(replay, opened.spec, data) if replay is not None else []
-    with _open_board(bundle, board, port) as name, PatchLink(name) as link:
+    with (
+        _open_board(bundle, board, port, store or _default_store(bundle, board)) as name,
+        PatchLink(name) as link,
+    ):
         hello = link.say_hello(opened.bundle_hash)
         calibrator = Calibrator(link, opened)
         if signals:
@@ -86,17 +93,25 @@ def calibrate(
         return
     if standing.foreign:
         print(f"{hello.board}: holds a head of another bundle, which is not used")
-    print(
-        f"{hello.board}: head {standing.sequence} decides"
-        if standing.sequence
-        else f"{hello.board}: no head, the network decides"
-    )
+    decides = f"head {standing.sequence} decides" if standing.sequence else "no head, the network decides"
+    kept = "outlive power" if standing.outlives_power else "outlive a reset, not the power"
+    print(f"{hello.board}: {decides}; heads {kept}")
+
+
+def _default_store(bundle: Path, board: str | None) -> Path | None:
+    """Return where a board that is not plugged in keeps heads between two commands; None: nowhere, or where a variable says."""
+    from myo_host.boards import BOARDS
+
+    known = BOARDS.get(board or "")
+    if known is None or not known.store_variable or os.environ.get(known.store_variable):
+        return None
+    return bundle / "firmware" / f"{known.name}.store"
 
 
 def _as_dict(standing: Standing) -> dict[str, object]:
     return {
-        "sequence": standing.sequence, "foreign": standing.foreign, "left_out": standing.left_out,
-        "known": standing.known.tolist(), "fresh": standing.fresh.tolist(),
+        "sequence": standing.sequence, "foreign": standing.foreign, "outlives_power": standing.outlives_power,
+        "left_out": standing.left_out, "known": standing.known.tolist(), "fresh": standing.fresh.tolist(),
     }  # fmt: skip
 
 

@@ -173,7 +173,8 @@ def export_command(bundle: BundleArgument) -> None:
     limits = describe_limits(exported.bundle.spec.budget)
     print(
         f"predicted: flash {predicted.flash_bytes} B, RAM {predicted.ram_bytes} B, {predicted.total_ms:.3g} ms a decision "
-        f"at {exported.bundle.spec.budget.clock_mhz:g} MHz; {exported.choice.describe()}"
+        f"at {exported.bundle.spec.budget.clock_mhz:g} MHz; {exported.choice.describe()}, "
+        f"{exported.choice.buffers.ring_frames} frames of samples under way"
         + (f"; within the budget of {limits}" if limits else "")
         + ("" if predicted.is_modelled else "; some layers are guessed, see myopatch compile --report")
     )

@@ -1,4 +1,4 @@
-"""``myopatch evaluate``: a spec's network and the floor, on every person or session in turn."""
+"""``myopatch evaluate``: a spec's model and the floor, on every person or session in turn."""
 
 from __future__ import annotations
 
@@ -41,13 +41,12 @@ def evaluate(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train the spec's network anew for every person (or session), test it there, and compare it with a linear floor.
+    """Train the spec's model anew for every person (or session), test it there, and compare it with a linear floor.
 
     Ctrl-C keeps the folds that are finished; the same command goes on. Another [decision] is measured without training.
     """
     from myo_host.evaluation_page import write_evaluation
     from myo_pipeline.bundle import render_json
-    from myo_pipeline.errors import SpecError
     from myo_pipeline.spec import load_spec
     from myo_training.cross_validation import CrossValidation, summarize_folds
     from myo_training.datasets import resolve_dataset
@@ -56,12 +55,9 @@ def evaluate(
 
     path = _spec_path(spec)
     loaded = load_spec(path)
-    if loaded.output.kind == "score":
-        raise SpecError(
-            f"{path}: output.kind 'score' has no folds, expected 'classes' or 'values'; `myopatch train` measures it"
-        )
-    found = resolve_dataset(loaded.training.data, data, loaded, path.parent)
-    check_fits(found.info, loaded)
+    recorded = loaded.as_recorded()
+    found = resolve_dataset(loaded.training.data, data, recorded, path.parent)
+    check_fits(found.info, recorded)
     divided = make_folds(found.sessions(), folds.value, loaded.training, k)
     folder = (out or Path("build") / f"{loaded.name}-evaluation") / folds.value
     validation = CrossValidation(loaded, found, divided, folder)
@@ -104,7 +100,7 @@ def _show(record: dict[str, Any]) -> None:
     table = Table(
         title=f"{record['name']}, {len(record['folds'])} folds of {record['across']}; the floor: four features, linear"
     )
-    alone, voted = latency["window_ms"] + latency["hop_ms"], latency["total_ms"]
+    alone, voted = latency["alone_ms"], latency["total_ms"]
     for heading in ("", f"window, {alone:g} ms", "floor", f"decision, {voted:g} ms", "floor"):
         table.add_column(heading)
     for row in list_figures(record):

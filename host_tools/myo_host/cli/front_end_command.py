@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from myo_host.cli.app import app
 from myo_host.cli.commands import JsonOption, SpecArgument, _spec_path
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @app.command("front-end", short_help="Show what a spec's filters do in fixed point.")
@@ -19,22 +23,23 @@ def front_end(
     as_json: JsonOption = False,
 ) -> None:
     """Show a spec's filters in fixed point: responses, ranges, noise, limit cycles, cost, and why they are scaled so."""
+    from myo_export.aux_analysis import analyse_aux
     from myo_export.front_end_analysis import analyse_front_end
     from myo_pipeline.bundle import render_json
     from myo_pipeline.spec import load_spec
 
     path = _spec_path(spec)
     loaded = load_spec(path)
-    found = analyse_front_end(loaded)
+    found, streams = analyse_front_end(loaded), analyse_aux(loaded)
     if html is not None:
         from myo_host.front_end_page import render_front_end
         from myo_pipeline.bundle import write_text
 
-        write_text(html, render_front_end(loaded, found))
+        write_text(html, render_front_end(loaded, found, streams))
     if as_json:
-        print(render_json(_plain(asdict(found))))
+        print(render_json(_plain(asdict(found) | {"aux": [asdict(stream) for stream in streams]})))
         return
-    _show(loaded.name, found)
+    _show(loaded.name, found, streams)
     if html is not None:
         print(f"plots: {html}")
 
@@ -47,19 +52,23 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON values
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _show(name: str, found: Any) -> None:  # noqa: ANN401 - a FrontEndAnalysis, whose package loads with the command
+def _show(name: str, found: Any, streams: Sequence[Any]) -> None:  # noqa: ANN401 - of myo_export, which loads with the command
     from rich.console import Console
-    from rich.table import Table
 
-    from myo_host.front_end_page import (
-        SECTION_COLUMNS,
-        STEP_COLUMNS,
-        section_rows,
-        step_rows,
-        summarize_front_end,
-    )
+    from myo_host.front_end_page import summarize_aux, summarize_front_end
 
     console = Console(highlight=False)
+    _show_chain(console, name, found, summarize_front_end(found))
+    for stream in streams:
+        console.print()
+        _show_chain(console, f"{name}, stream {stream.name}", stream, summarize_aux(stream))
+
+
+def _show_chain(console: Console, name: str, found: Any, summary: list[tuple[str, str]]) -> None:  # noqa: ANN401
+    from rich.table import Table
+
+    from myo_host.front_end_page import SECTION_COLUMNS, STEP_COLUMNS, section_rows, step_rows
+
     table = Table(title=f"{name}: {len(found.sections)} second-order sections", title_justify="left")
     for column in SECTION_COLUMNS:
         table.add_column(column, justify="right")
@@ -74,5 +83,5 @@ def _show(name: str, found: Any) -> None:  # noqa: ANN401 - a FrontEndAnalysis, 
         for row in step_rows(found):
             steps.add_row(*row)
         console.print(steps)
-    for label, text in summarize_front_end(found):
+    for label, text in summary:
         console.print(f"{label:<28} {text}", soft_wrap=True)

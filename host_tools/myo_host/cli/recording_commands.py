@@ -35,18 +35,22 @@ UnitOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 
 
-def _open_board(bundle: Path | None, board: str | None, port: str | None) -> AbstractContextManager[str]:
+def _open_board(
+    bundle: Path | None, board: str | None, port: str | None, store: Path | None = None
+) -> AbstractContextManager[str]:
     from myo_host.boards import find_board, start_board
     from myo_pipeline.errors import LinkError
 
     if bool(board) == bool(port):
         raise LinkError("give one of --board NAME (a virtual board) and --port DEVICE (a board on the line)")
     if port:
+        if store is not None:
+            raise LinkError(f"--store {store}: a board on the line keeps its heads itself; leave it out")
         return nullcontext(port)
     if bundle is None:
         raise LinkError(f"board {board}: boots the firmware of a bundle; give the bundle's folder")
     description = find_board(str(board))
-    return start_board(description, bundle / "firmware" / f"{description.name}.elf")
+    return start_board(description, bundle / "firmware" / f"{description.name}.elf", store)
 
 
 @app.command(short_help="Record a running patch into BDF+ or EDF+.")
@@ -67,6 +71,7 @@ def record(
 
     import numpy as np
 
+    from myo_host.aux_recorder import AuxRecorder
     from myo_host.link import PatchLink
     from myo_host.recorder import describe_board, record_patch
     from myo_pipeline.bundle import open_bundle, render_json
@@ -90,6 +95,7 @@ def record(
         hello = link.say_hello(opened.bundle_hash if opened else None)
         sensor = opened.spec.sensor if opened else None
         rate = sensor.rate_hz if sensor else hello.rate_hz
+        streams = AuxRecorder(out, hello, opened.spec.aux if opened else ())
         writer = EdfWriter(
             out, tuple(f"EMG{k + 1}" for k in range(hello.n_channels)), rate,
             np.full(hello.n_channels, sensor.lsb_uv if sensor else np.nan),
@@ -103,7 +109,7 @@ def record(
                 session = record_patch(
                     link, writer, lambda n: interrupted.is_set() or (limit is not None and n >= limit),
                     opened.spec.output_names if opened and opened.spec.decides_classes else None,
-                    lambda s: progress(f"{s.n_samples / rate:.0f} s", s.n_samples / limit if limit else 0.0),
+                    lambda s: progress(f"{s.n_samples / rate:.0f} s", s.n_samples / limit if limit else 0.0), streams,
                 )  # fmt: skip
         finally:
             signal.signal(signal.SIGINT, before)
@@ -116,6 +122,9 @@ def record(
             f"{out}: {session.n_samples} samples ({session.n_samples / rate:.1f} s), {session.decisions} decisions, "
             f"{lost} samples lost on the board, {session.samples_missing} on the line, {session.faults} faults"
         )
+        for name, told in session.aux.items():
+            missing = f", {told['samples_missing']} lost on the line" if told["samples_missing"] else ""
+            print(f"{out.with_name(told['file'])}: {told['n_samples']} samples of {name}{missing}")
     if interrupted.is_set() and seconds is not None:
         raise typer.Exit(130)
 
@@ -164,7 +173,7 @@ def replay(
     resample: Annotated[bool, typer.Option("--resample", help="Bring another sample rate to the patch's.")] = False,
     rescale: Annotated[bool, typer.Option("--rescale", help="Round counts of another worth to the patch's.")] = False,
     aux: Annotated[
-        list[Path] | None, typer.Option("--aux", help="CSV of an auxiliary stream; one a stream of the spec, in order.")
+        list[Path] | None, typer.Option("--aux", help="CSV of each auxiliary stream, in order; those beside the file without.")
     ] = None,
     channels: ChannelsOption = None,
     rate_hz: RateOption = None,
@@ -178,6 +187,7 @@ def replay(
     from myo_host.calibration import read_stored_head
     from myo_host.link import PatchLink
     from myo_host.replay import (
+        find_streams,
         first_difference,
         fit_recording,
         list_decisions,
@@ -197,7 +207,7 @@ def replay(
     sensor = opened.spec.sensor
     source = _open_recording(recording, channels, rate_hz, lsb_uv, unit, data)
     fitted = fit_recording(source, sensor, resample=resample, rescale=rescale)
-    streams = read_streams(opened.spec, aux or [])
+    streams = read_streams(opened.spec, aux or find_streams(opened.spec, Path(recording)))
     with _open_board(bundle, board, port) as name, PatchLink(name) as link:
         link.say_hello(opened.bundle_hash)
         stored = read_stored_head(link, opened)

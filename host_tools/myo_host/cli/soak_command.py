@@ -33,7 +33,7 @@ def soak(
     """Stream recordings through a board over a line that flips, drops and repeats, through resets and host restarts."""
     from myo_host.boards import find_board, start_board
     from myo_host.line_faults import FaultyLine
-    from myo_host.soak import expect_signals
+    from myo_host.soak import expect_signals, read_board_head
     from myo_host.soak import soak as run_soak
     from myo_pipeline.bundle import open_bundle, render_json, write_json
     from myo_pipeline.errors import LinkError
@@ -46,10 +46,10 @@ def soak(
     else:
         description = find_board(str(board))
         context = start_board(description, bundle / "firmware" / f"{description.name}.elf")  # type: ignore[assignment]
-    with show_progress("soak") as progress:
+    with show_progress("soak") as progress, context as name:
         progress("the twin's decisions", 0.0)
-        signals = expect_signals(opened, run_seconds)
-        with context as name, FaultyLine(name, faults, seed) as line:
+        signals = expect_signals(opened, run_seconds, stored=read_board_head(name, opened))
+        with FaultyLine(name, faults, seed) as line:
             result = run_soak(
                 line, signals, 60 * minutes, bundle_hash=opened.bundle_hash, seed=seed, progress=progress
             )

@@ -1,10 +1,10 @@
-"""``myopatch tune``: filters, window, hop, features and model size, searched together under the spec's budget."""
+"""``myopatch tune``: filters, window, hop, features and the model's kind and size, searched together under the spec's budget."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +27,7 @@ from myo_host.cli.select_command import (
 )
 
 if TYPE_CHECKING:
-    from myo_pipeline.spec import PatchSpec
+    from myo_pipeline.spec import Model, PatchSpec
     from myo_training.search_data import SearchData
     from myo_training.search_space import SearchSpace
     from myo_training.tune import Cost, Found, Objective, Tried
@@ -55,10 +55,12 @@ _AXES = {
 
 def price_patch(spec: PatchSpec) -> Cost:
     """Price a spec for a search."""
+    from myo_export.dry_model import is_dry
     from myo_export.price import price_spec
     from myo_training.tune import Cost
+    from myo_training.untrained import make_untrained
 
-    price = price_spec(spec)
+    price = price_spec(spec, None if is_dry(spec) else make_untrained(spec))
     p = price.prediction
     return Cost(
         p.flash_bytes, p.ram_bytes, p.total_ms, price.core_percent, sum(p.instructions.values()), price.excess,
@@ -66,7 +68,7 @@ def price_patch(spec: PatchSpec) -> Cost:
     )  # fmt: skip
 
 
-@app.command("tune", short_help="Search filters, window, features and model size under the budget.")
+@app.command("tune", short_help="Search filters, window, features and the model under the budget.")
 def tune(
     spec: SpecArgument = Path("patch.toml"),
     data: DataOption = None,
@@ -85,10 +87,14 @@ def tune(
     finalists: Annotated[
         int, typer.Option(help="Specs to train for all of the spec's epochs at the end.", min=1)
     ] = 3,
+    kinds: Annotated[
+        str,
+        typer.Option(help="Kinds of model to choose from beside the spec's own, such as mlp,forest,cnn."),
+    ] = "",
     judges: JudgesOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Search filters, window, hop, features and model size together under the spec's budget, and write the best spec."""
+    """Search filters, window, hop, features and the model together under the spec's budget, and write the best spec."""
     from myo_pipeline.bundle import render_json
     from myo_pipeline.spec import load_spec
 
@@ -97,8 +103,9 @@ def tune(
     folder = out or Path("build") / f"{loaded.name}-tune"
     with show_progress("tune") as progress:
         record = run_search(
-            path, folder, data, trials, minutes, against.value, epochs, finalists, progress, judges
-        )
+            path, folder, data, trials, minutes, against.value, epochs, finalists, progress, judges,
+            [kind.strip() for kind in kinds.split(",") if kind.strip()],
+        )  # fmt: skip
     if as_json:
         print(render_json(record))
         return
@@ -108,7 +115,7 @@ def tune(
 
 def run_search(
     path: Path, folder: Path, data: Path | None, n_trials: int, minutes: float | None, against: Objective, epochs: int,
-    n_finalists: int, progress: Progress, judges: int | None = None,
+    n_finalists: int, progress: Progress, judges: int | None = None, kinds: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     """Search from a spec, write ``patch.toml``, ``tune.json``, ``tune.html`` and ``pareto.png``; return what the second holds.
 
@@ -120,18 +127,24 @@ def run_search(
         As the command's options.
     progress
         Called with a phrase and a fraction of 0 .. 1.
-    judges
-        As the command's option.
+    judges, kinds
+        As the command's options.
     """
     from myo_pipeline.bundle import write_json, write_text
     from myo_pipeline.spec import load_spec
     from myo_pipeline.spec_text import render_spec
+    from myo_training.model_axes import list_axes, make_models
     from myo_training.tune import Search, compare_persons
 
     spec = load_spec(path)
+    models = make_models(spec, kinds)
+    for model in models:
+        list_axes(model)  # what cannot be searched is said before anything is read
     progress("reading recordings", 0.0)
     recordings, source = open_search_data(path, spec, data, judges)
-    space, first = _make_space(spec, recordings, folder, lambda text, share: progress(text, 0.2 * share))
+    space, first = _make_space(
+        spec, models, recordings, folder, lambda text, share: progress(text, 0.2 * share)
+    )
     search = Search(space, recordings, price_patch, folder, against, epochs)
     search.run(n_trials, first, minutes, lambda text, share: progress(text, 0.2 + 0.7 * share))
     found = search.conclude(n_finalists, lambda text, share: progress(text, 0.9 + 0.1 * share))
@@ -156,25 +169,28 @@ def run_search(
 
 
 def _make_space(
-    spec: PatchSpec, data: SearchData, folder: Path, progress: Progress
+    spec: PatchSpec, models: Sequence[Model], data: SearchData, folder: Path, progress: Progress
 ) -> tuple[SearchSpace, list[dict[str, Any]]]:
     """Lay out the space and the places to begin with; of features, after a selection, which is kept in the folder."""
-    from myo_training.search_space import make_space, name_feature
+    from myo_training.search_space import CHOOSING, make_space, name_feature
 
-    if not spec.features:
-        space = make_space(spec, [])
-        return space, [space.start]
+    choosing = [model for model in models if model.kind in CHOOSING]
+    if not choosing:
+        space = make_space(spec, [], models)
+        return space, [*space.starts]
     candidates, _ = find_candidates(spec, data)
     named = {name_feature(f): f for f in candidates}
-    selection = _read_selection(spec, data, folder, candidates, progress)
+    selecting = spec if spec.model in choosing else spec.model_copy(update={"model": choosing[0]})
+    selection = _read_selection(selecting, data, folder, candidates, progress)
     sets = [point["names"] for point in selection["forward"]]
     names = [name_feature(f) for f in spec.features] + sets[-1]
     names += [r["name"] for r in sorted(selection["ranked"], key=lambda r: -r["accuracy"])]
     kept = list(dict.fromkeys(names))[: max(N_CANDIDATES, len(spec.features))]
-    space = make_space(spec, [named[name] for name in kept if name in named])
+    space = make_space(spec, [named[name] for name in kept if name in named], models)
     axes = [name_feature(f) for f in space.candidates]
-    first = [space.start] + [
-        space.start | {f"feature {name}": name in chosen for name in axes}
+    start = space.starts[models.index(choosing[0])]
+    first = [*space.starts] + [
+        start | {f"feature {name}": name in chosen for name in axes}
         for chosen in sets[1:]
         if set(chosen) <= set(axes)
     ]
@@ -245,14 +261,15 @@ def _write_head(found: Found, start: Tried | None, old: PatchSpec, n_trials: int
 
 def _write_notes(old: PatchSpec, new: PatchSpec) -> dict[str, str]:
     """Say beside each table what it was."""
+    from myo_training.model_axes import describe_model
+
     notes = {}
     if old.window != new.window:
         notes["window"] = f"was {old.window.window_ms:g} ms, hop {old.window.hop_ms:g} ms"
     if old.decision.vote != new.decision.vote:
         notes["decision"] = f"was {old.decision.vote}: as many votes as the same delay has room for"
     if old.model != new.model:
-        own = old.model.model_dump(exclude={"kind", "dropout"})
-        notes["model"] = f"was {', '.join(f'{key} {value}' for key, value in own.items())}"
+        notes["model"] = f"was {describe_model(old.model)}"
     before = {f.model_dump_json() for f in old.features}
     for number, feature in enumerate(new.features):
         if feature.model_dump_json() not in before:

@@ -7,15 +7,17 @@ Nothing is read before a recording is asked for, and files are read one after th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.errors import DataError
 from myo_training.data_sets.entry import CLASSES
 from myo_training.recordings import DataSet, DataSetInfo, Recording
@@ -47,12 +49,13 @@ class Source:
 
 
 class Piece(NamedTuple):
-    """One uninterrupted recording of a file: session, trial, counts (n, n_channels) and labels as in ``Recording``."""
+    """One uninterrupted recording of a file: session, trial, counts (n, n_channels), labels and streams as in ``Recording``."""
 
     session: str
     trial: str
     emg: NDArray[Any]
     labels: NDArray[Any]
+    aux: Mapping[str, AuxSamples] = MappingProxyType({})
 
 
 class FileSet(DataSet):
@@ -148,7 +151,7 @@ class FileSet(DataSet):
         typed: Labels = labels.astype(np.int64) if classes else labels.astype(np.float64)
         return Recording(
             np.ascontiguousarray(emg, np.int32), typed, info.rate_hz, info.lsb_uv, person, piece.session,
-            piece.trial, where,
+            piece.trial, where, dict(piece.aux),
         )  # fmt: skip
 
 

@@ -6,7 +6,8 @@ rate and of a count's worth must agree with the description, or is converted to 
 
 Classes are the annotations whose text is one of ``labels``: each lasts as long as it says, or else until the next; where none
 holds, the class is the first of ``labels``. MATLAB and HDF5 files may have a variable ``label`` (class numbers, one a sample)
-instead; ``values`` are variables of theirs with these names.
+instead; ``values`` are variables of theirs with these names. Auxiliary streams have a CSV file of their own beside each
+recording, as beside a CSV file: `myopatch record` writes them so.
 """
 
 from __future__ import annotations
@@ -20,9 +21,18 @@ from numpy.typing import NDArray
 
 from myo_pipeline.errors import DataError
 from myo_pipeline.recording import FORMATS, read_recording
+from myo_pipeline.recording.aux_file import name_aux_file
 from myo_pipeline.recording.recording import Annotation
 from myo_pipeline.recording.recording import Recording as FileRecording
-from myo_training.csv_folder import DESCRIPTION, LABEL, Description, identify, read_description
+from myo_training.csv_folder import (
+    DESCRIPTION,
+    LABEL,
+    Description,
+    describe_aux,
+    identify,
+    read_description,
+    read_streams,
+)
 from myo_training.data_sets.array_file import read_mat
 from myo_training.data_sets.entry import CLASSES, VALUES
 from myo_training.data_sets.file_set import FileSet, Piece, Source, to_counts
@@ -45,7 +55,8 @@ def open_recorded_folder(folder: Path) -> DataSet:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in SUFFIXES:
             person, session, trial = identify(description, path)
-            sources.append(Source(person, (session,), trial, path))
+            beside = tuple(name_aux_file(path, stream.name) for stream in description.aux)
+            sources.append(Source(person, (session,), trial, path, beside))
     info = DataSetInfo(
         name=description.name or folder.resolve().name,
         description=f"{len(sources)} recordings",
@@ -58,6 +69,7 @@ def open_recorded_folder(folder: Path) -> DataSet:
         citation=description.citation,
         source="recorded, files of " + ", ".join(sorted({source.path.suffix for source in sources})),
         channels=tuple(description.channels),
+        aux=describe_aux(description),
     )
 
     def read(source: Source) -> Iterator[Piece]:
@@ -93,7 +105,7 @@ def _read(description: Description, source: Source) -> Piece:
         labels = label_samples(
             recording.annotations, description.labels, len(counts), recording.rate_hz, str(path)
         )
-    return Piece(source.sessions[0], source.trial, counts, labels)
+    return Piece(source.sessions[0], source.trial, counts, labels, read_streams(description, path))
 
 
 def count_signal(recording: FileRecording, lsb_uv: float) -> NDArray[np.int32]:

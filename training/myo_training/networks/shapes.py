@@ -1,7 +1,8 @@
 """Each kind of model of a spec, layer by layer.
 
 Convolutions over time are written as two-dimensional ones with a kernel of height 1 on an input of shape
-(1, window_samples, n_channels), both behind the front end: the converter then keeps one op a layer.
+(1, window_samples, n_channels), both behind the front end: the converter then keeps one op a layer. Features are
+(windows, n_components, n_channels), the oldest window first.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def build_network(spec: PatchSpec, form: Form, ranges: Ranges | None = None) -> 
     builder = NetworkBuilder(form, ranges)
     shape = spec.model
     n_time = count_components(spec) if spec.features else spec.window_samples
-    source, x = builder.input((1, n_time, spec.front_end_channels), "features" if spec.features else "emg")
+    sizes = (spec.context_windows, n_time, spec.front_end_channels)
+    source, x = builder.input(sizes, "features" if spec.features else "emg")
     if isinstance(shape, SpectrogramModel):
         (feature,) = (f for f in spec.features if isinstance(f, StftFeature))
         x = _lay_spectrogram(builder, x, shape, len(feature.bands_hz))
@@ -70,8 +72,16 @@ def _lay_cnn(b: NetworkBuilder, x: Any, shape: CnnModel) -> Any:  # noqa: ANN401
 
 
 def _lay_mlp(b: NetworkBuilder, x: Any, shape: MlpModel) -> Any:  # noqa: ANN401
+    n_shared = min(shape.shared, len(shape.hidden)) if shape.windows > 1 else 0
+    if (
+        n_shared
+    ):  # dense layers that each window passes by itself are convolutions over windows with a kernel of 1
+        x = b.reshape(x, (1, shape.windows, x.shape[2] * x.shape[3]), "windows")
+    for index, units in enumerate(shape.hidden[:n_shared]):
+        x = b.convolve(x, f"{index}", units, (1, 1))
+        x = b.drop(x, shape.dropout, f"drop{index}")
     x = import_tensorflow().keras.layers.Flatten(name="flat")(x)
-    for index, units in enumerate(shape.hidden):
+    for index, units in enumerate(shape.hidden[n_shared:], n_shared):
         x = b.connect(x, f"dense{index}", units)
         x = b.drop(x, shape.dropout, f"drop{index}")
     return x
