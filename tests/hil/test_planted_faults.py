@@ -89,7 +89,7 @@ FAULTS = {
         "network input", r"window 0 sample 0 channel \d", STATE_KEPT,
     ),
     "gated windows vote": (
-        PATCH, put("is_gated(self) ? config", "is_gated(self) && self->windows > 60000u ? config"),
+        PATCH, put("if (is_gated(self)) {", "if (is_gated(self) && self->windows > 60000u) {"),
         "decision", r"window \d+ raw", "vote",
     ),
     "swapped channels": (
