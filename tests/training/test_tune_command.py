@@ -133,4 +133,11 @@ def test_bad_input_is_one_line(project: Path, tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="--kinds: 'gru' cannot be searched") as caught:
         run("tune", project / "tuned.toml", "--out", tmp_path, "--kinds", "mlp,gru")
     assert "\n" not in str(caught.value)
+    stft = '[[features]]\nkind = "stft_power"\nsegment_ms = 100.0\nbands_hz = [[10, 50], [50, 101]]\n'
+    (project / "odd.toml").write_text(make_feature_text(features=stft, model='kind = "spectrogram"'))
+    with pytest.raises(
+        SpecError, match=r"features cannot be chosen for model\.kind 'spectrogram', expected"
+    ) as caught:
+        run("select", project / "odd.toml", "--out", tmp_path)
+    assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())

@@ -36,7 +36,10 @@ _ORDERS: Final = (2, 4, 6)
 _QS: Final = (0.5, 1.0, 2.0)
 _SPATIAL: Final = ("none", "common_average", "single_differential")
 KIND: Final = "kind"
-CHOOSING: Final = FEATURE_MODELS - {"spectrogram"}  # kinds that take whatever features there are
+CHOOSING: Final = FEATURE_MODELS - {
+    "spectrogram",
+    "autoencoder",
+}  # kinds that decide by whatever features there are
 WINDOWED: Final = ("tcn", "attention")
 _FEATURE: Final = "feature "
 _SAME: Final = 1e-6  # deviations that z-scores of equal features differ by at most

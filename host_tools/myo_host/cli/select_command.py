@@ -93,6 +93,7 @@ def select(
     from myo_pipeline.spec import load_spec
     from myo_pipeline.spec_text import render_spec
     from myo_training.feature_selection import select_features
+    from myo_training.search_space import CHOOSING
 
     path = _spec_path(spec)
     loaded = load_spec(path)
@@ -100,6 +101,11 @@ def select(
         raise SpecError(
             f"{path}: model.kind {loaded.model.kind!r} takes the window itself, expected one that takes features; "
             "start from `myopatch new --template features`"
+        )
+    if loaded.model.kind not in CHOOSING:
+        raise SpecError(
+            f"{path}: features cannot be chosen for model.kind {loaded.model.kind!r}, expected one of "
+            f"{', '.join(sorted(CHOOSING))}; choose with one of these, then change the kind"
         )
     folder = out or Path("build") / f"{loaded.name}-select"
     with show_progress("select") as progress:

@@ -133,13 +133,13 @@ def run_search(
     from myo_pipeline.bundle import write_json, write_text
     from myo_pipeline.spec import load_spec
     from myo_pipeline.spec_text import render_spec
-    from myo_training.model_axes import list_axes, make_models
+    from myo_training.model_axes import make_models
+    from myo_training.search_space import make_space
     from myo_training.tune import Search, compare_persons
 
     spec = load_spec(path)
     models = make_models(spec, kinds)
-    for model in models:
-        list_axes(model)  # what cannot be searched is said before anything is read
+    make_space(spec, [], models)  # what cannot be searched is said before anything is read
     progress("reading recordings", 0.0)
     recordings, source = open_search_data(path, spec, data, judges)
     space, first = _make_space(
