@@ -30,7 +30,7 @@ class Settings:
     """Of the row; part of its key."""
 
     persons: tuple[str, ...] = ("L44444", "R12378", "R41924", "R91827")
-    hidden: tuple[int, ...] = (192, 64)
+    hidden: tuple[int, ...] = (168, 64)
 
 
 def tabulate_both(folder: Path, settings: Settings) -> tuple[Table, np.ndarray]:

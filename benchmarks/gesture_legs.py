@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gesture_scores import (
     FLOOR_COMPONENTS,
+    VOTE,
     Figures,
     Twin,
     check_disjoint,
@@ -17,8 +18,8 @@ from gesture_scores import (
     split_persons,
     vote,
 )
-from gesture_sets import UCI, Table
-from myo_training.adaptation import Fitted, measure_scale
+from gesture_sets import UCI, Table, place_context
+from myo_training.adaptation import measure_scale
 from myo_training.dense_net import DenseNet, FitSettings, fit_classes, fit_shape
 
 Rows = NDArray[np.int64]
@@ -29,14 +30,16 @@ MUSCLES: Final = ("VL", "BF", "TA")  # channels in this order, and the exercises
 QUIET_SHARE: Final = 0.25  # of a recording's range of activity, below which the leg is taken to pause
 
 
-_ACTIVITY_FIT: Final = FitSettings(epochs=25, batch_size=256, dropout=0.5, smoothing=0.1, decay=1e-3)
+_ACTIVITY_FIT: Final = FitSettings(epochs=50, batch_size=256, dropout=0.5, smoothing=0.1, decay=1e-3)
 
 
 @dataclass(frozen=True)
 class ActivitySettings:
     """Of the activity row; part of its key."""
 
-    hidden: tuple[int, ...] = (128, 64)
+    hidden: tuple[int, ...] = (32, 32)
+    n_windows: int = 5  # whose features the network takes together, and votes over none: 650 ms as well
+    n_shared: int = 1
     fit: FitSettings = _ACTIVITY_FIT
 
 
@@ -67,6 +70,7 @@ def run_activity(table: Table, settings: ActivitySettings) -> dict[str, Any]:
     labels, person = table.labels.astype(np.int64), table.person
     trimmed = ~find_pauses(table)
     small = table.x[:, :FLOOR_COMPONENTS]
+    context, n_voted = place_context(table.trial, settings.n_windows), VOTE + 1 - settings.n_windows
     for tested in split_persons(table.persons.tolist(), N_FOLDS, FOLD_SEED):
         chosen = np.isin(table.persons, tested)
         train, test = table.rows_of(~chosen), table.rows_of(chosen)
@@ -75,21 +79,26 @@ def run_activity(table: Table, settings: ActivitySettings) -> dict[str, Any]:
         weights = 1 / np.bincount(cell)[cell]
         floor = choose_lda(small[train], labels[train], person[train], len(UCI))
         scale = measure_scale(table.x[train], by_channel=True)
-        fitted = Fitted(
-            DenseNet.draw([table.x[0].size, *settings.hidden, len(UCI)], np.random.default_rng(0)), scale
+        net = DenseNet.draw(
+            [table.x[0].size, *settings.hidden, len(UCI)],
+            np.random.default_rng(0),
+            n_windows=settings.n_windows,
+            n_shared=settings.n_shared,
         )
-        x = fitted.prepare(table.x[train], table.reach)
-        fit_classes(fitted.net, x, labels[train], settings.fit, np.random.default_rng(0), weights=weights)
-        twin = Twin(fitted.net, x)
+        z = scale.apply(table.x).astype(np.float32)
+        x = z[context[train]]
+        fit_classes(net, x, labels[train], settings.fit, np.random.default_rng(0), weights=weights)
+        twin = Twin(net, x)
         for name in tested:
             rows = table.rows_of(table.persons == name)
-            z = fitted.prepare(table.x[rows], table.reach)
+            inputs = z[context[rows]]
             outputs = {
-                "floor": floor.predict(small[rows]), "network": fitted.net.predict(z), "network, int8": twin.predict(z),
+                "floor": (floor.predict(small[rows]), VOTE), "network": (net.predict(inputs), n_voted),
+                "network, int8": (twin.predict(inputs), n_voted),
             }  # fmt: skip
-            for way, p in outputs.items():
+            for way, (p, n) in outputs.items():
                 counted = np.ones(len(rows), bool)
-                figures.add(way, name, p, labels[rows], table.trial[rows], counted, trimmed[rows])
+                figures.add(way, name, p, labels[rows], table.trial[rows], counted, trimmed[rows], n)
     return {"ways": figures.as_dict(), "confusion": figures.confusions["network, int8"].tolist()}
 
 

@@ -36,6 +36,7 @@ FOLD_SEED: Final = 1
 GUIDED_S: Final = (
     12.0  # of each movement's recording: 5 s of rest, the first bout, and what the person lags by
 )
+NEXT_S: Final = 22.0  # until the second bout is made, in the same way
 REST_S: Final = 5.0  # of the resting recording, in a calibration
 GAP_S: Final = 0.25  # a window: none that is tested shares a sample with the guided part
 
@@ -51,7 +52,7 @@ _WARM_UP: Final = WarmUpSettings()
 class Settings:
     """What the rows are made with; part of each row's key."""
 
-    hidden: tuple[int, ...] = (192, 64)
+    hidden: tuple[int, ...] = (168, 64)
     source: FitSettings = _SOURCE
     scout: FitSettings = _SCOUT  # of half the training persons, to see how the others wear it
     turn_rounds: int = 2
@@ -69,7 +70,6 @@ class Myo:
         self.table = table
         self.labels = table.labels.astype(np.int64)
         self.is_rest_file = np.char.endswith(table.trials, "0")[table.trial]
-        self.guided = (table.seconds <= GUIDED_S) & ~self.is_rest_file
         self.counted = table.seconds > GUIDED_S + GAP_S
         agrees = self.is_rest_file | (table.works == (self.labels > 0))
         self.trimmed = agrees & table.steady
@@ -82,19 +82,27 @@ class Myo:
         for key, rows in self.rows.items():
             self.z[rows] = self.scales[key].apply(table.x[rows])
 
-    def measure(self, rows: Rows) -> FeatureScale:
+    def is_guided(self, rows: Rows, since_s: float = 0.0, until_s: float = GUIDED_S) -> NDArray[np.bool_]:
+        """Whether windows end in a part of their recording that a guide asks for: movements and the rest before them."""
+        seconds = self.table.seconds[rows]
+        return (seconds > since_s) & (seconds <= until_s) & ~self.is_rest_file[rows]
+
+    def measure(self, rows: Rows, since_s: float = 0.0, until_s: float = GUIDED_S) -> FeatureScale:
         """Scale of the guided part of some sessions' windows."""
-        return measure_scale(self.table.x[rows[self.guided[rows]]], by_channel=True)
+        return measure_scale(self.table.x[rows[self.is_guided(rows, since_s, until_s)]], by_channel=True)
 
     def sessions_of(self, person: str) -> list[tuple[str, str]]:
         """Return a person's sessions, in their order."""
         return [key for key in self.sessions if key[0] == person]
 
-    def divide_guided(self, rows: Rows) -> list[tuple[str, Rows, Rows]]:
+    def divide_guided(
+        self, rows: Rows, since_s: float = 0.0, until_s: float = GUIDED_S
+    ) -> list[tuple[str, Rows, Rows]]:
         """Give each guided recording's trial, its windows of movement and those of rest, by that part's signal alone."""
         found = []
+        rows = rows[self.is_guided(rows, since_s, until_s)]
         for trial in np.unique(self.table.trial[rows]):
-            own = rows[(self.table.trial[rows] == trial) & self.guided[rows]]
+            own = rows[self.table.trial[rows] == trial]
             if len(own):
                 works = find_bouts(self.table.x[own, 0].mean(axis=1), 20, 75)
                 steady = is_steady(works, 4)
@@ -111,10 +119,12 @@ class Myo:
         still = np.concatenate([rest for _, _, rest in parts])
         return WarmUp([scaled(moving) for _, moving, _ in parts], scaled(still), 1)
 
-    def calibration(self, rows: Rows) -> tuple[Rows, NDArray[np.int64]]:
+    def calibration(
+        self, rows: Rows, since_s: float = 0.0, until_s: float = GUIDED_S
+    ) -> tuple[Rows, NDArray[np.int64]]:
         """Cut out a labelled calibration: the first bout of each movement, the rest before it, 5 s of the resting file."""
         chosen, labels = [], []
-        for name, moving, still in self.divide_guided(rows):
+        for name, moving, still in self.divide_guided(rows, since_s, until_s):
             chosen += [moving, still]
             labels += [np.full(len(moving), int(name)), np.zeros(len(still), np.int64)]
         rest = rows[self.is_rest_file[rows] & (self.table.seconds[rows] <= REST_S)]
@@ -219,10 +229,11 @@ def run_unseen(data: Myo, nets: list[DenseNet], settings: Settings) -> dict[str,
         plain_z = np.zeros_like(data.z)
         plain_z[train] = scale.apply(data.table.x[train])
         plain = Fitted(fit_source(data, train, plain_z, settings, settings.source, 0), scale)
+        plain_twin = Twin(plain.net, plain_z[train].astype(np.float32))
         for key in (key for person in tested for key in data.sessions_of(person)):
             rows = data.rows[key]
             _score(data, figures, "floor", key, rows, floor.predict(small[rows]))
-            _add(data, figures, "no warm-up", [key], plain)
+            _add(data, figures, "no warm-up", [key], plain, plain_twin)
             scale_here = data.scales[key]
             warm_up = data.warm_up(rows, scale_here)
             for way, how in ways.items():
@@ -232,7 +243,7 @@ def run_unseen(data: Myo, nets: list[DenseNet], settings: Settings) -> dict[str,
                 adapted, turn = adapt(net, warm_up, data.table.reach, how, np.random.default_rng(0))
                 fitted = Fitted(adapted, scale_here, turn)
                 twin = None
-                if how is warm:
+                if how is warm or way == "warm-up: scale, turn, self-training":
                     seen = np.concatenate([*warm_up.bouts, warm_up.still])
                     twin = Twin(adapted, turn_ring(seen, turn, data.table.reach))
                 _add(data, figures, way, [key], fitted, twin)
@@ -278,10 +289,34 @@ def run_calibrated(data: Myo, nets: list[DenseNet], settings: Settings) -> dict[
                 ("all sessions", np.concatenate([data.rows[k] for k in keys])),
             ):
                 _score(data, figures, f"{where}: floor", keys[0], rows, floor.predict(small[rows]))
+            _add_later_bouts(data, figures, keys[0], net, settings)
     return {
         "ways": figures.as_dict(),
         "confusion": figures.confusions["same session: calibrated, int8"].tolist(),
     }
+
+
+def _add_later_bouts(
+    data: Myo, figures: Figures, key: tuple[str, str], net: DenseNet, settings: Settings
+) -> None:
+    """Score calibrations by a session's first bouts, by its second, and by both, on what comes behind the second."""
+    rows, reach = data.rows[key], data.table.reach
+    test = rows[data.table.seconds[rows] > NEXT_S + GAP_S]
+    for which, since_s, until_s in (
+        ("first", 0.0, GUIDED_S),
+        ("second", GUIDED_S, NEXT_S),
+        ("both", 0.0, NEXT_S),
+    ):
+        chosen, labels = data.calibration(rows, since_s, until_s)
+        check_disjoint(data.table, chosen, test, GAP_S)
+        scale = data.measure(rows, since_s, until_s)
+        x = scale.apply(data.table.x[chosen]).astype(np.float32)
+        own, turn = calibrate(net, x, labels, reach, settings.calibration, np.random.default_rng(0))
+        z = Fitted(own, scale, turn).prepare(data.table.x[test], reach)
+        way = f"same session, behind the second bouts: {which}"
+        _score(data, figures, way, key, test, own.predict(z))
+        twin = Twin(own, turn_ring(x, turn, reach))
+        _score(data, figures, f"{way}, int8", key, test, twin.predict(z))
 
 
 def _add_warmed(
@@ -359,6 +394,9 @@ def run_sessions(data: Myo, nets: list[DenseNet], settings: Settings) -> dict[st
                 )
                 fitted = Fitted(own, together, turn)
                 if way == "with a warm-up":
+                    _add(
+                        data, figures, f"{way}: scale alone", [last], replace(fitted, scale=data.scales[last])
+                    )
                     fitted = _warm(data, last, fitted, settings)
                 _add(data, figures, way, [last], fitted, Twin(fitted.net, x[::5]))
     return {"ways": figures.as_dict(), "confusion": figures.confusions["with a warm-up, int8"].tolist()}

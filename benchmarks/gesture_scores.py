@@ -112,17 +112,22 @@ class Twin:
     """A network as the patch runs it: full int8, through ``tflite_micro``."""
 
     def __init__(self, net: DenseNet, representative: Floats, *, classes: bool = True) -> None:
-        """Convert; activations are measured on ``representative`` inputs (n, n_components, n_channels)."""
+        """Convert; activations are measured on ``representative`` inputs (n, [n_windows,] n_components, n_channels)."""
         step = max(1, len(representative) // N_REPRESENTATIVE)
-        chosen = representative[::step][:N_REPRESENTATIVE, None].copy()
+        chosen = _with_windows(representative[::step][:N_REPRESENTATIVE]).copy()
         chosen[0, 0, 0, 0], chosen[0, 0, -1, -1] = -1.0, 127 / 128  # the input's scale is 1/128
         self.flatbuffer = convert_model(to_keras(net, chosen.shape[1:], classes=classes), chosen)
         self._input, self._output = (read_quantization(self.flatbuffer, t) for t in ("input", "output"))
 
     def predict(self, x: Floats) -> NDArray[np.float64]:
         """Return outputs in real units, (n, n_outputs)."""
-        y = run_model(self.flatbuffer, quantize_input(x[:, None], *self._input))
+        y = run_model(self.flatbuffer, quantize_input(_with_windows(x), *self._input))
         return (np.asarray(y, np.float64) - self._output[1]) * self._output[0]
+
+
+def _with_windows(x: Floats) -> Floats:
+    """Give inputs an axis of windows, be they of one."""
+    return x[:, None] if x.ndim == 3 else x
 
 
 class Figures:
@@ -142,9 +147,10 @@ class Figures:
         trial: NDArray[np.int64],
         counted: NDArray[np.bool_],
         trimmed: NDArray[np.bool_],
+        n_voted: int = VOTE,
     ) -> None:
         """Score voted decisions of windows in the order of time, of which ``counted`` are test windows."""
-        decided = vote(p, trial).argmax(axis=1)
+        decided = vote(p, trial, n_voted).argmax(axis=1)
         tables = [
             count_confusion(labels[mask], decided[mask], self._n_classes)
             for mask in (counted, counted & trimmed)

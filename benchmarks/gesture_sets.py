@@ -78,6 +78,15 @@ class Table:
         return self.rows_of((self.persons == person) & (self.sessions == session))
 
 
+def place_context(trial: NDArray[np.int64], n_windows: int) -> NDArray[np.int64]:
+    """Return the rows of each window and those before it, (n, n_windows), the oldest first.
+
+    Before a recording's first window, that one stands for what is not there; the patch decides nothing until then.
+    """
+    back = np.arange(len(trial))[:, None] - np.arange(n_windows)[::-1]
+    return np.maximum(back, np.searchsorted(trial, trial)[:, None])
+
+
 def make_spec(
     n_channels: int,
     rate_hz: float,

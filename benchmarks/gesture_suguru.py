@@ -32,7 +32,7 @@ BEGIN_S: Final = 0.65  # a trial's first full vote: five windows; before it musc
 
 _SOURCE: Final = FitSettings(epochs=14, dropout=0.2)
 _EARLY: Final = FitSettings(epochs=28, batch_size=256, learning_rate=1e-3, decay=0.0)
-_DAY: Final = replace(CALIBRATION, epochs=25, batch_size=64, learning_rate=2e-3, dropout=0.2)
+_DAY: Final = replace(CALIBRATION, epochs=60, batch_size=64, learning_rate=2e-3, dropout=0.1)
 _FIRST_DAY: Final = replace(CALIBRATION, epochs=12, dropout=0.2)
 _WARM_UP: Final = WarmUpSettings(search=False)
 
@@ -41,7 +41,7 @@ _WARM_UP: Final = WarmUpSettings(search=False)
 class Settings:
     """What the rows are made with; part of each row's key."""
 
-    hidden: tuple[int, ...] = (112, 96)
+    hidden: tuple[int, ...] = (100, 96)
     source: FitSettings = _SOURCE
     early: FitSettings = _EARLY
     day: FitSettings = _DAY

@@ -326,13 +326,11 @@ def _write_vectors(
         n_window, n_together = config.window_samples, 1
         if config.features is not None:
             n_window, n_together = config.features.config.window, config.features.n_windows
-        own_ends = window_ends(
-            len(filtered), n_window, config.hop_samples
-        )  # of windows, before they stand together
-        seen, gated = float_filtered, np.zeros(len(ends), bool)
+        # Of windows by themselves, before they stand together.
+        own_ends = window_ends(len(filtered), n_window, config.hop_samples)
+        seen, own_gated = float_filtered, np.zeros(len(own_ends), bool)
         if config.quality is not None:
-            gates = stack_windows(config.quality.gate_windows(twin.quality, own_ends), n_together)
-            gated = np.asarray(gates.any(axis=1))
+            own_gated = config.quality.gate_windows(twin.quality, own_ends)
             if config.features is None:
                 masked = config.quality.mask_frames(twin.quality, 0, len(filtered))
                 seen = np.where(masked, 0.0, float_filtered)
@@ -340,7 +338,7 @@ def _write_vectors(
         expected = reference(float_windows)
         if config.quality is not None and config.features is not None:
             expected = _mask_inputs(expected, config.quality.mask_windows(twin.quality, own_ends))
-        expected = expected.stack(n_together)
+        expected, gated = expected.stack(n_together), np.any(stack_windows(own_gated, n_together), axis=1)
         if config.features is not None:
             bounds = expected.feature_bounds.reshape(
                 -1, config.features.config.n_components, config.front_end_channels

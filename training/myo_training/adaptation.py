@@ -66,10 +66,10 @@ def turn_neighbours(share: float) -> Augment:
     """
 
     def augment(x: Floats, targets: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
-        n = x.shape[2]
+        n = x.shape[-1]
         steps = np.where(rng.random(len(x)) < share, rng.choice([-1, 1], len(x)), 0)
         order = (np.arange(n)[None] + steps[:, None]) % n
-        return np.take_along_axis(x, order[:, None, :], axis=2), targets
+        return np.take_along_axis(x, order.reshape(-1, *[1] * (x.ndim - 2), n), axis=-1), targets
 
     return augment
 
@@ -141,7 +141,7 @@ def adapt(
     bouts = [bout for bout in warm_up.bouts if len(bout)]
     if not bouts:
         return net, usual
-    n_channels, n_still = bouts[0].shape[2], warm_up.n_still
+    n_channels, n_still = bouts[0].shape[-1], warm_up.n_still
     moving = slice(n_still, None)
 
     def rate(current: DenseNet, turn: Turn) -> NDArray[np.float64]:
@@ -181,7 +181,7 @@ def find_turn(
     predict: Callable[[Floats], Floats], x: Floats, labels: NDArray[np.int64], reach: NDArray[np.int64]
 ) -> Turn:
     """Find how the band is worn from labelled windows (n_windows, n_components, n_channels), scaled."""
-    tables = ((turn, np.log(predict(turn_ring(x, turn, reach)) + _LEAST)) for turn in list_turns(x.shape[2]))
+    tables = ((turn, np.log(predict(turn_ring(x, turn, reach)) + _LEAST)) for turn in list_turns(x.shape[-1]))
     return choose_turn(tables, labels)
 
 

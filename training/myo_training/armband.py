@@ -38,7 +38,7 @@ def turn_ring(x: Floats, turn: Turn, reach: NDArray[np.int64]) -> Floats:
     Parameters
     ----------
     x
-        Shape (n_windows, n_components, n_channels).
+        Shape (..., n_components, n_channels).
     turn
         How.
     reach
@@ -49,12 +49,12 @@ def turn_ring(x: Floats, turn: Turn, reach: NDArray[np.int64]) -> Floats:
     NDArray[np.float32]
         Same shape.
     """
-    n = x.shape[2]
+    n = x.shape[-1]
     place = np.arange(n)
     if turn.mirrored:  # pair (c, c + k) becomes (-c, -c - k), which is kept at -c - k
         order = (-place[None, :] - reach[:, None]) % n
-        x = np.take_along_axis(x, np.broadcast_to(order, x.shape), axis=2)
-    return np.roll(x, turn.steps, axis=2) if turn.steps else x
+        x = np.take_along_axis(x, np.broadcast_to(order, x.shape), axis=-1)
+    return np.roll(x, turn.steps, axis=-1) if turn.steps else x
 
 
 def choose_turn(

@@ -7,7 +7,7 @@ calls than on arithmetic. The network is the one that :func:`to_keras` gives to 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -26,22 +26,45 @@ _LAST_RATE: Final = 0.02  # share of it that the cosine ends on
 
 @dataclass
 class DenseNet:
-    """Weights (n_in, n_out) and offsets (n_out,) of each layer; ReLU between, nothing behind the last."""
+    """Weights (n_in, n_out) and offsets (n_out,) of each layer; ReLU between, nothing behind the last.
+
+    Attributes
+    ----------
+    weights, offsets
+        Of each layer.
+    n_windows
+        Windows in an input: the last and those before it, the oldest first.
+    n_shared
+        Layers from the first that see one window each, with the same weights for all; the next sees what they make of all.
+    """
 
     weights: list[Floats]
     offsets: list[Floats]
+    n_windows: int = 1
+    n_shared: int = 0
 
     @classmethod
-    def draw(cls, sizes: Sequence[int], rng: np.random.Generator) -> DenseNet:
-        """Draw a network with layers of ``sizes``, the input first; the output begins near zero."""
-        pairs = list(pairwise(sizes))
+    def draw(
+        cls, sizes: Sequence[int], rng: np.random.Generator, *, n_windows: int = 1, n_shared: int = 0
+    ) -> DenseNet:
+        """Draw a network with layers of ``sizes``, a window's input first; the output begins near zero."""
+        pairs = [
+            (n_in * n_windows if layer == n_shared else n_in, n_out)
+            for layer, (n_in, n_out) in enumerate(pairwise(sizes))
+        ]
         weights = [(rng.standard_normal(pair) * np.sqrt(2 / pair[0])).astype(np.float32) for pair in pairs]
         weights[-1] *= 0.3
-        return cls(weights, [np.zeros(n, np.float32) for _, n in pairs])
+        return cls(weights, [np.zeros(n, np.float32) for _, n in pairs], n_windows, n_shared)
 
     def copy(self) -> DenseNet:
         """Return a network with weights of its own."""
-        return DenseNet([w.copy() for w in self.weights], [b.copy() for b in self.offsets])
+        return replace(
+            self, weights=[w.copy() for w in self.weights], offsets=[b.copy() for b in self.offsets]
+        )
+
+    def arrange(self, h: Floats, layer: int) -> Floats:
+        """Return what goes into a layer as its rows: a window each where it is shared, else all windows of an input."""
+        return h.reshape(-1, self.weights[layer].shape[0]) if layer in (0, self.n_shared) else h
 
     @property
     def n_parameters(self) -> int:
@@ -50,10 +73,10 @@ class DenseNet:
 
     def compute_logits(self, x: NDArray[np.floating]) -> Floats:
         """Return the outputs of inputs (n, ...), flattened, before any softmax: (n, n_outputs)."""
-        h = x.reshape(len(x), -1)
-        for w, b in zip(self.weights[:-1], self.offsets[:-1], strict=True):
-            h = np.maximum(h @ w + b, 0)
-        return np.asarray(h @ self.weights[-1] + self.offsets[-1], np.float32)
+        h = x
+        for layer, (w, b) in enumerate(zip(self.weights, self.offsets, strict=True)):
+            h = self.arrange(h if layer == 0 else np.maximum(h, 0), layer) @ w + b
+        return np.asarray(h, np.float32)
 
     def predict(self, x: NDArray[np.floating]) -> Floats:
         """Return the probabilities of classes, (n, n_classes)."""
@@ -117,15 +140,15 @@ def _propagate(
     net: DenseNet, x: Floats, dropout: float, rng: np.random.Generator
 ) -> tuple[list[Floats], list[Floats], Floats]:
     """Return the inputs of each layer, the masks of the hidden ones (with what dropout scales by), and the output."""
-    inputs, masks, h = [x], [], x
-    for w, b in zip(net.weights[:-1], net.offsets[:-1], strict=True):
+    inputs, masks, h = [net.arrange(x, 0)], [], net.arrange(x, 0)
+    for layer, (w, b) in enumerate(zip(net.weights[:-1], net.offsets[:-1], strict=True)):
         h = h @ w + b
         mask = (h > 0).astype(np.float32)
         if dropout:
             mask *= (rng.random(h.shape, dtype=np.float32) >= dropout).astype(np.float32) / np.float32(
                 1 - dropout
             )
-        h = h * mask
+        h = net.arrange(h * mask, layer + 1)
         masks.append(mask)
         inputs.append(h)
     return inputs, masks, h @ net.weights[-1] + net.offsets[-1]
@@ -139,7 +162,7 @@ def _differentiate(net: DenseNet, inputs: list[Floats], masks: list[Floats], slo
         of_weights.append(inputs[layer].T @ slope)
         of_offsets.append(slope.sum(axis=0))
         if layer:
-            slope = (slope @ net.weights[layer].T) * masks[layer - 1]
+            slope = (slope @ net.weights[layer].T).reshape(masks[layer - 1].shape) * masks[layer - 1]
     return [*of_weights[::-1], *of_offsets[::-1]]
 
 
@@ -193,7 +216,7 @@ def fit_classes(
             inputs, wanted = x[chosen], goal[chosen]
             if augment is not None:
                 inputs, wanted = augment(inputs, wanted, rng)
-            layers, masks, logits = _propagate(net, inputs.reshape(len(inputs), -1), settings.dropout, rng)
+            layers, masks, logits = _propagate(net, inputs, settings.dropout, rng)
             slope = (soften(logits) - wanted) * (share[chosen] / len(chosen))[:, None]
             adam.step(_differentiate(net, layers, masks, np.asarray(slope, np.float32)))
     return net
@@ -250,13 +273,19 @@ def _slope_of_correlation(found: Floats, values: NDArray[np.floating]) -> NDArra
 
 
 def to_keras(net: DenseNet, shape: Sequence[int], *, classes: bool) -> Any:  # noqa: ANN401 - Keras has no types
-    """Build the Keras model of a network for inputs of ``shape`` (1, n_components, n_channels)."""
-    keras = import_tensorflow().keras
-    inputs = keras.Input(tuple(shape))
-    x = keras.layers.Flatten()(inputs)
-    for b in net.offsets[:-1]:
-        x = keras.layers.Dense(b.size, activation="relu")(x)
+    """Build the Keras model of a network for inputs of ``shape`` (n_windows, n_components, n_channels)."""
+    layers = import_tensorflow().keras.layers
+    inputs = x = layers.Input(tuple(shape))
+    if net.n_shared:  # a convolution over the windows, of one at a time
+        x = layers.Reshape((1, net.n_windows, -1))(x)
+        for b in net.offsets[: net.n_shared]:
+            x = layers.Conv2D(b.size, 1, activation="relu")(x)
+    x = layers.Flatten()(x)
+    for b in net.offsets[net.n_shared : -1]:
+        x = layers.Dense(b.size, activation="relu")(x)
     activation = "softmax" if classes else "linear"
-    model = keras.Model(inputs, keras.layers.Dense(net.offsets[-1].size, activation=activation)(x))
-    model.set_weights([a for pair in zip(net.weights, net.offsets, strict=True) for a in pair])
+    x = layers.Dense(net.offsets[-1].size, activation=activation)(x)
+    model = import_tensorflow().keras.Model(inputs, x)
+    pairs = zip(model.get_weights()[::2], net.weights, net.offsets, strict=True)
+    model.set_weights([a for form, w, b in pairs for a in (w.reshape(form.shape), b)])
     return model
