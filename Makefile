@@ -38,17 +38,18 @@ format: setup ## format Python and C
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: setup ## count instructions of the bench networks, the filters, features, signal quality, auxiliary streams, decisions and calibration (benchmarks/)
+bench: setup ## count instructions of the bench networks, the filters, the removal of motion, features, signal quality, auxiliary streams, decisions and calibration (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
 	$(VENV)/python benchmarks/bench_filters.py
 	$(VENV)/python benchmarks/bench_features.py
+	$(VENV)/python benchmarks/bench_motion.py
 	$(VENV)/python benchmarks/bench_quality.py
 	$(VENV)/python benchmarks/bench_decision.py
 	$(VENV)/python benchmarks/bench_aux.py
 	$(VENV)/python benchmarks/bench_calibration.py
 	$(VENV)/python benchmarks/bench_spectrum.py
 
-study: ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; the heart removed; 20 million hostile frames on the link; a search; every kind of network, corrections of quantization, anomalies; calibration of persons never seen (three hours)
+study: ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; heart and motion removed; 20 million hostile frames on the link; a search; every kind of network, corrections of quantization, anomalies; calibration of persons never seen (three hours)
 	@./setup.sh study
 	$(VENV)/python benchmarks/study_network.py
 	$(VENV)/python benchmarks/study_quality.py
@@ -56,6 +57,7 @@ study: ## the compiler against 2,000 random networks and 10,000 damaged files; f
 	$(VENV)/python benchmarks/study_quality_gate.py $(BUNDLE)
 	$(VENV)/python benchmarks/study_monitor.py
 	$(VENV)/python benchmarks/study_front_end.py
+	$(VENV)/python benchmarks/study_motion.py
 	$(VENV)/python benchmarks/study_link.py
 	$(VENV)/python benchmarks/study_tune.py
 	$(VENV)/python benchmarks/study_models.py

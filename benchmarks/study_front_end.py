@@ -185,43 +185,6 @@ def measure_beats(muscles: list[Floats]) -> dict[str, list[float]]:
     return found
 
 
-def measure_motion(muscles: list[Floats]) -> dict[str, list[float]]:
-    """Return the decibels of motion gone, as strong as the muscle: by the band-pass, and by LMS from the motion itself.
-
-    Steps of 2 Hz, each a shake of 4 to 12 Hz that dies within 0.3 s, through an electrode that is a low-pass and a tenth square.
-    """
-    sos = signal.butter(4, (20, 450), "bandpass", fs=RATE_HZ, output="sos")
-    found: dict[str, list[float]] = {"band-pass": [], "band-pass, then LMS": [], "LMS alone": []}
-    for number, muscle in enumerate(muscles):
-        rng = np.random.default_rng(number)
-        seconds, motion = np.arange(300) / RATE_HZ, np.zeros(len(muscle) + 300)
-        for start in range(0, len(muscle), RATE_HZ // 2):
-            shake = np.exp(-seconds / 0.08) * np.sin(
-                2 * np.pi * rng.uniform(4, 12) * seconds + rng.uniform(0, 6.28)
-            )
-            motion[start : start + 300] += rng.uniform(0.3, 1) * shake
-        motion = motion[: len(muscle)]
-        artefact = signal.lfilter(*signal.butter(1, 30, fs=RATE_HZ), motion)
-        artefact = artefact / artefact.std() + 0.1 * (artefact / artefact.std()) ** 2
-        artefact *= muscle.std()
-        scale = LOUDEST / np.abs(muscle + artefact).max()
-        reference = np.round(motion / np.abs(motion).max() * LOUDEST).astype(np.int64)
-        mixed = np.round((muscle + artefact) * scale).astype(np.int64)
-        span = slice(SETTLED_S * RATE_HZ, len(muscle) - 64)
-        before = ((artefact * scale)[span] ** 2).sum()
-
-        def note(name: str, left: Floats, span: slice = span, before: float = before) -> None:
-            found[name].append(float(10 * np.log10(before / (left[span] ** 2).sum())))
-
-        note("band-pass", signal.sosfilt(sos, artefact * scale))
-        cleaned = np.pad(run_lms(mixed, reference, 128, 4).astype(np.float64), (0, 64))
-        note("LMS alone", cleaned - muscle * scale)
-        banded = np.round(signal.sosfilt(sos, np.stack([mixed, reference], axis=1), axis=0)).astype(np.int64)
-        cleaned = np.pad(run_lms(banded[:, 0], banded[:, 1], 128, 4).astype(np.float64), (0, 64))
-        note("band-pass, then LMS", cleaned - signal.sosfilt(sos, muscle * scale))
-    return found
-
-
 def measure_q15() -> dict[str, dict[str, float]]:
     """Return the SNR of Q15 cascades (CMSIS-DSP's) against float64, beside the forms that the export chooses."""
     found = {}
@@ -273,7 +236,7 @@ def main() -> int:
         print("study_front_end: uci_lower_limb is not here (set $MYOPATCH_DATA); the heart is left out")
         return 0
     muscles = [muscle[: SECONDS * RATE_HZ] for muscle in read_muscles(root)]
-    removal, beats, motion = measure_removal(muscles), measure_beats(muscles), measure_motion(muscles)
+    removal, beats = measure_removal(muscles), measure_beats(muscles)
     print(
         f"heart removed from {len(muscles)} channels, dB, mean (least), at muscle over heart {RATIOS_DB} dB"
     )
@@ -283,15 +246,12 @@ def main() -> int:
         print(
             f"reference with the heart {heart_db} dB above muscle: {100 * share:.1f} % found, {wrong:.2f} false a minute"
         )
-    for name, decibels in motion.items():
-        print(f"motion, {name}: {np.mean(decibels):.1f} dB gone ({np.min(decibels):.1f} at least)")
     write_json(
         arguments.out,
         {
             "how": "benchmarks/study_front_end.py",
             "heart_removed_db": removal,
             "beats_found_and_false_a_minute": beats,
-            "motion_removed_db": motion,
             "q15": q15,
         },
     )

@@ -16,7 +16,7 @@ from myo_pipeline.motion_spec import MotionPlan, plan_motion
 from myo_pipeline.motion_twin import COUNT_BITS, ESTIMATE_SHIFT, REFERENCE_SHIFT, MotionConfig
 from myo_pipeline.spec import PatchSpec
 
-_LARGEST_QUIET = 1 << 56  # of 256 squares of sums of two 24-bit words
+_LARGEST_QUIET = 1 << 54  # at first the power is 2^8 times as much
 
 
 @dataclass(frozen=True)

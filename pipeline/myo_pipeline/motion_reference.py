@@ -27,6 +27,7 @@ from myo_pipeline.stages import HighPass
 
 LEAK_BITS: Final = 14  # a step takes 2^-14 of each weight
 POWER_BITS: Final = 10  # the reference's largest power of late falls by 2^-10 a step
+START_BITS: Final = 8  # at first it counts as 2^8 times the least: the first steps are careful ones
 QUIET: Final = 2.0**-10  # of the stream's range: motion of less than this counts as this much
 
 
@@ -122,7 +123,7 @@ def remove_motion(
     w = np.zeros((plan.n_weights, plan.n_emg))
     past = np.zeros((plan.taps + 2, plan.n_reference))  # newest first
     older, newer = np.zeros(plan.n_emg), np.zeros(plan.n_emg)
-    power, frozen = quiet, 0
+    power, frozen = quiet * 2.0**START_BITS, 0
     y = x.copy()
     for block in range(-(-n // every)):
         span = slice(block * every, min(n, (block + 1) * every))

@@ -9,13 +9,13 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from myo_pipeline.motion_reference import LEAK_BITS, POWER_BITS, Weights
+from myo_pipeline.motion_reference import LEAK_BITS, POWER_BITS, START_BITS, Weights
 from myo_pipeline.step_twin import AlignedStep
 from myo_pipeline.steps import BLOCK_FRAMES, Step, pack_steps, unpack_steps
 
 COUNT_BITS: Final = 24  # a word enters the reference's high-pass as its upper bits
 REFERENCE_SHIFT: Final = 8  # of its words: a reference sample keeps 24 bits
-ESTIMATE_SHIFT: Final = 12  # of the sum of weights and references
+ESTIMATE_SHIFT: Final = 8  # of the sum of weights and references
 LARGEST_WEIGHT: Final = 1 << 30
 _STEP_BASE: Final = 27 + ESTIMATE_SHIFT  # of a step's shift
 
@@ -129,7 +129,7 @@ class MotionTwin:
         self._estimate, self._slope, self._target, self._left = np.zeros((4, n), np.int64)
         self._place = self._frozen = 0
         self._is_marked = False
-        self._power = config.quiet
+        self._power = config.quiet << START_BITS
         self.weights: list[NDArray[np.int64]] = []
 
     def take_weights(self, chain_exponent: int) -> Weights:

@@ -4,13 +4,14 @@
 
 #define COUNT_DROP 8u /* bits of a word that the high-pass does not see */
 #define REFERENCE_SHIFT 8u
-#define ESTIMATE_SHIFT 12u
+#define ESTIMATE_SHIFT 8u
 #define STEP_BASE (27 + (int32_t)ESTIMATE_SHIFT)
 #define SUM_BITS 6u /* a sum of two 24-bit words is held times 2^6: within 31 bits */
 #define LEAK_BITS 14u
 #define POWER_BITS 10u
 #define LARGEST_WEIGHT (1 << 30)
-#define LARGEST_QUIET ((uint64_t)1 << 56)
+#define START_BITS 8u /* the power begins 2^8 above quiet: the first steps are careful ones */
+#define LARGEST_QUIET ((uint64_t)1 << 54)
 
 enum { ESTIMATE, SLOPE, TARGET, LEFT, WEIGHTS }; /* of a channel's words */
 
@@ -24,7 +25,7 @@ static void reset(const myo_motion_config_t *config, const myo_motion_memory_t *
     memset(self->past, 0, config->chain.n_channels * (config->taps + 2u) * sizeof *self->past);
     memset(self->channels, 0,
            config->n_emg * channel_words(config, self->n_weights) * sizeof *self->channels);
-    self->power = config->quiet;
+    self->power = config->quiet << START_BITS;
     self->place = 0;
     self->oldest = 0;
     self->frozen = 0;

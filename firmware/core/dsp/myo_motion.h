@@ -38,7 +38,7 @@ typedef struct {
     uint8_t taps;                 /* 1..MYO_MOTION_MAX_TAPS */
     uint8_t slowness;             /* steps of 2^-slowness, 0..8 */
     int32_t limit;                /* above every */
-    uint64_t quiet;               /* least power of the reference that steps are divided by, 1..2^56 */
+    uint64_t quiet;               /* least power of the reference that steps are divided by, 1..2^54 */
     const myo_motion_functions_t *functions; /* &myo_motion_functions */
 } myo_motion_config_t;
 
