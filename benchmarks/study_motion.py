@@ -278,9 +278,13 @@ def main() -> int:
         told = " | ".join(f"{np.mean(x):.1f} ({min(x):.1f})" for x in gone.values())
         costs = " | ".join(f"{np.mean(x):.0f} ({min(x):.0f})" for x in kept.values())
         print(f"{name}: gone {told}; kept {costs}; settled in {seconds:.1f} s; {delay} ms late", flush=True)
+    decisions = measure_decisions(root)
+    told = ", ".join(f"{name} {100 * share:.1f} %" for name, share in decisions.items())
+    print(f"decided rightly, {len(PERSONS)} persons never seen: {told}")
     write_json(
         arguments.out,
         {
+            "decisions": decisions,
             "how": "benchmarks/study_motion.py",
             "channels": len(muscles),
             "levels_db": list(LEVELS_DB),
