@@ -7,7 +7,7 @@ from typing import Final
 from myo_pipeline.quality import QualityConfig
 
 # Of images for virtual_m4 with and without a gate, and of benchmarks/bench_quality.py.
-_CODE: Final = 4800
+_CODE: Final = 4650
 _SETTINGS: Final = 120
 _STATE: Final = 64
 _CHANNEL: Final = 96  # bytes of myo_quality_gate_t and myo_quality_channel_t
