@@ -38,12 +38,13 @@ format: setup ## format Python and C
 	$(VENV)/ruff check --fix .
 	git ls-files '*.c' '*.h' | xargs clang-format -i
 
-bench: setup ## count instructions of the bench networks, the filters, features, signal quality, decisions and calibration (benchmarks/)
+bench: setup ## count instructions of the bench networks, the filters, features, signal quality, auxiliary streams, decisions and calibration (benchmarks/)
 	$(VENV)/python benchmarks/bench_network.py
 	$(VENV)/python benchmarks/bench_filters.py
 	$(VENV)/python benchmarks/bench_features.py
 	$(VENV)/python benchmarks/bench_quality.py
 	$(VENV)/python benchmarks/bench_decision.py
+	$(VENV)/python benchmarks/bench_aux.py
 	$(VENV)/python benchmarks/bench_calibration.py
 	$(VENV)/python benchmarks/bench_spectrum.py
 

@@ -76,7 +76,7 @@ def make_spec(kind: str, epochs: int, model: str | None = None) -> str:
     )
     head, _, rest = template.replace("@NAME@", "study").partition("[model]\n")
     # Kinds are compared as they are: a gate costs each the same.
-    head = re.sub(r"\[quality\].*?\n\n", "", head, flags=re.DOTALL)
+    head = re.sub(r"^\[quality\].*?\n\n", "", head, flags=re.DOTALL | re.MULTILINE)
     _, _, tail = rest.partition("[output]\n")
     if kind == "spectrogram":
         before, _, after = head.partition("[window]\n")

@@ -123,12 +123,12 @@ def build_image(folder: Path, machine: str = MACHINE) -> Path:
     return link_image([*SOURCES, folder / "subject_config.c", MAIN], folder, machine)
 
 
-def link_image(sources: Sequence[Path], folder: Path, machine: str) -> Path:
-    """Compile sources to an image of a bench's board, as :func:`build_image`."""
+def link_image(sources: Sequence[Path], folder: Path, machine: str, flags: Sequence[str] = ()) -> Path:
+    """Compile sources to an image of a bench's board, as :func:`build_image`, with more of the compiler's flags."""
     image = folder / "bench.elf"
     target = MACHINES[machine]
     command = [COMPILER, *target.cpu, *C_FLAGS, "-Wl,--gc-sections", *target.link_flags()]
-    command += [f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
+    command += [*flags, f"-I{CORE_DIR}", f"-I{BENCH_DIR}", f"-I{folder}"]
     command += [*map(str, [*sources, BENCH_DIR / "startup.c"]), "-o", str(image)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode:

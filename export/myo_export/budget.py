@@ -21,6 +21,12 @@ from myo_export.buffers import Buffers, list_buffers
 from myo_export.feature_cost import predict_feature_flash, predict_feature_instructions
 from myo_export.front_end import FrontEnd
 from myo_export.front_end_cost import predict_front_end
+from myo_export.motion import ProvedMotion
+from myo_export.motion_cost import (
+    predict_motion_flash,
+    predict_motion_instructions,
+    predict_motion_ram,
+)
 from myo_export.network_report import LayerReport, NetworkReport, count_code
 from myo_export.pack_dsp import Optimize
 from myo_export.quality_cost import (
@@ -38,7 +44,7 @@ KB: Final = 1024
 
 # Of patches built for virtual_m4 (without stages, with a cascade, with every kind of step), flash without the network
 # and these settings is this within 100 bytes. tests/hil/test_budget_on_board.py says when it has changed.
-_FIRMWARE_FLASH: Final = 11670
+_FIRMWARE_FLASH: Final = 11734
 _PORT: Final = {
     "stm32f405": (1616, 276)
 }  # flash and RAM of a board's port beyond virtual_m4's: clocks, converter, its words
@@ -158,6 +164,7 @@ def predict_patch(
     features: FeatureStage | None = None,
     aux: Sequence[ProvedAux] = (),
     n_embedding: int = 0,
+    motion: ProvedMotion | None = None,
     buffers: Buffers | None = None,
 ) -> Prediction:
     """Predict what a patch takes.
@@ -182,6 +189,8 @@ def predict_patch(
         Auxiliary streams.
     n_embedding : int
         Words that a person's head is made of; 0 without calibration.
+    motion : ProvedMotion or None
+        Removal of motion.
     buffers : Buffers, optional
         Rings of the line and the samples; the most generous if left out.
 
@@ -194,7 +203,8 @@ def predict_patch(
     port_flash, port_ram = _PORT[spec.budget.board] if spec.budget.board else (0, 0)
     n_behind = spec.front_end_channels
     n_input = features.n_inputs if features else spec.window_samples * n_behind
-    steps = [step for end in (front_end, *(stream.front_end for stream in aux)) for step in end.device_steps]
+    chains = (front_end, *(stream.front_end for stream in aux), *([motion.front_end] if motion else []))
+    steps = [step for end in chains for step in end.device_steps]
     quality = compile_table(spec)
     flash = {
         "weights and tables": sum(layer.flash_bytes for layer in layers),
@@ -204,6 +214,7 @@ def predict_patch(
         "front end code": sum(_FLASH_OF_KIND[kind] for kind in {step.kind for step in steps}),
         **({"features": predict_feature_flash(features)} if features else {}),
         **({"auxiliary streams": predict_aux_flash(aux)} if aux else {}),
+        **({"motion": predict_motion_flash(motion)} if motion else {}),
         **({"signal quality": predict_quality_flash(quality)} if quality else {}),
         **(
             {"calibration": calibration_cost.count_calibration_flash(n_outputs, n_embedding)}
@@ -230,6 +241,7 @@ def predict_patch(
             else {}
         ),
         **({"auxiliary streams": predict_aux_ram(aux)} if aux else {}),
+        **({"motion": predict_motion_ram(motion)} if motion else {}),
         **({"signal quality": count_quality_ram(quality)} if quality else {}),
         **(
             {"calibration": calibration_cost.count_calibration_ram(n_outputs, n_embedding)}
@@ -244,6 +256,7 @@ def predict_patch(
     window = 0 if features else spec.window_samples
     filtering = predict_front_end(front_end.device_steps, channels, spec.hop_samples, window)
     filtering += predict_aux_instructions(aux, spec.hop_samples, window)
+    filtering += predict_motion_instructions(motion, spec.hop_samples)
     watching = predict_quality_instructions(quality, spec.hop_samples * spec.decimation) if quality else 0.0
     in_quality = {"signal quality": watching} if quality else {}
     in_features = {"features": predict_feature_instructions(features)} if features else {}
@@ -293,6 +306,7 @@ def find_forms(
     front_end: FrontEnd,
     features: FeatureStage | None = None,
     aux: Sequence[ProvedAux] = (),
+    motion: ProvedMotion | None = None,
 ) -> tuple[Choice, ...]:
     """Find the fastest forms of weights whose flash fits, or the smallest where none do.
 
@@ -311,6 +325,8 @@ def find_forms(
         What the network takes; None: the window itself.
     aux : sequence of ProvedAux
         Auxiliary streams.
+    motion : ProvedMotion or None
+        Removal of motion.
 
     Returns
     -------
@@ -323,7 +339,7 @@ def find_forms(
         share = fast.push_cost.cycles / fast.cost.cycles if fast.push_cost else 1.0
         found = predict_patch(
             spec, layers, fast.arena_bytes, front_end, share, fast.push_functions, features, aux,
-            fast.embedding.size if fast.embedding else 0, buffers,
+            fast.embedding.size if fast.embedding else 0, motion, buffers,
         )  # fmt: skip
         return Choice(tuple(forms), found, buffers)
 
@@ -356,6 +372,7 @@ def choose_forms(
     front_end: FrontEnd,
     features: FeatureStage | None = None,
     aux: Sequence[ProvedAux] = (),
+    motion: ProvedMotion | None = None,
 ) -> Choice:
     """Choose the forms that :func:`find_forms` finds, if the patch is then within its budget.
 
@@ -364,7 +381,7 @@ def choose_forms(
     ExportError
         If the budget cannot be met: which limit, by how much, and what the nearest choices take.
     """
-    best, fastest, smallest = find_forms(spec, fast, small, front_end, features, aux)
+    best, fastest, smallest = find_forms(spec, fast, small, front_end, features, aux, motion)
     p = best.prediction
     fault = find_excess(spec.budget, p.flash_bytes, p.ram_bytes, p.total_ms)
     if fault:

@@ -13,7 +13,9 @@ from myo_export.emit_aux import render_aux, render_aux_sizes
 from myo_export.emit_calibration import render_calibration
 from myo_export.emit_feature_set import list_feature_headers, render_parts
 from myo_export.emit_front_end import list_headers, render_steps
+from myo_export.emit_motion import render_motion, render_motion_size
 from myo_export.front_end import FrontEnd
+from myo_export.motion import ProvedMotion
 from myo_pipeline.decision_rule import AVERAGE, MAJORITY, DecisionRule
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.quality_gate import QualityGate, name_flags
@@ -24,7 +26,12 @@ _MAKE = "Made by `myopatch export`; do not edit."
 
 
 def render_config_header(
-    spec: PatchSpec, config: TwinConfig, front_end: FrontEnd, buffers: Buffers, aux: Sequence[ProvedAux] = ()
+    spec: PatchSpec,
+    config: TwinConfig,
+    front_end: FrontEnd,
+    buffers: Buffers,
+    aux: Sequence[ProvedAux] = (),
+    motion: ProvedMotion | None = None,
 ) -> str:
     """Return ``patch_config.h``: the sizes of the application's static memory."""
     stage, gate = config.features, config.quality
@@ -57,6 +64,7 @@ def render_config_header(
 #define PATCH_FEATURE_SUMS {stage.config.memory_words if stage else 0}u /* 32-bit words of their state */
 #define PATCH_FEATURE_FRAME_WORDS {frame_words} /* int16 words of a block */
 {newline.join(render_aux_sizes(aux))}
+{render_motion_size(motion)}
 #define PATCH_QUALITY_CHANNELS {config.n_channels if gate else 0} /* that the quality gate watches */
 #define PATCH_QUALITY_WORDS {gate.config.memory_words if gate else 0}u /* of the frames that it keeps */
 #define PATCH_CALIBRATION_WORDS {config.calibration.n_words if config.calibration else 0} /* of an embedding */
@@ -83,6 +91,7 @@ def render_config_source(
     is_pushed: bool,
     aux: Sequence[ProvedAux] = (),
     embedding: Embedding | None = None,
+    motion: ProvedMotion | None = None,
 ) -> str:
     """Return ``patch_config.c``: coefficients, quantization and settings, as the twin has them.
 
@@ -95,13 +104,15 @@ def render_config_source(
     out += [f'#include "{header}"' for header in list_feature_headers(stage.config)] if stage else []
     out += ['#include "quality_config.h"'] if config.quality else []
     out += ['#include "stream/myo_decision_rule.h"'] if config.rule else []
-    out += [*(f'#include "{header}"' for header in list_headers(front_end, *(s.front_end for s in aux))), ""]
+    chains = [front_end, *(s.front_end for s in aux), *([motion.front_end] if motion else [])]
+    out += [*(f'#include "{header}"' for header in list_headers(*chains)), ""]
     out += render_steps(front_end)
     out += _render_stage(stage) if stage else _render_quantize(config)
     out += _render_gate(config.quality) if config.quality else []
     out += render_calibration(config.calibration, embedding) if config.calibration and embedding else []
     out += render_rule(config.rule) if config.rule else []
     out += render_aux(aux)
+    out += render_motion(motion)
     out += [
         "",
         "const myo_patch_config_t patch_config = {",
@@ -126,6 +137,7 @@ def render_config_source(
         "    .features = &feature_stage," if stage else "    .quantize = quantize,",
         *(["    .quality = &quality_gate,"] if config.quality else []),
         *(["    .aux = &aux_stage,"] if aux else []),
+        *(["    .motion = &motion_stage,"] if motion else []),
         *(["    .calibration = &calibration_stage,"] if config.calibration else []),
         "    .bundle_hash = PATCH_BUNDLE_HASH,",
         "    .net_input_size = NET_INPUT_SIZE,",

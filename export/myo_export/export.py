@@ -21,6 +21,7 @@ from myo_export.emit_patch import render_bundle_id, render_config_header, render
 from myo_export.emit_quality import render_quality
 from myo_export.fixed_point import quantize_multiplier
 from myo_export.front_end import FrontEnd, ProvedStep, quantize_front_end
+from myo_export.motion import ProvedMotion, describe_motion, quantize_motion
 from myo_export.network_report import NetworkReport
 from myo_export.patch_model import Ends, name_models, open_model
 from myo_export.trained import (
@@ -113,10 +114,11 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     tell("front end to fixed point", 0.0)
     front_end = quantize_front_end(spec)
     aux = quantize_aux(spec, front_end)
+    motion = quantize_motion(spec, front_end, aux)
     tell("network to C", 0.05)
     model = open_model(path, spec)
-    config = _twin_config(spec, front_end, aux, input_scale, feature_scale, model.ends)
-    choice = choose_forms(spec, *model.report_forms(), front_end, config.features, aux)
+    config = _twin_config(spec, front_end, aux, motion, input_scale, feature_scale, model.ends)
+    choice = choose_forms(spec, *model.report_forms(), front_end, config.features, aux, motion)
     network = model.emit(path / "c", f"myopatch export {path.name}", choice.forms)
     if spec.calibration:
         head = read_head(path, spec.calibration, network.embedding, config.layer_tensors.tolist())
@@ -124,19 +126,23 @@ def export_bundle(path: Path, progress: Progress | None = None) -> Exported:
     config.save(path / "twin.npz")
     write_text(
         path / "c/patch_config.h",
-        render_config_header(spec, config, front_end, choice.buffers, aux),
+        render_config_header(spec, config, front_end, choice.buffers, aux, motion),
     )
     _write_features(path, config)
     _write_quality(path, config)
-    source = render_config_source(spec, config, front_end, model.hop is not None, aux, network.embedding)
+    source = render_config_source(
+        spec, config, front_end, model.hop is not None, aux, network.embedding, motion
+    )
     write_text(path / "c/patch_config.c", source)
     float_twin = model.open_float(network)
+    twin = Twin(config, model.content, keeps_motion_weights=True)
     filtered_bounds = _bound_filtered(spec, front_end, aux)
+    if motion is not None:
+        filtered_bounds[: front_end.n_out] = _bound_motion(motion, twin, held_out, filtered_bounds[0])
     reference = _make_reference(config, filtered_bounds, input_scale, feature_scale, network.input_scale)
-    bounds = _write_vectors(
-        path / "vectors", held_out, spec, Twin(config, model.content), float_twin, reference, tell
-    )
+    bounds = _write_vectors(path / "vectors", held_out, spec, twin, float_twin, reference, tell, motion)
     budget = _budget(config, front_end, aux, network, input_scale, filtered_bounds, bounds)
+    budget |= {"motion": describe_motion(motion)} if motion else {}
     budget |= {
         "limits": spec.budget.model_dump(exclude={"board"}),
         "predicted": choice.prediction.as_dict()
@@ -189,6 +195,7 @@ def _twin_config(
     spec: PatchSpec,
     front_end: FrontEnd,
     aux: Sequence[ProvedAux],
+    motion: ProvedMotion | None,
     input_scale: NDArray[np.float64],
     feature_scale: FeatureScale | None,
     ends: Ends,
@@ -237,6 +244,7 @@ def _twin_config(
         features=stage,
         quality=make_gate(spec, front_end.device_steps, spec.decimation),
         aux=tuple(stream.config for stream in aux),
+        motion=motion.config if motion else None,
         rule=make_rule(spec.decision, ends.n_outputs) if spec.decides_classes else None,
     )
 
@@ -258,6 +266,17 @@ def _bound_filtered(spec: PatchSpec, front_end: FrontEnd, aux: Sequence[ProvedAu
     emg = front_end.error_bound_counts(float(spec.sensor.full_scale_counts))
     bounds = [[emg] * front_end.n_out, *([stream.error_bound] * stream.config.n_outputs for stream in aux)]
     return np.concatenate(bounds)
+
+
+def _bound_motion(motion: ProvedMotion, twin: Twin, held_out: Sequence[HeldOut], emg_error: float) -> float:
+    """Return the largest ``|twin - float|`` behind the removal of motion, by the weights that the held-out segments teach."""
+    bound, config = emg_error, twin.config
+    for piece in held_out:
+        twin.reset()
+        twin.filter(np.clip(piece.counts, -config.full_scale_counts, config.full_scale_counts - 1), piece.aux)
+        if twin.motion is not None:
+            bound = max(bound, motion.bound_error(emg_error, np.stack(twin.motion.weights)))
+    return bound
 
 
 def _make_reference(
@@ -282,7 +301,7 @@ def _make_reference(
 def _write_vectors(
     folder: Path, held_out: list[HeldOut], spec: PatchSpec, twin: Twin,
     float_twin: NetworkTwin | WordNetworkTwin,
-    reference: Reference, tell: Progress,
+    reference: Reference, tell: Progress, motion: ProvedMotion | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Run the held-out segments through twin and float and keep what each stage gives.
 
@@ -299,18 +318,19 @@ def _write_vectors(
         counts = np.clip(piece.counts, -full_scale, full_scale - 1)
         twin.reset()
         filtered, windows = twin.push(counts, piece.aux)
-        float_filtered = filter_streams(spec, counts, piece.aux)
+        weights = None
+        if motion is not None and twin.motion is not None:
+            weights = twin.motion.take_weights(motion.front_end.exponent)
+        float_filtered = filter_streams(spec, counts, piece.aux, weights)
         ends = window_ends(len(filtered), config.window_samples, config.hop_samples)
         n_window, n_together = config.window_samples, 1
         if config.features is not None:
             n_window, n_together = config.features.config.window, config.features.n_windows
-        own_ends = window_ends(
-            len(filtered), n_window, config.hop_samples
-        )  # of windows, before they stand together
-        seen, gated = float_filtered, np.zeros(len(ends), bool)
+        # Of windows by themselves, before they stand together.
+        own_ends = window_ends(len(filtered), n_window, config.hop_samples)
+        seen, own_gated = float_filtered, np.zeros(len(own_ends), bool)
         if config.quality is not None:
-            gates = stack_windows(config.quality.gate_windows(twin.quality, own_ends), n_together)
-            gated = np.asarray(gates.any(axis=1))
+            own_gated = config.quality.gate_windows(twin.quality, own_ends)
             if config.features is None:
                 masked = config.quality.mask_frames(twin.quality, 0, len(filtered))
                 seen = np.where(masked, 0.0, float_filtered)
@@ -318,7 +338,7 @@ def _write_vectors(
         expected = reference(float_windows)
         if config.quality is not None and config.features is not None:
             expected = _mask_inputs(expected, config.quality.mask_windows(twin.quality, own_ends))
-        expected = expected.stack(n_together)
+        expected, gated = expected.stack(n_together), np.any(stack_windows(own_gated, n_together), axis=1)
         if config.features is not None:
             bounds = expected.feature_bounds.reshape(
                 -1, config.features.config.n_components, config.front_end_channels

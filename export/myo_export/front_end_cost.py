@@ -106,14 +106,21 @@ def predict_front_end(steps: Sequence[Step], n_channels: int, hop: int, window: 
         Frames behind the chain.
     """
     n_out = steps[-1].n_out if steps else n_channels
-    n_frames: float = hop * decimation_of(steps)
+    n_frames = hop * decimation_of(steps)
     n_blocks = -(-n_frames // BLOCK_FRAMES)
     # What a chain without steps takes; then what is less behind it, since quantization sees other frames than scaling.
-    once, of_window, of_block, of_channel, of_word, *of_cascade = _CONSTANTS
-    scale = _sum(_SCALE, count_step_terms(Kind.RECTIFY, n_channels, 0, n_frames, n_blocks))
+    once, of_window, of_block, of_channel, of_word, *_ = _CONSTANTS
     quantize = n_blocks * n_out * (of_channel - _SCALE[1]) + hop * n_out * (of_word - _SCALE[2])
-    total = once + of_window * window * n_out + n_blocks * (of_block - _SCALE[0]) + scale + quantize
+    total = once + of_window * window * n_out + n_blocks * (of_block - _SCALE[0]) + quantize
+    return total + predict_steps(steps, n_channels, n_frames, n_blocks)
+
+
+def predict_steps(steps: Sequence[Step], n_channels: int, n_frames: float, n_blocks: float) -> float:
+    """Predict the instructions of a chain alone, counts to words, for so many frames of the sensor in so many blocks."""
+    of_cascade = _CONSTANTS[5:]
+    total = _sum(_SCALE, count_step_terms(Kind.RECTIFY, n_channels, 0, n_frames, n_blocks))
     for step in steps:
+        n_blocks = min(n_blocks, n_frames)  # a block of which a decimation left nothing goes no further
         if step.align:
             total += _sum(_ALIGN, count_step_terms(Kind.RECTIFY, step.n_in, 0, n_frames, n_blocks))
         if step.kind is Kind.SOS:

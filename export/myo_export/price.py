@@ -16,6 +16,7 @@ from myo_export.dry_model import INPUT_SCALE, make_dry_model
 from myo_export.dry_words import make_dry_words
 from myo_export.emit_net import render_network
 from myo_export.front_end import quantize_front_end
+from myo_export.motion import quantize_motion
 from myo_export.network_report import NetworkReport, report_network
 from myo_export.word_source import render_word_network
 from myo_pipeline.classical_models import WordModel
@@ -94,6 +95,7 @@ def price_spec(spec: PatchSpec, model: bytes | None = None) -> Price:
     """
     front_end, stage = quantize_front_end(spec), None
     aux = quantize_aux(spec, front_end)
+    motion = quantize_motion(spec, front_end, aux)
     if spec.features:
         word_shift = choose_word_shift(spec)
         config = compile_spec_features(spec, word_shift)
@@ -106,7 +108,7 @@ def price_spec(spec: PatchSpec, model: bytes | None = None) -> Price:
     else:
         model = make_dry_model(spec) if model is None else model
         fast, small = report_forms(model, choose_hop(spec, model), n_dense)
-    choice = find_forms(spec, fast, small, front_end, stage, aux)[0]
+    choice = find_forms(spec, fast, small, front_end, stage, aux, motion)[0]
     p, budget = choice.prediction, spec.budget
     limits = (budget.flash_kb, budget.ram_kb, budget.latency_ms)
     found = (p.flash_bytes / 1024, p.ram_bytes / 1024, p.total_ms)

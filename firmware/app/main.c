@@ -47,6 +47,16 @@ static int32_t aux_words[PATCH_AUX_WORDS];
 #define AUX_MEMORY                                                                                           \
     { 0 }
 #endif
+
+#if PATCH_MOTION_WORDS > 0
+static myo_motion_t motion;
+static int32_t motion_words[PATCH_MOTION_WORDS];
+#define MOTION_MEMORY                                                                                        \
+    { .state = &motion, .words = motion_words, .n_words = PATCH_MOTION_WORDS }
+#else
+#define MOTION_MEMORY                                                                                        \
+    { 0 }
+#endif
 #if PATCH_CALIBRATION_WORDS > 0
 #define N_WEIGHTS (PATCH_N_OUTPUTS * PATCH_CALIBRATION_WORDS)
 #define N_SCRATCH (PATCH_N_OUTPUTS > PATCH_CALIBRATION_WORDS ? PATCH_N_OUTPUTS : PATCH_CALIBRATION_WORDS)
@@ -145,6 +155,7 @@ static myo_status_t init_patch(void) {
                      .n_words = PATCH_FEATURE_WORDS},
         .quality = QUALITY_MEMORY,
         .aux = AUX_MEMORY,
+        .motion = MOTION_MEMORY,
         .calibration = CALIBRATION_MEMORY,
         .input = net_input,
         .input_bytes = sizeof net_input,

@@ -40,13 +40,22 @@ def section_rows(found: Any) -> list[list[str]]:  # noqa: ANN401 - a FrontEndAna
     ]  # fmt: skip
 
 
-def summarize_front_end(found: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - a FrontEndAnalysis of myo_export
+def summarize_front_end(
+    found: Any,  # noqa: ANN401 - a FrontEndAnalysis of myo_export
+    motion: Any = None,  # noqa: ANN401 - its MotionFigures, or None
+) -> list[tuple[str, str]]:
     """Return labelled sentences: what the filters are, how exact, and what they cost."""
     rows = _summarize_chain(found, "20 to 450 Hz")
     rows.append(
         ("cost, predicted", f"{found.instructions_per_sample:.1f} instructions a sample and channel on a Cortex-M4, "
          f"{100 * found.core_share:.2f} % of 64 MHz; {found.state_bytes} bytes of state")
     )  # fmt: skip
+    if motion is not None:
+        rows += [
+            ("motion", motion.note),
+            ("cost of it, predicted", f"{motion.instructions_per_sample:.1f} instructions a sample and channel, "
+             f"{100 * motion.core_share:.2f} % of 64 MHz, on top; {motion.ram_bytes} bytes of RAM"),
+        ]  # fmt: skip
     return rows
 
 
@@ -88,6 +97,7 @@ def render_front_end(
     spec: PatchSpec,
     found: Any,  # noqa: ANN401 - a FrontEndAnalysis of myo_export
     streams: Sequence[Any] = (),
+    motion: Any = None,  # noqa: ANN401 - its MotionFigures, or None
 ) -> str:
     """Return the page as HTML text: table, sentences and plots; of the EMG, and of auxiliary streams (AuxFigures)."""
     environment = jinja2.Environment(
@@ -105,7 +115,7 @@ def render_front_end(
             "band": band,
         }
         for title, part, summary, band in (
-            ("", found, summarize_front_end(found), "20 to 450 Hz"),
+            ("", found, summarize_front_end(found, motion), "20 to 450 Hz"),
             *((f"auxiliary stream {s.name}", s, summarize_aux(s), "0.3 to 20 Hz") for s in streams),
         )
     ]

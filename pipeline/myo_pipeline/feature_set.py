@@ -79,8 +79,9 @@ class FeatureSet:
 
     @property
     def memory_words(self) -> int:
-        """32-bit words of state on the device."""
-        return sum(part.memory_words for part in self.parts)
+        """32-bit words of state on the device; parts run one after the other, so the transforms share their scratch."""
+        scratch = [part.scratch_words for part in self.parts if isinstance(part, SpectrumConfig | StftConfig)]
+        return sum(part.memory_words for part in self.parts) - sum(scratch) + max(scratch, default=0)
 
 
 def _compile_spectrum(

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from myo_pipeline.aux_reference import AuxReference
+from myo_pipeline.aux_reference import AuxReference, time_aux
 from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.chain import design_chain, run_step
 from myo_pipeline.errors import DataError
+from myo_pipeline.motion_reference import Weights, mark_frames, remove_motion
+from myo_pipeline.motion_spec import plan_motion
 from myo_pipeline.spec import PatchSpec
 
 
@@ -56,7 +58,12 @@ def filter_counts(spec: PatchSpec, counts: ArrayLike) -> NDArray[np.float64]:
     return x
 
 
-def filter_streams(spec: PatchSpec, counts: ArrayLike, aux: Sequence[AuxSamples] = ()) -> NDArray[np.float64]:
+def filter_streams(
+    spec: PatchSpec,
+    counts: ArrayLike,
+    aux: Sequence[AuxSamples] = (),
+    motion_weights: Weights | None = None,
+) -> NDArray[np.float64]:
     """Filter one recording with its auxiliary streams, all on the window's frames.
 
     Parameters
@@ -67,6 +74,8 @@ def filter_streams(spec: PatchSpec, counts: ArrayLike, aux: Sequence[AuxSamples]
         EMG counts, (n_samples, n_channels).
     aux
         One a stream of the spec.
+    motion_weights
+        Of the motion's removal, in place of its own.
 
     Returns
     -------
@@ -82,7 +91,12 @@ def filter_streams(spec: PatchSpec, counts: ArrayLike, aux: Sequence[AuxSamples]
     filtered = filter_counts(spec, counts)
     if not spec.aux and not aux:
         return filtered
-    return np.concatenate([filtered, AuxReference(spec).resample(aux, len(filtered))], axis=1)
+    joint = np.concatenate([filtered, AuxReference(spec).resample(aux, len(filtered))], axis=1)
+    if spec.motion is None:
+        return joint
+    stream = plan_motion(spec, spec.motion).stream
+    marks = mark_frames(time_aux(spec, spec.aux[stream]), aux[stream].stamps, len(joint))
+    return remove_motion(spec, joint, marks, motion_weights)
 
 
 def window_ends(n_samples: int, window_samples: int, hop_samples: int) -> NDArray[np.int64]:

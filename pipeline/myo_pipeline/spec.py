@@ -29,6 +29,7 @@ from myo_pipeline.classical_models import (
 )
 from myo_pipeline.errors import SpecError
 from myo_pipeline.feature_set import FEATURE_TABLES, WindowFeature, compile_feature_set
+from myo_pipeline.motion_spec import Motion, plan_motion
 from myo_pipeline.network_models import (
     NETWORK_TABLES,
     NETWORKS_OF_FEATURES,
@@ -386,6 +387,9 @@ class PatchSpec(Table):
         description="features of a window; the network takes those in time first, then of the spectrum, of segments, of wavelets",
     )
     aux: AuxSensors = []
+    motion: Motion | None = Field(
+        default=None, description="removal of motion artefacts; there is none if left out"
+    )
     quality: Quality | None = Field(
         default=None, description="signal quality; nothing is watched if left out"
     )
@@ -433,6 +437,8 @@ class PatchSpec(Table):
                 f"decision.{min(rule)}: for outputs that are classes, not {self.output.kind!r}: remove it"
             )
         self._check_aux()
+        if self.motion is not None:
+            plan_motion(self, self.motion)
         self._check_features()
         if self.calibration is not None and self.output.kind != "classes":
             raise ValueError(
@@ -573,7 +579,7 @@ def _known_keys(location: tuple[Any, ...]) -> list[str]:
     """Return the keys that the table at ``location`` (without its last part) may hold."""
     tables: dict[str, list[type[BaseModel]]] = {
         "sensor": [Sensor], "window": [Window], "decision": [Decision], "budget": [Budget],
-        "training": [Training], "model": [CnnModel], "quality": [Quality], "calibration": [Calibration],
+        "training": [Training], "model": [CnnModel], "quality": [Quality], "motion": [Motion], "calibration": [Calibration],
         "features": list(FEATURE_TABLES.values()),
         "output": [ClassesOutput, ValuesOutput], "stage": list(STAGE_TABLES.values()), "aux": [AuxSensor],
     }  # fmt: skip

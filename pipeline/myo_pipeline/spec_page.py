@@ -8,6 +8,7 @@ from myo_pipeline.aux_sensor import AuxSensor
 from myo_pipeline.calibration import Calibration
 from myo_pipeline.classical_models import CLASSICAL_TABLES
 from myo_pipeline.feature_set import FEATURE_TABLES
+from myo_pipeline.motion_spec import Motion
 from myo_pipeline.network_models import NETWORK_TABLES
 from myo_pipeline.quality_gate import Quality
 from myo_pipeline.spec import (
@@ -50,7 +51,7 @@ def document_spec() -> str:
     sections: list[tuple[str, type[BaseModel]]] = [
         ("Top level", PatchSpec), ("`[sensor]`", Sensor),
         *((f'`[[stage]]` `kind = "{kind}"`', table) for kind, table in STAGE_TABLES.items()),
-        ("`[[aux]]`", AuxSensor), ("`[quality]`", Quality), ("`[window]`", Window), *_feature_sections(),
+        ("`[[aux]]`", AuxSensor), ("`[motion]`", Motion), ("`[quality]`", Quality), ("`[window]`", Window), *_feature_sections(),
         ('`[model]` `kind = "cnn"`', CnnModel), ('`[model]` `kind = "mlp"`', MlpModel),
         *((f'`[model]` `kind = "{kind}"`', table) for kind, table in NETWORK_TABLES.items()),
         *((f'`[model]` `kind = "{kind}"`', table) for kind, table in CLASSICAL_TABLES.items()),

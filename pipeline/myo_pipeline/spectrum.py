@@ -133,7 +133,12 @@ class SpectrumConfig:
     @property
     def memory_words(self) -> int:
         """32-bit words of state on the device, ``myo_spectrum_memory_words`` in the firmware."""
-        return 2 * self.length + self.length // 2 + (self.window * self.n_channels + 1) // 2
+        return self.scratch_words + (self.window * self.n_channels + 1) // 2
+
+    @property
+    def scratch_words(self) -> int:
+        """Those of them that are of use while a window ends alone, which a patch's parts share."""
+        return 2 * self.length + self.length // 2
 
     @property
     def components(self) -> list[Component]:

@@ -97,6 +97,11 @@ class StftConfig:
         """32-bit words of state on the device, ``myo_stft_memory_words`` in the firmware."""
         return self.segment.memory_words + self.n_segments * len(self.segment.rows) * self.n_channels
 
+    @property
+    def scratch_words(self) -> int:
+        """Those of them that are of use while a segment ends alone, which a patch's parts share."""
+        return self.segment.scratch_words
+
     def cut(self, windows: NDArray[np.generic]) -> list[NDArray[np.generic]]:
         """View the segments of windows (n_windows, n_samples, n_channels), the earliest first."""
         length, step = self.segment.window, self.segment.hop

@@ -25,6 +25,7 @@ from myo_pipeline.calibration_head import HeadConfig
 from myo_pipeline.decision_rule import DecisionRule, RuleTwin
 from myo_pipeline.errors import BundleError, SpecError
 from myo_pipeline.feature_stage import FeatureStage
+from myo_pipeline.motion_twin import MotionConfig, MotionTwin
 from myo_pipeline.quality_gate import GateTwin, QualityGate
 from myo_pipeline.step_twin import AlignedStep
 from myo_pipeline.steps import Step, decimation_of, unpack_steps
@@ -34,7 +35,14 @@ from myo_pipeline.word_network import WordNetworkTwin, is_word_network, unpack_w
 # pages cost memory.
 _ARENA_BYTES = 16 << 20
 
-_PARTS = {"features", "quality", "aux", "calibration", "rule"}  # of a TwinConfig, that may be missing
+_PARTS = {
+    "features",
+    "quality",
+    "aux",
+    "motion",
+    "calibration",
+    "rule",
+}  # of a TwinConfig, that may be missing
 
 CLASSES, VALUES = 0, 1  # output kinds, as the firmware numbers them
 
@@ -78,6 +86,8 @@ class TwinConfig:
         The gate before the vote; None: every channel is taken as it is.
     aux
         Auxiliary streams, whose channels stand behind the EMG's.
+    motion
+        Removal of what one of them tells from the EMG; None: there is none.
     calibration
         What a person's head is made of; None: the network's output always decides.
     rule
@@ -105,6 +115,7 @@ class TwinConfig:
     features: FeatureStage | None = None
     quality: QualityGate | None = None
     aux: tuple[AuxConfig, ...] = ()
+    motion: MotionConfig | None = None
     calibration: HeadConfig | None = None
     rule: DecisionRule | None = None
 
@@ -140,6 +151,7 @@ class TwinConfig:
             values |= self.quality.to_arrays() if self.quality else {}
             values |= self.calibration.to_arrays() if self.calibration else {}
             values |= self.rule.to_arrays() if self.rule else {}
+            values |= self.motion.to_arrays() if self.motion else {}
             for number, stream in enumerate(self.aux):
                 values |= stream.to_arrays(f"aux{number}_")
             np.savez(file, allow_pickle=False, **{name: np.asarray(value) for name, value in values.items()})
@@ -164,6 +176,7 @@ class TwinConfig:
         gate = {name: values.pop(name) for name in list(values) if name.startswith("quality_")}
         head = {name: values.pop(name) for name in list(values) if name.startswith("calibration_")}
         rule = {name: values.pop(name) for name in list(values) if name.startswith("decision_")}
+        motion = {name: values.pop(name) for name in list(values) if name.startswith("motion_")}
         if {f.name for f in fields(cls)} - _PARTS != set(values):
             raise BundleError(f"{path}: holds another version's twin; export the bundle again")
         config = cls(**values)
@@ -175,6 +188,13 @@ class TwinConfig:
                 f"{path}: holds another version's auxiliary streams ({error}); export the bundle again"
             ) from None
         config = replace(config, aux=aux)
+        if motion:
+            try:
+                config = replace(config, motion=MotionConfig.from_arrays(motion))
+            except (KeyError, ValueError, TypeError) as error:
+                raise BundleError(
+                    f"{path}: holds another version's motion removal ({error}); export the bundle again"
+                ) from None
         if rule:
             try:
                 config = replace(config, rule=DecisionRule.from_arrays(rule))
@@ -367,16 +387,19 @@ class Twin:
     ----------
     config
         Its integers.
+    motion
+        What removes motion artefacts; None without ``[motion]``.
     calibration
         What it knows of a person; it outlives :meth:`reset`. None without ``[calibration]``.
     """
 
-    def __init__(self, config: TwinConfig, model: bytes) -> None:
+    def __init__(self, config: TwinConfig, model: bytes, keeps_motion_weights: bool = False) -> None:
         self.config = config
         self.calibration = CalibrationTwin(config.calibration) if config.calibration else None
         self.front_end = FrontEndTwin(config)
         self._gate = GateTwin(config.quality) if config.quality else None
         self._aux = [AuxTwin(stream) for stream in config.aux]
+        self.motion = MotionTwin(config.motion, keeps_motion_weights) if config.motion else None
         self._network = make_network_twin(model, config.layer_tensors)
         self._decision = DecisionTwin(config)
         self.reset()
@@ -389,6 +412,8 @@ class Twin:
             self._gate.reset()
         for stream in self._aux:
             stream.reset()
+        if self.motion:
+            self.motion.reset()
         if self.calibration:
             self.calibration.reset()
         self._marks = np.zeros(0, np.uint8)  # of the frames in _recent
@@ -418,7 +443,7 @@ class Twin:
         tuple
             The block behind the front end, and the windows that it completed.
         """
-        filtered, marks = self._append_aux(self.front_end.filter(counts), aux)
+        filtered, marks = self.filter(counts, aux)
         self._marks = np.concatenate([self._marks, marks])
         stage, gate = self.config.features, self.config.quality
         words = stage.to_words(filtered) if stage else self.front_end.quantize(filtered)
@@ -429,6 +454,15 @@ class Twin:
                 masked = gate.mask_frames(self._gate.rows, self._n_samples, len(words))
                 words = np.where(masked, np.int8(self.config.zero_point), words)
         return filtered, list(self._take(words))
+
+    def filter(
+        self, counts: NDArray[np.integer], aux: Sequence[AuxSamples] = ()
+    ) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+        """Take a block up to the filtered signal alone, as :meth:`push` does; and of each frame, the streams that mark it."""
+        filtered, marks = self._append_aux(self.front_end.filter(counts), aux)
+        if self.motion:
+            filtered = self.motion.run(filtered, (marks >> self.motion.config.stream & 1).astype(bool))
+        return filtered, marks
 
     def _append_aux(
         self, filtered: NDArray[np.int32], aux: Sequence[AuxSamples]

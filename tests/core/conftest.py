@@ -54,6 +54,14 @@ def aux(core_program: Callable[[str], Path]) -> Iterator[Harness]:
 
 
 @pytest.fixture(scope="session")
+def motion(core_program: Callable[[str], Path]) -> Iterator[Harness]:
+    """Removal of motion: see motion_harness.c."""
+    harness = Harness(core_program("motion_harness"))
+    yield harness
+    harness.close()
+
+
+@pytest.fixture(scope="session")
 def device(core_program: Callable[[str], Path]) -> Iterator[Harness]:
     """Link and patch around a toy network: see device_harness.c for the operations."""
     harness = Harness(core_program("device_harness"))

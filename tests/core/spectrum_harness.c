@@ -65,8 +65,10 @@ static void spectrum(const uint8_t *data, buffer_t *out) {
     const void *const engine_config = is_stft ? (const void *)&stft : &config;
     const size_t memory_words = engine->memory_words(engine_config) - (size_t)head.missing_words;
     uint32_t *memory = malloc(memory_words * sizeof *memory + 1u);
+    const size_t scratch_bytes = engine->scratch_words(engine_config) * sizeof *memory;
+    uint32_t *scratch = malloc(scratch_bytes);
     myo_feature_state_t self;
-    const myo_status_t status = engine->init(&self, engine_config, memory, memory_words);
+    const myo_status_t status = engine->init(&self, engine_config, memory, memory_words, scratch);
     buffer_add_u32(out, status);
     const size_t n_words = (size_t)engine->shape(engine_config).n_components * (size_t)head.n_channels;
     int32_t *words = malloc(n_words * sizeof *words + 1u);
@@ -75,6 +77,7 @@ static void spectrum(const uint8_t *data, buffer_t *out) {
             engine->reset(&self);
             continue;
         }
+        memset(scratch, 0xA5, scratch_bytes); /* others use it between pushes */
         size_t n_frames = (size_t)pushes[k];
         int16_t *block = copy(&data, n_frames * (size_t)head.n_channels * sizeof(int16_t));
         const int16_t *frames = block;
@@ -85,6 +88,7 @@ static void spectrum(const uint8_t *data, buffer_t *out) {
     }
     free(words);
     free(memory);
+    free(scratch);
     free(pushes);
     free(features);
     free(bins);

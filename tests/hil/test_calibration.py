@@ -60,8 +60,9 @@ validation_persons = 1
 epochs = 1
 hop_ms = 200.0
 """
-# A network that is pushed, behind a gate that closes now and then; one over features, whose input is the embedding; and one
-# over those of three windows, whose embedding is what the shared layer makes of each.
+# A network that is pushed, behind a gate that closes now and then; one over features, whose input is the embedding; one
+# over those of three windows, whose embedding is what the shared layer makes of each; and one over spectra, whose embedding
+# is the mean behind its convolutions.
 FEATURES = """
 [[features]]
 kind = "mav"
@@ -92,6 +93,17 @@ dense = 0
 """,
     "features": FEATURES,
     "windows": FEATURES + "windows = 3\n",
+    "spectrogram": """
+[[features]]
+kind = "stft_power"
+segment_ms = 32.0
+step_ms = 16.0
+bands_hz = [[20.0, 70.0], [70.0, 130.0], [130.0, 210.0]]
+[model]
+kind = "spectrogram"
+filters = [6]
+kernel = 2
+""",
 }
 TRACED = 1 << m.Stage.SCORES | 1 << m.Stage.OUTPUT
 LENGTH = 500  # samples of a second
@@ -99,7 +111,10 @@ LENGTH = 500  # samples of a second
 
 @pytest.fixture(
     scope="module",
-    params=["stream", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("features", "windows"))],
+    params=[
+        "stream",
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("features", "windows", "spectrogram")),
+    ],
 )
 def calibrated(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory

@@ -47,8 +47,8 @@ def test_every_place_is_a_spec_of_the_same_delay(text: str) -> None:
         except SpecError:
             continue
         n_built += 1
-        window = built.window
-        delay = window.window_ms + (built.decision.vote - 1) * window.hop_ms
+        window, n_before = built.window, built.context_windows + built.decision.vote - 2
+        delay = window.window_ms + n_before * window.hop_ms
         assert space.delay_ms - window.hop_ms < delay <= space.delay_ms + 1e-9
         assert built.training == spec.training
         assert parse_spec(text).output == built.output

@@ -19,7 +19,7 @@ Params = Mapping[str, Value]
 
 _VALUES: Final[dict[str, dict[str, tuple[Value, ...]]]] = {
     "cnn": {"kernel": (3, 5, 7, 9), "dense": (0, 16, 32, 64)},
-    "mlp": {"hidden": ("", "16", "32", "48", "64", "96", "128", "48 24", "96 48")},
+    "mlp": {"hidden": ("", "16", "32", "48", "64", "96", "128", "48 24", "96 48"), "windows": (1, 2, 3)},
     "tcn": {
         "filters": (8, 12, 16, 20, 24, 32, 48),
         "kernel": (2, 3, 5),

@@ -234,13 +234,13 @@ class SearchSpace:
         content["stage"] = self._build_stages(content.get("stage", []), params)
         window, hop = float(params["window_ms"]), float(params["hop_ms"])
         content["window"] |= {"window_ms": window, "hop_ms": hop}
-        n_context = self.spec.context_windows
+        model = self._take_model(params)
+        content["model"] = build_model(model, params)
+        n_context = int(content["model"].get("windows", 1))
         vote = 1 + int((self.delay_ms - window) / hop + 1e-9) - (n_context - 1)
         if vote < 1 < n_context:
             raise SpecError(f"model.windows: {n_context} windows are longer than the decision's delay")
         content["decision"] = content.get("decision", {}) | {"vote": min(max(vote, 1), VOTE_MAX)}
-        model = self._take_model(params)
-        content["model"] = build_model(model, params)
         content.pop("features", None)
         if features := self._build_features(content["model"]["kind"], params):
             content["features"] = features

@@ -7,7 +7,7 @@
 #define FORMAT 0x324f594du      /* "MYO2" */
 #define SLOT_FORMAT 0x534f594du /* "MYOS" */
 #define CHUNK 64u               /* bytes that are read at once */
-#define ZEROS 256u              /* bytes that are wiped at once */
+#define ZEROS 128u              /* bytes that are wiped at once */
 
 typedef struct {
     uint32_t format;
@@ -138,7 +138,7 @@ static contents_t look(const myo_store_t *self) {
 
 /* Writes zeros over a place. Its first word goes first, without which it is none. */
 static bool wipe(const myo_store_t *self, const place_t *place) {
-    static const uint32_t zeros[ZEROS / sizeof(uint32_t)];
+    const uint32_t zeros[ZEROS / sizeof(uint32_t)] = {0};
     for (uint32_t done = 0; done < place->bytes;) {
         const uint32_t left = place->bytes - done;
         const uint32_t n = done == 0 ? MYO_STORE_WORD : left < ZEROS ? left : ZEROS;
@@ -194,10 +194,10 @@ static place_t find_blank(const myo_store_t *self, uint32_t slot) {
 /* Erases a slot and divides it. The mark goes before the erase begins, and comes when it is done: what an
    erase that was cut short leaves may read as blank and not stay so. */
 static place_t renew(const myo_store_t *self, uint32_t slot) {
-    static const uint32_t zeros[MYO_STORE_MARK_BYTES / sizeof(uint32_t)];
+    const mark_t zeros = {0};
     const mark_t mark = {.format = SLOT_FORMAT, .place_bytes = our_place_bytes(self)};
     const bool done =
-        write(self, slot, 0, zeros, sizeof zeros) && self->port->erase(self->port->context, slot) &&
+        write(self, slot, 0, &zeros, sizeof zeros) && self->port->erase(self->port->context, slot) &&
         write(self, slot, 0, &mark, sizeof mark) && read_division(self, slot) == mark.place_bytes;
     return done ? first_place(self, slot) : (place_t){0};
 }

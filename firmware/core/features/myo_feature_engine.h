@@ -19,9 +19,12 @@ typedef struct {
 /* config and state are of the engine's own types; state and memory must outlive the use. */
 typedef struct {
     myo_feature_shape_t (*shape)(const void *config);
-    size_t (*memory_words)(const void *config); /* 32-bit */
-    /* Validates config and clears the state. ISR-safe: no. */
-    myo_status_t (*init)(void *state, const void *config, uint32_t *memory, size_t memory_words);
+    size_t (*memory_words)(const void *config);  /* 32-bit */
+    size_t (*scratch_words)(const void *config); /* beside them, of use during push alone; NULL: none */
+    /* Validates config and clears the state. scratch: at least scratch_words, which engines may share.
+       ISR-safe: no. */
+    myo_status_t (*init)(void *state, const void *config, uint32_t *memory, size_t memory_words,
+                         uint32_t *scratch);
     /* As after init: the next frame is the first of a window. ISR-safe: no. */
     void (*reset)(void *state);
     /* Takes frames (int16, n_frames x n_channels) up to the end of the next window, and moves *frames and

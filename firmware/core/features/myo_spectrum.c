@@ -6,9 +6,16 @@
 #define WORD_UP 512     /* words to 24 bits, the most that the transform takes */
 #define MOMENT_BITS 62u /* of a sum of moments */
 
+static size_t frame_words(const myo_spectrum_config_t *config) {
+    return ((size_t)config->window * config->n_channels + 1u) / 2u; /* two int16 a word */
+}
+
 size_t myo_spectrum_memory_words(const myo_spectrum_config_t *config) {
-    return 2u * (size_t)config->length + config->length / 2u +
-           ((size_t)config->window * config->n_channels + 1u) / 2u; /* two int16 a word */
+    return myo_spectrum_scratch_words(config) + frame_words(config);
+}
+
+size_t myo_spectrum_scratch_words(const myo_spectrum_config_t *config) {
+    return 2u * (size_t)config->length + config->length / 2u;
 }
 
 static bool features_fit(const myo_spectrum_config_t *config) {
@@ -24,8 +31,18 @@ static bool features_fit(const myo_spectrum_config_t *config) {
 
 myo_status_t myo_spectrum_init(myo_spectrum_t *self, const myo_spectrum_config_t *config, uint32_t *memory,
                                size_t memory_words) {
-    if (self == NULL || config == NULL || memory == NULL || config->turns == NULL || config->bins == NULL ||
-        config->features == NULL) {
+    if (config == NULL || memory == NULL) {
+        return MYO_ERROR_NULL;
+    }
+    const size_t n_scratch = myo_spectrum_scratch_words(config);
+    const size_t n_frames = memory_words < n_scratch ? 0 : memory_words - n_scratch;
+    return myo_spectrum_init_apart(self, config, memory + (memory_words - n_frames), n_frames, memory);
+}
+
+myo_status_t myo_spectrum_init_apart(myo_spectrum_t *self, const myo_spectrum_config_t *config,
+                                     uint32_t *memory, size_t memory_words, uint32_t *scratch) {
+    if (self == NULL || config == NULL || memory == NULL || scratch == NULL || config->turns == NULL ||
+        config->bins == NULL || config->features == NULL) {
         return MYO_ERROR_NULL;
     }
     if (config->n_channels < 1 || config->n_channels > 64 || config->length < MYO_FFT_MIN_LENGTH ||
@@ -34,13 +51,13 @@ myo_status_t myo_spectrum_init(myo_spectrum_t *self, const myo_spectrum_config_t
         config->hop > config->window || !features_fit(config)) {
         return MYO_ERROR_CONFIG;
     }
-    if (memory_words < myo_spectrum_memory_words(config)) {
+    if (memory_words < frame_words(config)) {
         return MYO_ERROR_MEMORY;
     }
     self->config = config;
-    self->z = (myo_complex_t *)memory;
-    self->powers = memory + 2u * (size_t)config->length;
-    self->frames = (int16_t *)(self->powers + config->length / 2u);
+    self->z = (myo_complex_t *)scratch;
+    self->powers = scratch + 2u * (size_t)config->length;
+    self->frames = (int16_t *)memory;
     myo_spectrum_reset(self);
     return MYO_OK;
 }
@@ -249,11 +266,16 @@ static myo_feature_shape_t engine_shape(const void *config) {
 }
 
 static size_t engine_memory_words(const void *config) {
-    return myo_spectrum_memory_words(config);
+    return frame_words(config);
 }
 
-static myo_status_t engine_init(void *state, const void *config, uint32_t *memory, size_t memory_words) {
-    return myo_spectrum_init(state, config, memory, memory_words);
+static size_t engine_scratch_words(const void *config) {
+    return myo_spectrum_scratch_words(config);
+}
+
+static myo_status_t engine_init(void *state, const void *config, uint32_t *memory, size_t memory_words,
+                                uint32_t *scratch) {
+    return myo_spectrum_init_apart(state, config, memory, memory_words, scratch);
 }
 
 static void engine_reset(void *state) {
@@ -264,5 +286,5 @@ static bool engine_push(void *state, const int16_t **frames, size_t *n_frames, i
     return myo_spectrum_push(state, frames, n_frames, words);
 }
 
-const myo_feature_engine_t myo_spectrum_engine = {engine_shape, engine_memory_words, engine_init,
-                                                  engine_reset, engine_push};
+const myo_feature_engine_t myo_spectrum_engine = {engine_shape, engine_memory_words, engine_scratch_words,
+                                                  engine_init,  engine_reset,        engine_push};

@@ -56,12 +56,18 @@ typedef struct {
     uint16_t until_window; /* frames to come until a window ends */
 } myo_spectrum_t;
 
-/* 32-bit words of memory that config asks for. */
+/* 32-bit words of memory that config asks for, and those of them that are only used while a window ends. */
 size_t myo_spectrum_memory_words(const myo_spectrum_config_t *config);
+size_t myo_spectrum_scratch_words(const myo_spectrum_config_t *config);
 
 /* Validates config and clears the state. config and memory must outlive self. ISR-safe: no. */
 myo_status_t myo_spectrum_init(myo_spectrum_t *self, const myo_spectrum_config_t *config, uint32_t *memory,
                                size_t memory_words);
+
+/* The same with memory in two: at least myo_spectrum_scratch_words of scratch, which others may use between
+   pushes, and the rest. */
+myo_status_t myo_spectrum_init_apart(myo_spectrum_t *self, const myo_spectrum_config_t *config,
+                                     uint32_t *memory, size_t memory_words, uint32_t *scratch);
 
 /* As after init: the next frame is the first of a window. ISR-safe: no. */
 void myo_spectrum_reset(myo_spectrum_t *self);

@@ -14,12 +14,29 @@ size_t myo_stft_memory_words(const myo_stft_config_t *config) {
 
 myo_status_t myo_stft_init(myo_stft_t *self, const myo_stft_config_t *config, uint32_t *memory,
                            size_t memory_words) {
+    if (config == NULL || memory == NULL || config->segment == NULL) {
+        return MYO_ERROR_NULL;
+    }
+    const size_t n_scratch = myo_spectrum_scratch_words(config->segment);
+    const size_t n_left = memory_words < n_scratch ? 0 : memory_words - n_scratch;
+    return myo_stft_init_apart(self, config, memory + (memory_words - n_left), n_left, memory);
+}
+
+/* Words besides the scratch. */
+static size_t kept_words(const myo_stft_config_t *config) {
+    return myo_stft_memory_words(config) - myo_spectrum_scratch_words(config->segment);
+}
+
+myo_status_t myo_stft_init_apart(myo_stft_t *self, const myo_stft_config_t *config, uint32_t *memory,
+                                 size_t memory_words, uint32_t *scratch) {
     if (self == NULL || config == NULL || memory == NULL || config->segment == NULL) {
         return MYO_ERROR_NULL;
     }
-    const size_t n_spectrum = myo_spectrum_memory_words(config->segment);
-    const myo_status_t status = myo_spectrum_init(&self->spectrum, config->segment, memory,
-                                                  memory_words < n_spectrum ? memory_words : n_spectrum);
+    const size_t n_spectrum =
+        myo_spectrum_memory_words(config->segment) - myo_spectrum_scratch_words(config->segment);
+    const myo_status_t status =
+        myo_spectrum_init_apart(&self->spectrum, config->segment, memory,
+                                memory_words < n_spectrum ? memory_words : n_spectrum, scratch);
     if (status != MYO_OK) {
         return status;
     }
@@ -29,7 +46,7 @@ myo_status_t myo_stft_init(myo_stft_t *self, const myo_stft_config_t *config, ui
         config->segment->window + (config->n_segments - 1u) * step > config->window) {
         return MYO_ERROR_CONFIG;
     }
-    if (memory_words < myo_stft_memory_words(config)) {
+    if (memory_words < kept_words(config)) {
         return MYO_ERROR_MEMORY;
     }
     self->config = config;
@@ -75,11 +92,17 @@ static myo_feature_shape_t engine_shape(const void *config) {
 }
 
 static size_t engine_memory_words(const void *config) {
-    return myo_stft_memory_words(config);
+    return kept_words(config);
 }
 
-static myo_status_t engine_init(void *state, const void *config, uint32_t *memory, size_t memory_words) {
-    return myo_stft_init(state, config, memory, memory_words);
+static size_t engine_scratch_words(const void *config) {
+    const myo_stft_config_t *const own = config;
+    return myo_spectrum_scratch_words(own->segment);
+}
+
+static myo_status_t engine_init(void *state, const void *config, uint32_t *memory, size_t memory_words,
+                                uint32_t *scratch) {
+    return myo_stft_init_apart(state, config, memory, memory_words, scratch);
 }
 
 static void engine_reset(void *state) {
@@ -90,5 +113,5 @@ static bool engine_push(void *state, const int16_t **frames, size_t *n_frames, i
     return myo_stft_push(state, frames, n_frames, words);
 }
 
-const myo_feature_engine_t myo_stft_engine = {engine_shape, engine_memory_words, engine_init, engine_reset,
-                                              engine_push};
+const myo_feature_engine_t myo_stft_engine = {engine_shape, engine_memory_words, engine_scratch_words,
+                                              engine_init,  engine_reset,        engine_push};

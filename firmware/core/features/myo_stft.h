@@ -30,6 +30,11 @@ size_t myo_stft_memory_words(const myo_stft_config_t *config);
 myo_status_t myo_stft_init(myo_stft_t *self, const myo_stft_config_t *config, uint32_t *memory,
                            size_t memory_words);
 
+/* The same with memory in two, as myo_spectrum_init_apart; of the scratch as many words as the segment's
+   spectrum takes. */
+myo_status_t myo_stft_init_apart(myo_stft_t *self, const myo_stft_config_t *config, uint32_t *memory,
+                                 size_t memory_words, uint32_t *scratch);
+
 /* As after init: the next frame is the first of a window. ISR-safe: no. */
 void myo_stft_reset(myo_stft_t *self);
 

@@ -367,7 +367,9 @@ static size_t engine_memory_words(const void *config) {
     return myo_wavelet_memory_words(config);
 }
 
-static myo_status_t engine_init(void *state, const void *config, uint32_t *memory, size_t memory_words) {
+static myo_status_t engine_init(void *state, const void *config, uint32_t *memory, size_t memory_words,
+                                uint32_t *scratch) {
+    (void)scratch;
     return myo_wavelet_init(state, config, memory, memory_words);
 }
 
@@ -379,5 +381,5 @@ static bool engine_push(void *state, const int16_t **frames, size_t *n_frames, i
     return myo_wavelet_push(state, frames, n_frames, words);
 }
 
-const myo_feature_engine_t myo_wavelet_engine = {engine_shape, engine_memory_words, engine_init, engine_reset,
-                                                 engine_push};
+const myo_feature_engine_t myo_wavelet_engine = {engine_shape, engine_memory_words, NULL,
+                                                 engine_init,  engine_reset,        engine_push};

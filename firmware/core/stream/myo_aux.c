@@ -39,6 +39,7 @@ static void reset_stream(myo_aux_t *self) {
     self->since = 0;
     self->frames = 0;
     self->marked = 0;
+    self->marks_of_block = 0;
     self->n_held = 0;
     self->n_dropped = 0;
     self->n_taken = 0;
@@ -200,6 +201,7 @@ static void run(const myo_aux_stage_config_t *config, const myo_aux_stage_memory
         myo_aux_t *const self = &memory->streams[i];
         const listener_t listener = {.tell = observer, .context = context, .stream = (uint16_t)i};
         const int32_t unit = (int32_t)self->config->unit;
+        self->marks_of_block = 0;
         for (uint32_t frame = 0; frame < n_frames; frame++) {
             self->phase += (int32_t)self->config->step;
             while (self->phase >= unit) {
@@ -212,6 +214,7 @@ static void run(const myo_aux_stage_config_t *config, const myo_aux_stage_memory
             self->frames++;
             if (self->is_marked || self->marks[0] || self->marks[1]) {
                 self->marked = self->frames;
+                self->marks_of_block |= 1u << frame;
             }
         }
         block += (size_t)myo_front_end_channels(&self->config->chain) * MYO_BLOCK_FRAMES;

@@ -56,18 +56,19 @@ typedef struct {
     int32_t *previous; /* behind the stages: the one before the newest */
     int32_t *current;  /* and the newest */
     int32_t phase;
-    uint32_t now;       /* frame of the EMG sensor with which the window's next frame is complete */
-    uint32_t factor;    /* samples for one behind the stages */
-    uint32_t since;     /* samples since the last one behind the stages */
-    uint32_t frames;    /* of the window since the start */
-    uint32_t marked;    /* as many when the last one was marked, with it; 0: none was */
-    uint32_t n_held;    /* samples held since the start */
-    uint32_t n_dropped; /* samples left out since the start */
-    uint32_t n_taken;   /* samples that have left the ring since the start, those left out among them */
-    uint32_t newest;    /* stamp of the newest sample off the link */
-    bool is_running;    /* there is a current one */
-    bool is_marked;     /* a sample of the next one behind the stages was held or came after a dropped one */
-    bool marks[2];      /* the same of current and previous */
+    uint32_t now;            /* frame of the EMG sensor with which the window's next frame is complete */
+    uint32_t factor;         /* samples for one behind the stages */
+    uint32_t since;          /* samples since the last one behind the stages */
+    uint32_t frames;         /* of the window since the start */
+    uint32_t marked;         /* as many when the last one was marked, with it; 0: none was */
+    uint32_t marks_of_block; /* bit i: frame i of the block that was run last is marked */
+    uint32_t n_held;         /* samples held since the start */
+    uint32_t n_dropped;      /* samples left out since the start */
+    uint32_t n_taken;        /* samples that have left the ring since the start, those left out among them */
+    uint32_t newest;         /* stamp of the newest sample off the link */
+    bool is_running;         /* there is a current one */
+    bool is_marked; /* a sample of the next one behind the stages was held or came after a dropped one */
+    bool marks[2];  /* the same of current and previous */
 } myo_aux_t;
 
 /* Told of every sample that leaves its ring, in order, before it is used: its number since the start, its

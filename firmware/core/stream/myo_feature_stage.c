@@ -5,15 +5,26 @@
 /* Gives each part its memory and checks that its windows are those of the stage. */
 static myo_status_t init_parts(const myo_feature_stage_config_t *config,
                                const myo_feature_stage_memory_t *memory) {
-    uint32_t *sums = memory->sums;
-    size_t n_left = memory->n_sums;
-    uint32_t n_components = 0;
+    size_t n_scratch = 0;
     for (uint16_t k = 0; k < config->n_parts; k++) {
         const myo_feature_part_t *const part = &config->parts[k];
         if (part->engine == NULL || part->config == NULL) {
             return MYO_ERROR_NULL;
         }
-        const myo_status_t status = part->engine->init(&memory->states[k], part->config, sums, n_left);
+        const size_t n = part->engine->scratch_words != NULL ? part->engine->scratch_words(part->config) : 0;
+        n_scratch = n > n_scratch ? n : n_scratch;
+    }
+    if (memory->n_sums < n_scratch) {
+        return MYO_ERROR_MEMORY;
+    }
+    uint32_t *const scratch = memory->sums; /* parts run one after the other */
+    uint32_t *sums = scratch + n_scratch;
+    size_t n_left = memory->n_sums - n_scratch;
+    uint32_t n_components = 0;
+    for (uint16_t k = 0; k < config->n_parts; k++) {
+        const myo_feature_part_t *const part = &config->parts[k];
+        const myo_status_t status =
+            part->engine->init(&memory->states[k], part->config, sums, n_left, scratch);
         if (status != MYO_OK) {
             return status;
         }

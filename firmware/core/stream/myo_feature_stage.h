@@ -51,7 +51,7 @@ typedef union {
 typedef struct {
     myo_feature_state_t *states; /* n_parts */
     size_t n_states;
-    uint32_t *sums; /* memory_words of all parts' engines */
+    uint32_t *sums; /* memory_words of all parts' engines, and the most scratch_words of one */
     size_t n_sums;
     int16_t *frames; /* a block's frames times n_channels */
     size_t n_frame_words;

@@ -62,6 +62,18 @@ static myo_status_t check_memory(const myo_patch_config_t *config, const myo_pat
     return (uintptr_t)memory->arena % MYO_ARENA_ALIGNMENT == 0 ? MYO_OK : MYO_ERROR_ALIGNMENT;
 }
 
+/* Motion is removed by a stream that there is, from the front end's channels. */
+static myo_status_t check_motion(const myo_patch_config_t *config) {
+    const myo_motion_config_t *const motion = config->motion;
+    if (motion->functions == NULL) {
+        return MYO_ERROR_NULL;
+    }
+    return config->aux != NULL && motion->stream < config->aux->n_streams &&
+                   motion->n_emg == myo_front_end_channels(&config->front_end)
+               ? MYO_OK
+               : MYO_ERROR_CONFIG;
+}
+
 myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
                             const myo_patch_memory_t *memory, const myo_patch_hooks_t *hooks) {
     if (self == NULL || config == NULL || memory == NULL || hooks == NULL || hooks->work_ticks == NULL ||
@@ -86,6 +98,12 @@ myo_status_t myo_patch_init(myo_patch_t *self, const myo_patch_config_t *config,
     }
     if (status == MYO_OK) {
         status = check_memory(config, memory, n_channels);
+    }
+    if (status == MYO_OK && config->motion != NULL) {
+        status = check_motion(config);
+    }
+    if (status == MYO_OK && config->motion != NULL) {
+        status = config->motion->functions->init(config->motion, &memory->motion, n_channels);
     }
     if (status == MYO_OK && config->features != NULL) {
         status = config->features->functions->init(config->features, &memory->features, MYO_BLOCK_FRAMES);
@@ -141,6 +159,9 @@ void myo_patch_start(myo_patch_t *self, uint32_t trace_mask) {
     }
     if (self->config->aux != NULL) {
         self->config->aux->functions->reset(self->config->aux, &self->memory.aux);
+    }
+    if (self->config->motion != NULL) {
+        self->config->motion->functions->reset(self->config->motion, &self->memory.motion);
     }
     if (self->config->calibration != NULL) {
         self->config->calibration->functions->reset(&self->memory.calibration);
@@ -257,6 +278,11 @@ static uint32_t run_front_end(myo_patch_t *self, const int32_t *counts, uint32_t
         aux->functions->run(aux, &self->memory.aux, &block[(n_channels - aux->n_channels) * MYO_BLOCK_FRAMES],
                             n_given, is_traced(self, MYO_STAGE_AUX) ? observe_aux : NULL, self);
         self->front_end_ticks -= self->hook_ticks;
+    }
+    const myo_motion_config_t *const motion = self->config->motion;
+    if (motion != NULL && n_given > 0) {
+        motion->functions->run(motion, &self->memory.motion, block, n_given,
+                               self->memory.aux.streams[motion->stream].marks_of_block);
     }
     const myo_feature_stage_config_t *const features = self->config->features;
     if (features != NULL) {

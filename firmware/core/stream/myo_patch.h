@@ -17,6 +17,7 @@
 
 #include "calibration/myo_calibration.h"
 #include "dsp/myo_front_end.h"
+#include "dsp/myo_motion.h"
 #include "dsp/myo_quantize.h"
 #include "link/myo_messages.h"
 #include "myo_status.h"
@@ -48,6 +49,7 @@ typedef struct {
     const myo_decision_rule_t *rule;  /* classes: how they are decided; NULL: by majority */
     myo_front_end_config_t front_end; /* a frame of counts must fit one SAMPLES message */
     const myo_aux_stage_config_t *aux; /* streams whose channels stand behind the front end's; NULL: none */
+    const myo_motion_config_t *motion; /* what a stream tells of the EMG is subtracted; NULL: none */
     const myo_quantize_config_t *quantize;       /* one a channel of the window; with features NULL */
     const myo_feature_stage_config_t *features;  /* what the network takes; NULL: the window itself */
     const myo_quality_gate_config_t *quality;    /* NULL: every channel is taken as it is */
@@ -100,6 +102,7 @@ typedef struct {
     int32_t *front_end_state; /* as its steps count it */
     size_t front_end_state_words;
     myo_aux_stage_memory_t aux; /* all of it may be NULL where there are no streams */
+    myo_motion_memory_t motion; /* all of it may be NULL where there is none */
     int32_t *block; /* myo_front_end_block_words, and MYO_BLOCK_FRAMES for each channel of the window */
     size_t block_words;
     int8_t *window; /* net_input_size; with features none, and may be NULL */

@@ -1,4 +1,4 @@
-/* The store: the flash's last two sectors, 10 and 11, which memory.ld leaves alone. 128 kB hold some 75
+/* The store: the flash's last two sectors, 10 and 11, which memory.ld leaves alone. 128 kB hold some 80
    records of 1.6 kB, so an erase, which stops the core for a second, is rare: docs/boards.md.
 
    QEMU has no flash controller: there it is RAM, which outlives a reset. */

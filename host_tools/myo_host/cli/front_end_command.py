@@ -25,21 +25,23 @@ def front_end(
     """Show a spec's filters in fixed point: responses, ranges, noise, limit cycles, cost, and why they are scaled so."""
     from myo_export.aux_analysis import analyse_aux
     from myo_export.front_end_analysis import analyse_front_end
+    from myo_export.motion_analysis import analyse_motion
     from myo_pipeline.bundle import render_json
     from myo_pipeline.spec import load_spec
 
     path = _spec_path(spec)
     loaded = load_spec(path)
-    found, streams = analyse_front_end(loaded), analyse_aux(loaded)
+    found, streams, motion = analyse_front_end(loaded), analyse_aux(loaded), analyse_motion(loaded)
     if html is not None:
         from myo_host.front_end_page import render_front_end
         from myo_pipeline.bundle import write_text
 
-        write_text(html, render_front_end(loaded, found, streams))
+        write_text(html, render_front_end(loaded, found, streams, motion))
     if as_json:
-        print(render_json(_plain(asdict(found) | {"aux": [asdict(stream) for stream in streams]})))
+        more = {"aux": [asdict(stream) for stream in streams], "motion": asdict(motion) if motion else None}
+        print(render_json(_plain(asdict(found) | more)))
         return
-    _show(loaded.name, found, streams)
+    _show(loaded.name, found, streams, motion)
     if html is not None:
         print(f"plots: {html}")
 
@@ -52,13 +54,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON values
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def _show(name: str, found: Any, streams: Sequence[Any]) -> None:  # noqa: ANN401 - of myo_export, which loads with the command
+def _show(name: str, found: Any, streams: Sequence[Any], motion: Any) -> None:  # noqa: ANN401 - of myo_export, which loads then
     from rich.console import Console
 
     from myo_host.front_end_page import summarize_aux, summarize_front_end
 
     console = Console(highlight=False)
-    _show_chain(console, name, found, summarize_front_end(found))
+    _show_chain(console, name, found, summarize_front_end(found, motion))
     for stream in streams:
         console.print()
         _show_chain(console, f"{name}, stream {stream.name}", stream, summarize_aux(stream))
