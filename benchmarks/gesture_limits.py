@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gesture_legs import find_pauses
-from gesture_myo import GUIDED_S, N_CLASSES, NEXT_S, Myo
+from gesture_myo import GAP_S, GUIDED_S, N_CLASSES, NEXT_S, Myo
 from gesture_scores import FLOOR_COMPONENTS, Figures, Lda
 from gesture_sets import UCI, Table
 
-GAP_S: Final = (
-    0.65  # on both sides of what is tested: no vote of it shares a sample with what is learned from
-)
+#: On both sides of what is tested: no vote of it shares a sample with what is learned from.
+VOTE_S: Final = 0.65
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def predict_blocks(
         train = learned & ~test
         for recording in np.unique(trial[test]):
             here = seconds[test & (trial == recording)]
-            near = (seconds > here.min() - GAP_S) & (seconds < here.max() + GAP_S)
+            near = (seconds > here.min() - VOTE_S) & (seconds < here.max() + VOTE_S)
             train &= ~(near & (trial == recording))
         found[test] = Lda(x[train], labels[train], n_classes, shrinkage).predict(x[test])
     return found
