@@ -31,16 +31,23 @@ QUIET_SHARE: Final = 0.25  # of a recording's range of activity, below which the
 
 
 _ACTIVITY_FIT: Final = FitSettings(epochs=50, batch_size=256, dropout=0.5, smoothing=0.1, decay=1e-3)
+_STUDENT_FIT: Final = FitSettings(epochs=40, batch_size=256, dropout=0.0, smoothing=0.0, decay=1e-3)
 
 
 @dataclass(frozen=True)
 class ActivitySettings:
     """Of the activity row; part of its key."""
 
-    hidden: tuple[int, ...] = (32, 32)
+    hidden: tuple[int, ...] = (48, 48)
     n_windows: int = 5  # whose features the network takes together, and votes over none: 650 ms as well
     n_shared: int = 1
-    fit: FitSettings = _ACTIVITY_FIT
+    fit: FitSettings = _STUDENT_FIT
+    teachers: int = 6
+    teacher_hidden: tuple[int, ...] = (32, 32)
+    teacher_fit: FitSettings = _ACTIVITY_FIT
+    mixing: float = (
+        0.4  # of two windows, of a beta distribution: what the teachers say of mixtures is learned
+    )
 
 
 _FORCE_FIT: Final = FitSettings(epochs=120, batch_size=32, learning_rate=1e-2, dropout=0.0, decay=0.0)
@@ -64,6 +71,46 @@ def find_pauses(table: Table) -> NDArray[np.bool_]:
     return pauses
 
 
+def _distil(
+    x: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.floating],
+    settings: ActivitySettings,
+) -> DenseNet:
+    """Train a network to say what others say in the mean, of mixtures of windows (n, n_windows, n_components, n_channels)."""
+
+    def draw(hidden: tuple[int, ...], seed: int) -> DenseNet:
+        sizes = [x[0, 0].size, *hidden, len(UCI)]
+        rng = np.random.default_rng(seed)
+        return DenseNet.draw(sizes, rng, n_windows=settings.n_windows, n_shared=settings.n_shared)
+
+    teachers = [
+        fit_classes(
+            draw(settings.teacher_hidden, seed),
+            x,
+            labels,
+            settings.teacher_fit,
+            np.random.default_rng(seed),
+            weights=weights,
+        )
+        for seed in range(settings.teachers)
+    ]
+
+    def mix(
+        inputs: NDArray[np.float32], targets: NDArray[np.float32], rng: np.random.Generator
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        share = rng.beta(settings.mixing, settings.mixing, len(inputs)).astype(np.float32)[
+            :, None, None, None
+        ]
+        mixed = inputs * share + inputs[rng.permutation(len(inputs))] * (1 - share)
+        return mixed, np.mean([teacher.predict(mixed) for teacher in teachers], axis=0)
+
+    net = draw(settings.hidden, settings.teachers)
+    return fit_classes(
+        net, x, labels, settings.fit, np.random.default_rng(settings.teachers), weights=weights, augment=mix
+    )
+
+
 def run_activity(table: Table, settings: ActivitySettings) -> dict[str, Any]:
     """Gait, sitting or standing of persons never seen, nothing learned from them."""
     figures = Figures(len(UCI))
@@ -79,15 +126,9 @@ def run_activity(table: Table, settings: ActivitySettings) -> dict[str, Any]:
         weights = 1 / np.bincount(cell)[cell]
         floor = choose_lda(small[train], labels[train], person[train], len(UCI))
         scale = measure_scale(table.x[train], by_channel=True)
-        net = DenseNet.draw(
-            [table.x[0].size, *settings.hidden, len(UCI)],
-            np.random.default_rng(0),
-            n_windows=settings.n_windows,
-            n_shared=settings.n_shared,
-        )
         z = scale.apply(table.x).astype(np.float32)
         x = z[context[train]]
-        fit_classes(net, x, labels[train], settings.fit, np.random.default_rng(0), weights=weights)
+        net = _distil(x, labels[train], weights, settings)
         twin = Twin(net, x)
         for name in tested:
             rows = table.rows_of(table.persons == name)

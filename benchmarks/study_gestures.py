@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import gesture_legs as legs
+import gesture_limits as limits
 import gesture_myo as myo
 import gesture_suguru as suguru
 from gesture_scores import summarize
@@ -107,7 +108,9 @@ def _early_to_late(table: Table, settings: suguru.Settings) -> Result:
     return suguru.run_early_to_late(data, nets, _suguru(table, settings, by_day=True)[1], settings)
 
 
-_MYO, _SUGURU, _LEGS = (f"benchmarks/gesture_{name}.py" for name in ("myo", "suguru", "legs"))
+_MYO, _SUGURU, _LEGS, _LIMITS = (
+    f"benchmarks/gesture_{name}.py" for name in ("myo", "suguru", "legs", "limits")
+)
 ROWS: Final[dict[str, Row]] = {
     "suguru_within_day": Row("suguru_longterm", _SUGURU, suguru.Settings(), "floor",
                              lambda t, s: suguru.run_within_day(*_suguru(t, s, by_day=True), s)),
@@ -122,6 +125,8 @@ ROWS: Final[dict[str, Row]] = {
                         lambda t, s: myo.run_sessions(*_myo(t, s), s)),
     "myo_unseen": Row("myo_readings", _MYO, myo.Settings(), "floor",
                       lambda t, s: myo.run_unseen(*_myo(t, s), s)),
+    "myo_limits": Row("myo_readings", _LIMITS, limits.LimitSettings(), "", limits.run_bouts),
+    "uci_limits": Row("uci_lower_limb", _LIMITS, limits.LimitSettings(), "", limits.run_legs),
 }  # fmt: skip
 
 

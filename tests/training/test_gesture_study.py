@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import gesture_limits as limits
 import gesture_myo as myo
 import gesture_scores as scores
 import gesture_sets as sets
 import study_gestures as study
 from myo_pipeline.errors import DataError
 from myo_training.bouts import measure_lag
-from myo_training.dense_net import DenseNet, FitSettings
+from myo_training.dense_net import DenseNet, FitSettings, fit_classes, to_keras
 
 PERSONS, SESSIONS, RATE, SECONDS = 4, 3, 200, 32
 PLAIN = FitSettings(epochs=4, batch_size=128, dropout=0.0)
@@ -149,6 +150,41 @@ def test_vote_is_the_mean_of_five_within_a_recording() -> None:
     found = scores.vote(p, np.array([0, 0, 0, 0, 0, 1, 1]))
     np.testing.assert_allclose(found[4], [0.6, 0.4, 0])
     np.testing.assert_allclose(found[5:], [[0, 1, 0], [0, 0.5, 0.5]])
+
+
+def test_context_is_of_the_same_recording() -> None:
+    found = sets.place_context(np.array([0, 0, 0, 1, 1]), 3)
+    np.testing.assert_array_equal(found, [[0, 0, 0], [0, 0, 1], [0, 1, 2], [3, 3, 3], [3, 3, 4]])
+
+
+def test_a_network_of_several_windows_learns_from_the_oldest() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((600, 3, 2, 4)).astype(np.float32)
+    labels = (x[:, 0, 1, 2] > 0).astype(np.int64)
+    net = DenseNet.draw([8, 6, 8, 2], rng, n_windows=3, n_shared=1)
+    assert [w.shape for w in net.weights] == [(8, 6), (18, 8), (8, 2)]
+    fit_classes(net, x, labels, FitSettings(epochs=60, batch_size=50, learning_rate=1e-2, dropout=0.0), rng)
+    assert (net.predict(x).argmax(axis=1) == labels).mean() > 0.95
+    keras = to_keras(net, (3, 2, 4), classes=True)
+    np.testing.assert_allclose(np.asarray(keras(x[:20])), net.predict(x[:20]), atol=1e-5)
+
+
+def test_a_block_is_not_its_own_teacher(data: myo.Myo) -> None:
+    """Neither a tested block's labels nor those of windows that share samples with its votes change what is decided."""
+    rows = data.rows["P0", "0"]
+    seconds, labels = data.table.seconds[rows], data.labels[rows]
+    block = (seconds / 10.0 - 1e-6).astype(np.int64)
+
+    def predict(labels: np.ndarray) -> np.ndarray:
+        everything = np.ones(len(rows), bool)
+        return limits.predict_blocks(data.table, rows, labels, block, everything, myo.N_CLASSES, 0.1)
+
+    near = np.abs(seconds - np.clip(seconds, 10.0, 20.0)) < 0.6
+    other = np.where((block == 1) | near, (labels + 1) % myo.N_CLASSES, labels)
+    expected, found = predict(labels), predict(other)
+    np.testing.assert_array_equal(found[block == 1], expected[block == 1])
+    assert (expected.argmax(axis=1) == labels).mean() > 0.6
+    assert not np.array_equal(found[block == 0], expected[block == 0])
 
 
 def make_rows(log: list[str], broken: str = "") -> dict[str, study.Row]:
