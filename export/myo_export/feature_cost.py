@@ -42,7 +42,7 @@ _CODE: Final[dict[str, int]] = {
 }  # fmt: skip
 _RARE_CODE: Final = 1200  # of one that is not in the table
 _SHARED_CODE: Final = 4068
-_STAGE_CODE: Final = 2860  # beside the features: the stage in the patch, as the template's image has it
+_STAGE_CODE: Final = 2810  # beside the features: the stage in the patch, as the template's image has it
 _NORMALIZE_BYTES: Final = 16  # a word's mean, fraction, multiplier and shift
 
 # Of the other families, fitted to m4cost's counts in benchmarks/results/front_end.json: spectra within 1 %, wavelets 8 %.
@@ -50,9 +50,10 @@ _FFT_PER_POINT, _PAIR_PER_POINT, _BIN, _WINDOW_FRAME, _RING = 7.11, 28.5, 9.01, 
 _STFT_PER_WORD: Final = 2.0
 _WAVELET_FRAME, _WAVELET_MOVE, _WAVELET_COEFFICIENT, _WAVELET_TAP = 8.0, 1.0, 20.0, 7.0
 _WAVELET_SQUARE, _WAVELET_SPLIT, _WAVELET_ENERGY = 6.0, 100.0, 150.0
-_FAMILY_CODE: Final[dict[str, int]] = {"spectrum": 2700, "stft": 500, "wavelet": 4000, "ring": 1200}
+_FAMILY_CODE: Final[dict[str, int]] = {"spectrum": 3400, "stft": 500, "wavelet": 3300, "ring": 1200}
 _RING_FRAME, _RING_BLOCK, _RING_SUM, _RING_ROOT, _RING_DIVISION = 6.0, 20.0, 6.0, 130.0, 170.0
-_FIXED_MATH_CODE: Final = 1500  # counted in _SHARED_CODE
+_FIXED_MATH_CODE: Final = 500  # of _SHARED_CODE, what other families take alone
+_LAG_CODE: Final = 370  # of each lag beyond the second, for which loops are unrolled
 
 
 def count_terms(config: FeatureConfig) -> dict[str, float]:
@@ -95,6 +96,7 @@ def predict_feature_flash(stage: FeatureStage) -> int:
             case FeatureConfig():
                 kinds = {row.value for row in part.rows}
                 code = _SHARED_CODE + sum(_CODE.get(value.name, _RARE_CODE) for value in kinds)
+                code += _LAG_CODE * max(0, part.n_lags - 2)
             case SpectrumConfig():
                 names |= {"spectrum"}
             case StftConfig():

@@ -108,8 +108,8 @@ def test_every_flash_limit_gives_nearly_the_fastest_that_fits() -> None:
     smallest, largest = min(f for f, _ in all_forms), max(f for f, _ in all_forms)
     slowest, seen = max(t for _, t in all_forms), set()
     for limit in range(smallest, largest + 200, 97):
-        choice = choose_forms(spec_with(flash_kb=limit / KB), FAST, SMALL, FRONT_END)
-        assert choice.prediction.flash_bytes <= limit
+        choice = choose_forms(spec_with(flash_kb=limit / 0.985 / KB), FAST, SMALL, FRONT_END)
+        assert choice.prediction.flash_bytes <= limit  # 1.5 % of the budget's own stay free
         best = min(t for f, t in all_forms if f <= limit)
         gain = slowest - min(t for _, t in all_forms)
         assert choice.prediction.total_ms - best <= 0.2 * gain  # gain by byte is no exact knapsack
