@@ -313,7 +313,8 @@ def find_forms(
     """Find the fastest forms of weights whose flash fits, or the smallest where none do.
 
     Wide weights run faster and take twice the flash. Where not all of them fit, layers are widened in the order of
-    cycles saved a byte, as long as there is room and 1.5 % of the limit stay free. The rings are the most generous that the RAM budget leaves.
+    cycles saved a byte, as long as there is room and 1.5 % of the limit stay free. The rings are the most generous that
+    the RAM budget leaves.
 
     Parameters
     ----------
