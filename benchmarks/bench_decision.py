@@ -21,7 +21,8 @@ from myo_export.emit_patch import render_rule
 from myo_pipeline.bundle import write_json
 from myo_pipeline.decision_rule import make_rule
 from myo_pipeline.spec import Decision
-from myo_pipeline.twin import CLASSES, DecisionTwin, TwinConfig
+from myo_pipeline.twin import DecisionTwin
+from myo_pipeline.twin_config import CLASSES, TwinConfig
 from window_image import CORE_DIR, begin, link_image, render_vector, run_comparison
 
 N_WINDOWS = 160

@@ -31,7 +31,8 @@ from myo_pipeline.calibration_head import PRIOR_BITS, HeadConfig, Tally, fit_hea
 from myo_pipeline.errors import BundleError
 from myo_pipeline.reference import cut_windows, vote_classes, window_ends
 from myo_pipeline.spec import PatchSpec, find_templates, load_spec
-from myo_pipeline.twin import FrontEndTwin, TwinConfig
+from myo_pipeline.twin import FrontEndTwin
+from myo_pipeline.twin_config import TwinConfig
 from myo_training.datasets import find_dataset, resolve_dataset
 from myo_training.metrics import estimate_mean
 from myo_training.runtime import read_tensors

@@ -27,7 +27,8 @@ from myo_pipeline.bundle import open_bundle, write_json
 from myo_pipeline.quality import Flag, QualityConfig, QualitySettings, compile_quality, measure_periods
 from myo_pipeline.quality_gate import GateTwin, QualityGate, name_flags, trace_channels
 from myo_pipeline.reference import cut_windows, vote_classes, window_ends
-from myo_pipeline.twin import FrontEndTwin, TwinConfig
+from myo_pipeline.twin import FrontEndTwin
+from myo_pipeline.twin_config import TwinConfig
 from myo_training.datasets import resolve_dataset
 from myo_training.recordings import Recording
 from myo_training.runtime import run_model

@@ -20,7 +20,7 @@ from myo_pipeline.decision_rule import AVERAGE, MAJORITY, DecisionRule
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.quality_gate import QualityGate, name_flags
 from myo_pipeline.spec import PatchSpec
-from myo_pipeline.twin import TwinConfig
+from myo_pipeline.twin_config import TwinConfig
 
 _MAKE = "Made by `myopatch export`; do not edit."
 

@@ -18,7 +18,8 @@ from myo_pipeline.filters import describe_stage
 from myo_pipeline.spec import PatchSpec
 from myo_pipeline.stages import Ecg, Spatial, Stage
 from myo_pipeline.steps import FloatStep, Kind, pack_steps
-from myo_pipeline.twin import FrontEndTwin, TwinConfig
+from myo_pipeline.twin import FrontEndTwin
+from myo_pipeline.twin_config import TwinConfig
 
 CLOCK_HZ = 64e6  # of the shares
 TYPICAL_RMS = 1 / 16  # of full scale, about -24 dB: EMG that leaves room for its bursts

@@ -17,7 +17,7 @@ from myo_pipeline.bundle import Bundle
 from myo_pipeline.calibration import unpack_record
 from myo_pipeline.calibration_head import HeadConfig, Tally
 from myo_pipeline.errors import DataError, LinkError
-from myo_pipeline.twin import TwinConfig
+from myo_pipeline.twin_config import TwinConfig
 
 SETTLE_S = 1.0  # after a cue: a movement follows it late, by 180 ms in the median and seconds at worst
 HOLD_S = 5.0  # of a bout that count at most: rest is often recorded for longer than any movement

@@ -27,7 +27,8 @@ from myo_host.messages import CalibrationAction as Action
 from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.errors import LinkError
-from myo_pipeline.twin import Twin, TwinConfig, WindowResult
+from myo_pipeline.twin import Twin, WindowResult
+from myo_pipeline.twin_config import TwinConfig
 
 TELL_S = 0.5  # between two lines of progress while a class is held
 STOP_TIMEOUT_S = 10.0  # from STOP to STATUS, whatever is still under way

@@ -16,7 +16,8 @@ from myo_pipeline.calibration_head import Tally, fit_head, score, to_softmax
 from myo_pipeline.feature_stage import FeatureStage
 from myo_pipeline.feature_words import to_real
 from myo_pipeline.quality_gate import QualityGate
-from myo_pipeline.twin import VALUES, DecisionTwin, TwinConfig
+from myo_pipeline.twin import DecisionTwin
+from myo_pipeline.twin_config import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
 RAW_STAGE = "samples"  # the sensor's frames, before the front end may change their rate

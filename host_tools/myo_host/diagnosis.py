@@ -14,7 +14,8 @@ from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.calibration_head import Tally
 from myo_pipeline.errors import LinkError, MismatchError
-from myo_pipeline.twin import TwinConfig, make_network_twin
+from myo_pipeline.twin import make_network_twin
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 from myo_pipeline.word_network import read_model
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.chain import design_chain, respond, round_step, split_runs
-from myo_pipeline.twin import TwinConfig
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 
 _STYLE: Any = {

@@ -20,7 +20,7 @@ from myo_host.validate import TRACE_ALL, TRACE_OUTPUT
 from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.errors import DataError, LinkError
-from myo_pipeline.twin import TwinConfig
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import GoldenSegment, load_vectors
 
 # Of STATUS, what must be zero at the end of a test.

@@ -17,7 +17,7 @@ from myo_host.streaming import read_elements
 from myo_pipeline.errors import LinkError
 from myo_pipeline.quality_gate import name_flags
 from myo_pipeline.recording.edf import EdfWriter
-from myo_pipeline.twin import VALUES
+from myo_pipeline.twin_config import VALUES
 
 STATUS_EVERY_S = (
     1.0  # how often the board's counters go into the file, and a STOP without answer goes out again

@@ -23,7 +23,8 @@ from myo_pipeline.errors import DataError
 from myo_pipeline.recording import Recording
 from myo_pipeline.recording.aux_file import name_aux_file, read_aux
 from myo_pipeline.spec import PatchSpec, Sensor
-from myo_pipeline.twin import VALUES, Twin, TwinConfig
+from myo_pipeline.twin import Twin
+from myo_pipeline.twin_config import VALUES, TwinConfig
 from myo_pipeline.word_network import read_model
 
 RATE_TOLERANCE = 0.01  # as in training: armbands state "about 200 Hz"

@@ -14,7 +14,7 @@ from myo_host.divergence import Divergence
 from myo_host.validate import Validation
 from myo_pipeline.bundle import Bundle, read_json, write_text
 from myo_pipeline.errors import BundleError
-from myo_pipeline.twin import TwinConfig
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import GoldenSegment, load_vectors
 
 

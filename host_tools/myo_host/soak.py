@@ -26,7 +26,8 @@ from myo_pipeline.bundle import Bundle
 from myo_pipeline.calibration import CalibrationTwin
 from myo_pipeline.calibration_head import Tally
 from myo_pipeline.errors import LinkError
-from myo_pipeline.twin import VALUES, Twin, TwinConfig
+from myo_pipeline.twin import Twin
+from myo_pipeline.twin_config import VALUES, TwinConfig
 from myo_pipeline.vectors import load_vectors
 from myo_pipeline.word_network import read_model
 

@@ -20,7 +20,7 @@ from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import BundleError
-from myo_pipeline.twin import VALUES, TwinConfig
+from myo_pipeline.twin_config import VALUES, TwinConfig
 from myo_pipeline.vectors import GoldenSegment, load_vectors
 
 TRACED = (Stage.RAW, Stage.FILTERED, Stage.FEATURES, Stage.INPUT, Stage.LAYER, Stage.OUTPUT, Stage.SCORES)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from device_line import Harness
 from myo_pipeline.decision_rule import MAJORITY, METHODS, DecisionRule, RuleTwin, make_rule
 from myo_pipeline.spec import Decision
-from myo_pipeline.twin import CLASSES, DecisionTwin, TwinConfig
+from myo_pipeline.twin import DecisionTwin
+from myo_pipeline.twin_config import CLASSES, TwinConfig
 
 ABSTAIN, RUN, RUN_AFTER_RESET = 0, 1, 2
 

@@ -17,7 +17,8 @@ from myo_pipeline.aux_stream import AuxSamples
 from myo_pipeline.decision_rule import find_latency
 from myo_pipeline.errors import ExportError, SpecError
 from myo_pipeline.spec import parse_spec
-from myo_pipeline.twin import Twin, TwinConfig, WindowResult
+from myo_pipeline.twin import Twin, WindowResult
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import GoldenSegment, load_vectors
 from tiny_bundle import make_model
 from tiny_feature_bundle import CONTEXT_SPEC, SPEC, write_trained_features

@@ -18,7 +18,8 @@ from myo_export.firmware_build import _stop_group
 from myo_pipeline.bundle import open_bundle
 from myo_pipeline.errors import BundleError
 from myo_pipeline.reference import cut_windows
-from myo_pipeline.twin import Twin, TwinConfig
+from myo_pipeline.twin import Twin
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import load_vectors
 from tiny_bundle import write_trained
 

@@ -18,7 +18,8 @@ from myo_pipeline.feature_stage import choose_word_shift, compile_spec_features
 from myo_pipeline.feature_words import to_real
 from myo_pipeline.features import FULL_SCALE
 from myo_pipeline.spec import parse_spec
-from myo_pipeline.twin import Twin, TwinConfig
+from myo_pipeline.twin import Twin
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import load_vectors
 from tiny_bundle import make_model, write_trained
 from tiny_feature_bundle import CHAIN_SPEC, FAMILIES_SPEC, SPEC, write_trained_features

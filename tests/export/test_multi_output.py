@@ -14,7 +14,8 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from myo_export.emit_net import render_network
 from myo_export.export import export_bundle
-from myo_pipeline.twin import NetworkTwin, TwinConfig
+from myo_pipeline.twin import NetworkTwin
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import GoldenSegment
 from nn_models import ModelBuilder, fill
 from tiny_bundle import CHANNELS, LABELS, WINDOW, write_trained

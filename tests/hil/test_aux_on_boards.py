@@ -27,7 +27,8 @@ from myo_pipeline.errors import LinkError
 from myo_pipeline.recording import read_recording, write_recording
 from myo_pipeline.recording.aux_file import read_aux
 from myo_pipeline.recording.recording import Annotation
-from myo_pipeline.twin import Twin, TwinConfig
+from myo_pipeline.twin import Twin
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import load_vectors
 from myo_training.datasets import resolve_dataset
 from myo_training.recordings import check_fits, check_recording

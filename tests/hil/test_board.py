@@ -16,7 +16,8 @@ from myo_host.link import PatchLink
 from myo_host.patch import Patch
 from myo_host.streaming import stream_segment
 from myo_pipeline.errors import LinkError
-from myo_pipeline.twin import Twin, TwinConfig
+from myo_pipeline.twin import Twin
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import GoldenSegment, load_vectors
 
 Built = Callable[[str, str], Path]

@@ -27,7 +27,8 @@ from myo_pipeline.bundle import open_bundle
 from myo_pipeline.calibration import CalibrationTwin
 from myo_pipeline.calibration_head import Tally
 from myo_pipeline.errors import LinkError
-from myo_pipeline.twin import Twin, TwinConfig, WindowResult
+from myo_pipeline.twin import Twin, WindowResult
+from myo_pipeline.twin_config import TwinConfig
 
 SPEC = """
 format = 1

@@ -15,7 +15,8 @@ from commands import MYOPATCH
 from monitor_case import PageClient, open_page
 from myo_host.monitor.signals import FILTERED, RAW
 from myo_pipeline.bundle import open_bundle
-from myo_pipeline.twin import Twin, TwinConfig
+from myo_pipeline.twin import Twin
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import load_vectors
 
 Built = Callable[[str, str], Path]

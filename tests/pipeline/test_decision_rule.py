@@ -27,7 +27,8 @@ from myo_pipeline.decision_rule import (
 from myo_pipeline.errors import BundleError, SpecError
 from myo_pipeline.reference import vote_classes
 from myo_pipeline.spec import Decision, find_templates, parse_spec
-from myo_pipeline.twin import DecisionTwin, TwinConfig
+from myo_pipeline.twin import DecisionTwin
+from myo_pipeline.twin_config import TwinConfig
 
 N = 4
 METHODS = [Decision(vote=5), Decision(method="average", vote=5), Decision(method="bayes", vote=5)]

@@ -17,7 +17,8 @@ from myo_export.tflite_reader import read_graph
 from myo_pipeline.errors import BundleError
 from myo_pipeline.reference import cut_windows, mean_values, vote_classes, window_ends
 from myo_pipeline.steps import Kind, Step, pack_steps
-from myo_pipeline.twin import CLASSES, VALUES, DecisionTwin, Twin, TwinConfig
+from myo_pipeline.twin import DecisionTwin, Twin
+from myo_pipeline.twin_config import CLASSES, VALUES, TwinConfig
 from nn_models import RandomNetwork
 
 CHANNELS, WINDOW = 4, 9

@@ -22,7 +22,7 @@ from myo_host.monitor.signals import FILTERED, RAW, Signals
 from myo_host.monitor.timing import Timing, scale_ticks
 from myo_host.recorder import FrameAssembler, describe_decision, describe_quality_change
 from myo_pipeline.bundle import Bundle
-from myo_pipeline.twin import VALUES, TwinConfig
+from myo_pipeline.twin_config import VALUES, TwinConfig
 
 COUNTERS_EVERY_S = 1.0
 KEPT_DECISIONS, KEPT_EVENTS = 1200, 200

@@ -23,7 +23,7 @@ from myo_host.profile.sections import (
 from myo_host.streaming import stream_segment
 from myo_pipeline.bundle import Bundle
 from myo_pipeline.errors import BundleError, ProfileError
-from myo_pipeline.twin import TwinConfig
+from myo_pipeline.twin_config import TwinConfig
 from myo_pipeline.vectors import load_vectors
 
 PROCESS = "myo_patch_process"  # all that the patch computes is called from here
