@@ -40,7 +40,7 @@ def test_the_same_inputs_give_the_same_bundle(trained: Path) -> None:
     assert not any("half" in name or "999" in name for name in second.manifest["files"])
 
 
-@pytest.mark.parametrize("step", ["quantize_front_end", "open_model", "_write_vectors", "_budget"])
+@pytest.mark.parametrize("step", ["quantize_front_end", "open_model", "write_vectors", "describe_budget"])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_an_export_that_ends_early_leaves_no_bundle(
     trained: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: type[BaseException]
