@@ -10,6 +10,7 @@ import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 
+from classical_case import NETWORK, lower, make_words
 from myo_pipeline.classical_models import (
     BoostedModel,
     ForestModel,
@@ -21,22 +22,11 @@ from myo_pipeline.classical_models import (
 from myo_pipeline.errors import DataError, SpecError
 from myo_pipeline.spec import parse_spec
 from myo_pipeline.word_network import unpack_word_network
-from myo_training.classical import Words, fit_linear, fit_temperature
+from myo_training.classical import fit_linear, fit_temperature
 from myo_training.quadratic_training import fit_quadratic
 from myo_training.train import train
 from myo_training.tree_training import fit_boosted, fit_forest
 from test_train_features import FEATURES, make_feature_text
-
-NETWORK = 'kind = "mlp"\nhidden = [12]'
-
-
-def make_words(n_classes: int, seed: int = 1, n: int = 900) -> Words:
-    """Clouds of int8 words around a mean for each class, unequally many."""
-    rng = np.random.default_rng(seed)
-    labels = rng.choice(n_classes, n, p=np.arange(1, n_classes + 1) / sum(range(n_classes + 1)))
-    means = rng.normal(0, 25, (n_classes, 6))
-    words = means[labels] + rng.normal(0, 25, (n, 6)) @ rng.normal(0, 0.5, (6, 6))
-    return Words(np.clip(np.rint(words), -128, 127).astype(np.int8), labels, np.ones(n))
 
 
 @pytest.mark.parametrize("n_classes", [2, 4])
@@ -68,10 +58,6 @@ def test_temperature_is_found_again() -> None:
     for factor in (1.0, 7.0):
         found = fit_temperature(factor * scores, labels, np.ones(len(labels)))
         assert found == pytest.approx(factor, rel=0.03)
-
-
-def lower(scores: np.ndarray) -> np.ndarray:
-    return scores - scores.max(axis=1, keepdims=True)
 
 
 def test_forest_is_that_of_scikit_learn() -> None:

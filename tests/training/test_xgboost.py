@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from classical_case import NETWORK, lower, make_words
 from myo_pipeline.classical_models import BoostedModel
 from myo_pipeline.errors import DataError
 from myo_pipeline.scores import SHARE_STEP, SHARE_ZERO
@@ -17,7 +18,6 @@ from myo_training import xgboost_training
 from myo_training.train import train
 from myo_training.tree_training import fit_boosted
 from myo_training.xgboost_training import find_words_below, grow_by_xgboost, make_settings, share_base
-from test_classical import NETWORK, lower, make_words
 from test_train_features import make_feature_text
 
 xgboost = pytest.importorskip("xgboost", reason="xgboost is not installed: pip install myopatch[xgboost]")
