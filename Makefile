@@ -49,7 +49,7 @@ bench: setup ## count instructions of the bench networks, the filters, the remov
 	$(VENV)/python benchmarks/bench_calibration.py
 	$(VENV)/python benchmarks/bench_spectrum.py
 
-study: ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; heart and motion removed; 20 million hostile frames on the link; a search; every kind of network, corrections of quantization, anomalies; calibration of persons never seen (three hours)
+study: ## the compiler against 2,000 random networks and 10,000 damaged files; faults planted in recordings; heart and motion removed; 20 million hostile frames on the link; a search; every kind of network, two trainers of trees, corrections of quantization, anomalies; calibration of persons never seen (three hours)
 	@./setup.sh study
 	$(VENV)/python benchmarks/study_network.py
 	$(VENV)/python benchmarks/study_quality.py
@@ -61,6 +61,7 @@ study: ## the compiler against 2,000 random networks and 10,000 damaged files; f
 	$(VENV)/python benchmarks/study_link.py
 	$(VENV)/python benchmarks/study_tune.py
 	$(VENV)/python benchmarks/study_models.py
+	$(VENV)/python benchmarks/study_boosted.py
 	$(VENV)/python benchmarks/study_quantization.py
 	$(VENV)/python benchmarks/study_anomaly.py
 	$(VENV)/python benchmarks/study_calibration.py
