@@ -311,9 +311,11 @@ def _run_platformio(
     write_text(log, "".join(lines))
     if process.returncode != 0:
         if (excess := re.search(r"region `(\w+)' overflowed by (\d+) bytes", "".join(lines))) is not None:
+            budget = "ram_kb" if excess[1] == "RAM" else "flash_kb"
             raise BuildError(
-                f"the patch does not fit {board}: {excess[2]} bytes too many for its {excess[1]}; take fewer channels, "
-                f"fewer or narrower layers, or a board with more; the whole log is {log}"
+                f"the patch does not fit {board}: {excess[2]} bytes too many for its {excess[1]}; set [budget] {budget} to what "
+                "the board has and export again, take fewer channels, fewer or narrower layers, or a board with more; "
+                f"the whole log is {log}"
             )
         if uploader is not None and any("[upload]" in line for line in lines):
             raise BuildError(
