@@ -16,7 +16,7 @@ from myo_export.budget import KB, choose_forms, find_excess, predict_patch
 from myo_export.buffers import list_buffers
 from myo_export.emit_net import render_network
 from myo_export.export import export_bundle
-from myo_export.firmware_build import BuiltFirmware, check_budget
+from myo_export.firmware_build import BuiltFirmware, build_firmware, check_budget
 from myo_export.front_end import quantize_front_end
 from myo_export.network_report import report_network
 from myo_pipeline.board_memory import BOARD_MEMORIES
@@ -228,3 +228,20 @@ def test_the_forms_that_the_budget_chose_are_those_in_c() -> None:
         form == "speed" and layer.macs > 0 for form, layer in zip(choice.forms, FAST.layers, strict=True)
     )
     assert "&myo_nn_packed_weights" in source
+
+
+@pytest.mark.parametrize(("region", "key"), [("RAM", "ram_kb"), ("FLASH", "flash_kb")])
+def test_what_the_linker_cannot_place_is_told_with_the_remedy(
+    region: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    linker = tmp_path / "python"
+    linker.write_text(f'#!/bin/sh\necho "ld: region \\`{region}\' overflowed by 1424 bytes"\nexit 1\n')
+    linker.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(linker))
+    write_trained(tmp_path / "b", 1)
+    export_bundle(tmp_path / "b")
+    with pytest.raises(BuildError) as error:
+        build_firmware(tmp_path / "b", "virtual_m0")
+    message = str(error.value)
+    assert f"does not fit virtual_m0: 1424 bytes too many for its {region}; set [budget] {key} to" in message
+    assert "\n" not in message
