@@ -237,9 +237,9 @@ def test_what_the_linker_cannot_place_is_told_with_the_remedy(
     linker = tmp_path / "python"
     linker.write_text(f'#!/bin/sh\necho "ld: region \\`{region}\' overflowed by 1424 bytes"\nexit 1\n')
     linker.chmod(0o755)
-    monkeypatch.setattr("sys.executable", str(linker))
     write_trained(tmp_path / "b", 1)
     export_bundle(tmp_path / "b")
+    monkeypatch.setattr("sys.executable", str(linker))
     with pytest.raises(BuildError) as error:
         build_firmware(tmp_path / "b", "virtual_m0")
     message = str(error.value)
