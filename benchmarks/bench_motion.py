@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -19,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import bare_machine
-from bench_network import BENCH_DIR, C_FLAGS, COMPILER, CPU_FLAGS, MACHINE, count_instructions
+from bench_network import C_FLAGS, COMPILER, CPU_FLAGS, MACHINE, count_instructions
 from myo_export import cmsis_dsp
 from myo_export.aux_streams import quantize_aux
 from myo_export.emit_front_end import list_headers
@@ -28,11 +27,10 @@ from myo_export.front_end import quantize_front_end
 from myo_export.motion import ProvedMotion, quantize_motion
 from myo_export.motion_cost import count_motion_terms, predict_motion_instructions
 from myo_pipeline.bundle import write_json
-from myo_pipeline.errors import BuildError
 from myo_pipeline.motion_twin import MotionTwin
 from myo_pipeline.spec import parse_spec
 from myo_pipeline.steps import BLOCK_FRAMES
-from window_image import CORE_DIR, begin
+from window_image import CORE_DIR, begin, link_image
 
 RUN_TIMEOUT_S = 60
 RATE_HZ, CLOCK_HZ = 1000, 64e6
@@ -109,18 +107,21 @@ def build_image(
     ]
     source += [f"#define {key} {value}u" for key, value in sizes.items()]
     (folder / "generated_motion.c").write_text("\n".join([*source, *render_motion(motion), ""]))
-    dsp, image = CORE_DIR / "dsp", folder / "motion.elf"
-    main_c = Path(__file__).resolve().parent / "motion_bench" / "main.c"
-    command = [COMPILER, *bare_machine.MACHINES[machine].cpu, *C_FLAGS, "-w", "-Wl,--gc-sections", f"-I{BENCH_DIR}",
-               f"-I{folder}", f"-I{CORE_DIR}", f"-I{CORE_DIR.parent / 'ports'}", "-isystem", str(cmsis / "Include"),
-               f"-I{cmsis / 'PrivateInclude'}", "-DARM_MATH_AUTOVECTORIZE", str(main_c), str(BENCH_DIR / "startup.c"),
-               *(str(dsp / f"myo_{name}.c") for name in ("motion", "front_end", "scale")),
-               *map(str, sorted(dsp.glob("*sos*.c"))), str(cmsis / BIQUAD),
-               *bare_machine.MACHINES[machine].link_flags(), "-o", str(image)]  # fmt: skip
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    if run.returncode:
-        raise BuildError(f"{image}: {COMPILER} failed ({run.stderr.strip()[:300]}); see {folder}")
-    return image
+    dsp = CORE_DIR / "dsp"
+    sources = [
+        Path(__file__).resolve().parent / "motion_bench" / "main.c",
+        *(dsp / f"myo_{name}.c" for name in ("motion", "front_end", "scale")),
+        *sorted(dsp.glob("*sos*.c")),
+        cmsis / BIQUAD,
+    ]
+    flags = [
+        "-w",
+        "-isystem",
+        str(cmsis / "Include"),
+        f"-I{cmsis / 'PrivateInclude'}",
+        f"-I{CORE_DIR.parent / 'ports'}",
+    ]
+    return link_image(sources, folder, machine, [*flags, "-DARM_MATH_AUTOVECTORIZE"])
 
 
 def run_hash(image: Path, machine: str = MACHINE) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 
 from myo_export.aux_cost import predict_aux_instructions, predict_aux_ram
 from myo_export.aux_streams import ProvedAux, quantize_aux
-from myo_export.front_end import quantize_front_end
+from myo_export.front_end import FrontEnd
 from myo_export.front_end_analysis import (
     CLOCK_HZ,
     SIGNAL_S,
@@ -76,13 +76,15 @@ class AuxFigures(ChainFigures):
         return self.front_end.group_delay_ms + self.resampling_ms
 
 
-def analyse_aux(spec: PatchSpec) -> tuple[AuxFigures, ...]:
+def analyse_aux(spec: PatchSpec, front_end: FrontEnd) -> tuple[AuxFigures, ...]:
     """Quantize a spec's auxiliary streams and measure what they do to noise of movement's band.
 
     Parameters
     ----------
     spec
         A validated spec.
+    front_end
+        The EMG's, in fixed point.
 
     Returns
     -------
@@ -94,7 +96,6 @@ def analyse_aux(spec: PatchSpec) -> tuple[AuxFigures, ...]:
     ExportError, SpecError
         As :func:`~myo_export.aux_streams.quantize_aux`.
     """
-    front_end = quantize_front_end(spec)
     streams = quantize_aux(spec, front_end)
     return tuple(_analyse(spec, number, stream, front_end.exponent) for number, stream in enumerate(streams))
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from myo_export import calibration_cost, feature_cost, front_end_cost, quality_cost
+from myo_export import calibration_cost, feature_cost, front_end_cost, motion_cost, quality_cost
 from myo_export.aux_cost import (
     predict_aux_flash,
     predict_aux_instructions,
@@ -23,7 +23,6 @@ from myo_export.front_end import FrontEnd
 from myo_export.front_end_cost import predict_front_end
 from myo_export.motion import ProvedMotion
 from myo_export.motion_cost import (
-    predict_motion_flash,
     predict_motion_instructions,
     predict_motion_ram,
 )
@@ -216,7 +215,7 @@ def predict_patch(
         "front end code": sum(_FLASH_OF_KIND[kind] for kind in {step.kind for step in steps}),
         **({"features": predict_feature_flash(features)} if features else {}),
         **({"auxiliary streams": predict_aux_flash(aux)} if aux else {}),
-        **({"motion": predict_motion_flash(motion)} if motion else {}),
+        **({"motion": motion_cost.FLASH} if motion else {}),
         **({"signal quality": predict_quality_flash(quality)} if quality else {}),
         **(
             {"calibration": calibration_cost.count_calibration_flash(n_outputs, n_embedding)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from myo_export.aux_streams import quantize_aux
-from myo_export.front_end import quantize_front_end
+from myo_export.front_end import FrontEnd
 from myo_export.front_end_analysis import CLOCK_HZ
 from myo_export.motion import quantize_motion
 from myo_export.motion_cost import predict_motion_instructions, predict_motion_ram
@@ -37,15 +37,21 @@ class MotionFigures:
     ram_bytes: int
 
 
-def analyse_motion(spec: PatchSpec) -> MotionFigures | None:
+def analyse_motion(spec: PatchSpec, front_end: FrontEnd) -> MotionFigures | None:
     """Quantize a spec's removal and predict what it takes; None where there is none.
+
+    Parameters
+    ----------
+    spec
+        A validated spec.
+    front_end
+        The EMG's, in fixed point.
 
     Raises
     ------
     ExportError
-        If it, or what stands before it, cannot be brought to fixed point.
+        If it, or its stream, cannot be brought to fixed point.
     """
-    front_end = quantize_front_end(spec)
     motion = quantize_motion(spec, front_end, quantize_aux(spec, front_end))
     if motion is None:
         return None

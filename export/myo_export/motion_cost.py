@@ -8,8 +8,7 @@ from myo_export.motion import ProvedMotion
 from myo_pipeline.motion_twin import MotionConfig
 from myo_pipeline.steps import BLOCK_FRAMES
 
-_FLASH_CODE: Final = 2200  # with the C library's memmove
-_FLASH_SETTINGS: Final = 56
+FLASH: Final = 2256  # bytes of code, with the C library's memmove, and of settings; without the high-pass's
 _RAM_STATE: Final = 80
 
 # Fitted by benchmarks/bench_motion.py to m4cost's counts of three axes, in the order of count_motion_terms.
@@ -37,11 +36,6 @@ def predict_motion_instructions(motion: ProvedMotion | None, n_frames: float) ->
         return 0.0
     terms = count_motion_terms(motion.config, n_frames)
     return sum(each * n for each, n in zip(_CONSTANTS, terms, strict=True))
-
-
-def predict_motion_flash(motion: ProvedMotion) -> int:
-    """Return the bytes of a removal's code and settings, without those of its high-pass."""
-    return _FLASH_CODE + _FLASH_SETTINGS
 
 
 def predict_motion_ram(motion: ProvedMotion) -> int:

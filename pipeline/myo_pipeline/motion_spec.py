@@ -47,13 +47,13 @@ class Motion(Table):
 
 
 @dataclass(frozen=True)
-class MotionPlan:
-    """What a removal comes down to.
+class MotionShape:
+    """What a removal's float and integer forms have in common.
 
     Attributes
     ----------
     stream
-        Number of the auxiliary stream.
+        Number of the auxiliary stream, whose marks keep the weights as they are.
     n_emg, first, n_reference
         EMG channels; the stream's first channel among those behind the front end, and how many it has.
     every
@@ -62,8 +62,6 @@ class MotionPlan:
         Frames that the EMG waits.
     taps, slowness
         As of :class:`Motion`.
-    cutoff_hz, rate_hz
-        Of the reference's high-pass, and the estimates a second.
     """
 
     stream: int
@@ -74,8 +72,6 @@ class MotionPlan:
     delay: int
     taps: int
     slowness: int
-    cutoff_hz: float
-    rate_hz: float
 
     @property
     def n_weights(self) -> int:
@@ -86,6 +82,20 @@ class MotionPlan:
     def mean_shift(self) -> int:
         """Shift of what is left before ``every`` of it are added."""
         return (self.every - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class MotionPlan(MotionShape):
+    """What a removal comes down to.
+
+    Attributes
+    ----------
+    cutoff_hz, rate_hz
+        Of the reference's high-pass, and the estimates a second.
+    """
+
+    cutoff_hz: float
+    rate_hz: float
 
 
 def plan_motion(spec: PatchSpec, motion: Motion) -> MotionPlan:

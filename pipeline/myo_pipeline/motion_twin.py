@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from myo_pipeline.motion_reference import LEAK_BITS, POWER_BITS, START_BITS, Weights
+from myo_pipeline.motion_spec import MotionShape
 from myo_pipeline.step_twin import AlignedStep
 from myo_pipeline.steps import BLOCK_FRAMES, Step, pack_steps, unpack_steps
 
@@ -21,17 +22,11 @@ _STEP_BASE: Final = 27 + ESTIMATE_SHIFT  # of a step's shift
 
 
 @dataclass(frozen=True)
-class MotionConfig:
+class MotionConfig(MotionShape):
     """All integers of a removal; the ``motion_`` arrays of ``twin.npz``.
 
     Attributes
     ----------
-    stream
-        Number of the auxiliary stream whose marks keep the weights as they are.
-    n_emg, first, n_reference
-        EMG channels; the reference's first channel behind the front end, and how many it has.
-    every, delay, taps, slowness
-        As of :class:`~myo_pipeline.motion_spec.MotionPlan`.
     limit
         Largest magnitude of an estimate and of what is left, in words.
     quiet
@@ -40,28 +35,10 @@ class MotionConfig:
         The reference's high-pass.
     """
 
-    stream: int
-    n_emg: int
-    first: int
-    n_reference: int
-    every: int
-    delay: int
-    taps: int
-    slowness: int
     limit: int
     quiet: int
     input_shift: int
     steps: tuple[Step, ...]
-
-    @property
-    def n_weights(self) -> int:
-        """Weights of a channel."""
-        return self.taps * self.n_reference
-
-    @property
-    def mean_shift(self) -> int:
-        """Shift of what is left before ``every`` of it are added."""
-        return (self.every - 1).bit_length()
 
     @property
     def reciprocal(self) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -21,14 +23,8 @@ from myo_pipeline.motion_twin import MotionConfig
 from myo_pipeline.quality_gate import QualityGate
 from myo_pipeline.steps import Step, decimation_of, unpack_steps
 
-_PARTS = {
-    "features",
-    "quality",
-    "aux",
-    "motion",
-    "calibration",
-    "rule",
-}  # of a TwinConfig, that may be missing
+# Of a TwinConfig, that may be missing.
+_PARTS = {"features", "quality", "aux", "motion", "calibration", "rule"}
 CLASSES, VALUES = 0, 1  # output kinds, as the firmware numbers them
 
 
@@ -165,49 +161,36 @@ class TwinConfig:
         if {f.name for f in fields(cls)} - _PARTS != set(values):
             raise BundleError(f"{path}: holds another version's twin; export the bundle again")
         config = cls(**values)
-        try:
+        with _of_this_version(path, "auxiliary streams"):
             n_streams = len({name.partition("_")[0] for name in streams})
             aux = tuple(AuxConfig.from_arrays(streams, f"aux{number}_") for number in range(n_streams))
-        except (KeyError, ValueError, TypeError) as error:
-            raise BundleError(
-                f"{path}: holds another version's auxiliary streams ({error}); export the bundle again"
-            ) from None
         config = replace(config, aux=aux)
         if motion:
-            try:
+            with _of_this_version(path, "motion removal"):
                 config = replace(config, motion=MotionConfig.from_arrays(motion))
-            except (KeyError, ValueError, TypeError) as error:
-                raise BundleError(
-                    f"{path}: holds another version's motion removal ({error}); export the bundle again"
-                ) from None
         if rule:
-            try:
+            with _of_this_version(path, "decision"):
                 config = replace(config, rule=DecisionRule.from_arrays(rule))
-            except (KeyError, ValueError, TypeError) as error:
-                raise BundleError(
-                    f"{path}: holds another version's decision ({error}); export the bundle again"
-                ) from None
         if gate:
-            try:
+            with _of_this_version(path, "signal quality"):
                 config = replace(config, quality=QualityGate.from_arrays(gate, config.decimation))
-            except (KeyError, ValueError, TypeError) as error:
-                raise BundleError(
-                    f"{path}: holds another version's signal quality ({error}); export the bundle again"
-                ) from None
         if head:
-            try:
+            with _of_this_version(path, "calibration"):
                 config = replace(config, calibration=HeadConfig.from_arrays(head))
-            except (ValueError, TypeError) as error:
-                raise BundleError(
-                    f"{path}: holds another version's calibration ({error}); export the bundle again"
-                ) from None
-        if not stage:
-            return config
-        sizes = {"span": config.window_samples, "hop": config.hop_samples}
-        try:
-            features = FeatureStage.from_arrays(stage, n_channels=config.front_end_channels, **sizes)
-        except (KeyError, ValueError, SpecError) as error:
-            raise BundleError(
-                f"{path}: holds another version's features ({error}); export the bundle again"
-            ) from None
-        return replace(config, features=features)
+        if stage:
+            sizes = {"span": config.window_samples, "hop": config.hop_samples}
+            with _of_this_version(path, "features"):
+                features = FeatureStage.from_arrays(stage, n_channels=config.front_end_channels, **sizes)
+            config = replace(config, features=features)
+        return config
+
+
+@contextmanager
+def _of_this_version(path: Path, what: str) -> Iterator[None]:
+    """Tell of a part that another version wrote."""
+    try:
+        yield
+    except (KeyError, ValueError, TypeError, SpecError) as error:
+        raise BundleError(
+            f"{path}: holds another version's {what} ({error}); export the bundle again"
+        ) from None

@@ -45,17 +45,5 @@ static void run_chain(const int32_t *data, buffer_t *out) {
 }
 
 int main(void) {
-    buffer_t out = {0};
-    uint8_t *data;
-    uint32_t n;
-    for (int operation; (operation = harness_read(&data, &n)) != EOF;) {
-        if (operation != 'F') {
-            return 2;
-        }
-        run_chain((const int32_t *)(const void *)data, &out);
-        harness_answer(&out);
-        free(data);
-    }
-    free(out.bytes);
-    return 0;
+    return harness_serve('F', run_chain);
 }

@@ -45,4 +45,21 @@ static inline void harness_answer(buffer_t *out) {
     out->length = 0;
 }
 
+/* All of a harness that knows one operation, on words: a main's exit code. */
+static inline int harness_serve(int known, void (*run)(const int32_t *words, buffer_t *out)) {
+    buffer_t out = {0};
+    uint8_t *data;
+    uint32_t n;
+    for (int operation; (operation = harness_read(&data, &n)) != EOF;) {
+        if (operation != known) {
+            return 2;
+        }
+        run((const int32_t *)(const void *)data, &out);
+        harness_answer(&out);
+        free(data);
+    }
+    free(out.bytes);
+    return 0;
+}
+
 #endif

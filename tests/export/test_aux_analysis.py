@@ -44,7 +44,7 @@ TAIL = '[window]\nwindow_ms = 200.0\nhop_ms = 50.0\n[output]\nkind = "classes"\n
 
 def test_figures_of_two_streams() -> None:
     spec = parse_spec(EMG + WRIST + TURN + TAIL)
-    wrist, turn = analyse_aux(spec)
+    wrist, turn = analyse_aux(spec, quantize_front_end(spec))
     # The response is SciPy's at the stream's own rate.
     (response,) = wrist.responses
     _, h = signal.freqz_sos(
@@ -72,7 +72,8 @@ def test_figures_of_two_streams() -> None:
 
 
 def test_a_patch_without_streams_has_none() -> None:
-    assert analyse_aux(parse_spec(EMG + TAIL)) == ()
+    spec = parse_spec(EMG + TAIL)
+    assert analyse_aux(spec, quantize_front_end(spec)) == ()
 
 
 def test_text_page_and_json_have_each_stream(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

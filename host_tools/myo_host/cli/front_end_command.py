@@ -31,7 +31,8 @@ def front_end(
 
     path = _spec_path(spec)
     loaded = load_spec(path)
-    found, streams, motion = analyse_front_end(loaded), analyse_aux(loaded), analyse_motion(loaded)
+    found = analyse_front_end(loaded)
+    streams, motion = analyse_aux(loaded, found.front_end), analyse_motion(loaded, found.front_end)
     if html is not None:
         from myo_host.front_end_page import render_front_end
         from myo_pipeline.bundle import write_text
